@@ -1,0 +1,4 @@
+/** The version of this package, from its package.json: the same place from `src/` and from `dist/`. */
+import { readFileSync } from 'node:fs';
+
+export const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version;
