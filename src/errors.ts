@@ -1,0 +1,105 @@
+/**
+ * The one table of errors: what failed, on which side, whether another attempt may help, and what an operator reads.
+ *
+ * The log line, the metrics label, the HTTP status of the admin API and docs/reference/errors.md all come from a row.
+ */
+
+/** Where the cause lies. `config` and `internal` never describe a single connection. */
+export type Side = 'client' | 'upstream' | 'naming' | 'config' | 'internal';
+
+interface Row {
+  readonly side: Side;
+  /** Whether trying again (elsewhere or later) can succeed. */
+  readonly retryable: boolean;
+  /** Status when the error is answered over HTTP. */
+  readonly status?: number;
+  /** Message; `{name}` is replaced by the detail of that name. */
+  readonly text: string;
+}
+
+export const errors = {
+  UPSTREAM_REFUSED: { side: 'upstream', retryable: true, text: 'connection to {endpoint} refused' },
+  UPSTREAM_TIMEOUT: { side: 'upstream', retryable: true, text: 'no connection to {endpoint} within {timeout} ms' },
+  UPSTREAM_FAILED: { side: 'upstream', retryable: true, text: 'connection to {endpoint} failed: {reason}' },
+
+  NAME_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid path: {path} / {reason}' },
+  NAME_FAILED: { side: 'naming', retryable: true, status: 502, text: '{path} cannot be resolved: {reason}' },
+  NAME_TOO_DEEP: { side: 'naming', retryable: false, text: 'Max recursion level: {limit} reached in Namer lookup' },
+  NAME_TOO_WIDE: { side: 'naming', retryable: false, text: 'binding {path} takes more than {limit} lookups' },
+  NAMER_UNKNOWN: { side: 'naming', retryable: false, text: 'Unknown namer: {namer}' },
+  NAMERD_STATUS: { side: 'naming', retryable: true, text: '{url} answered {status}: {body}' },
+  NAMERD_UNREACHABLE: { side: 'naming', retryable: true, text: 'cannot reach {url}: {reason}' },
+  NAMERD_ANSWER: { side: 'naming', retryable: true, text: '{url} sent something unexpected: {reason}' },
+
+  CONFIG_UNREADABLE: { side: 'config', retryable: false, status: 400, text: 'cannot read {file}: {reason}' },
+  CONFIG_INVALID: { side: 'config', retryable: false, status: 400, text: '{report}' },
+  CANNOT_WRITE: { side: 'config', retryable: true, status: 409, text: 'cannot write {file}: {reason}' },
+  DRIVER_UNAVAILABLE: { side: 'config', retryable: false, text: 'driver {driver} cannot run here: {reason}' },
+  CANNOT_LISTEN: { side: 'config', retryable: true, status: 409, text: 'cannot listen on {address}: {reason}' },
+
+  NOT_FOUND: { side: 'client', retryable: false, status: 404, text: 'nothing at {path}; try {hint}' },
+  METHOD_NOT_ALLOWED: { side: 'client', retryable: false, status: 405, text: '{path} takes {allowed}, not {method}' },
+  PARAMETER_MISSING: {
+    side: 'client',
+    retryable: false,
+    status: 400,
+    text: 'query parameter {name} is missing: {hint}',
+  },
+  ROUTER_UNKNOWN: {
+    side: 'client',
+    retryable: false,
+    status: 404,
+    text: 'no router is labelled {label}; there are {known}',
+  },
+  REQUEST_INVALID: { side: 'client', retryable: false, status: 400, text: '{reason}' },
+  ORIGIN_REFUSED: {
+    side: 'client',
+    retryable: false,
+    status: 403,
+    text: '{path} controls the process and is refused to pages of {origin}',
+  },
+  INTERNAL: { side: 'internal', retryable: false, status: 500, text: 'internal error, see the log' },
+  STOPPING: {
+    side: 'internal',
+    retryable: false,
+    status: 503,
+    text: 'the proxy is stopping; its configuration is not changed any more',
+  },
+  TIMED_OUT: { side: 'internal', retryable: true, status: 503, text: '{what} took longer than {timeout} ms' },
+  WORKER_DIED: { side: 'internal', retryable: false, text: 'data plane worker {worker} ended unexpectedly: {reason}' },
+  SHARED_MEMORY_FULL: {
+    side: 'internal',
+    retryable: false,
+    status: 507,
+    text: 'no room for another {what}: the limit is {limit}',
+  },
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof errors;
+
+/** The text of a row with the details filled in, where no error is thrown. */
+export function textOf(code: ErrorCode, details: Readonly<Record<string, string | number>>): string {
+  return errors[code].text.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
+}
+
+/** An error of ours: `code` names its row in {@link errors}, `message` is the row's text with the details filled in. */
+export class LinkerdTcpError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(code: ErrorCode, details: Readonly<Record<string, string | number>> = {}, options?: { cause?: unknown }) {
+    super(textOf(code, details), options as ErrorOptions);
+    this.name = 'LinkerdTcpError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get row(): Row {
+    return errors[this.code];
+  }
+}
+
+/** The text of anything thrown, without a stack: what an operator can use. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}
