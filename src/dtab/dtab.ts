@@ -1,0 +1,72 @@
+/** Delegation tables: ordered rewriting rules, the last one wins. */
+import { simplify } from './evaluate.ts';
+import { mapTree, type NameTree, neg, sameTree } from './name-tree.ts';
+import { type Path, samePath } from './path.ts';
+
+/** `null` is the wildcard `*`, which matches any one label. */
+export type Prefix = readonly (string | null)[];
+
+export interface Dentry {
+  readonly prefix: Prefix;
+  readonly dst: NameTree<Path>;
+}
+
+export type Dtab = readonly Dentry[];
+
+/** Label by label, byte by byte: `/s` matches `/s/x`, not `/s#/x`; the empty prefix matches everything. */
+export function matches(prefix: Prefix, path: Path): boolean {
+  // A plain loop: every lookup comes through here once per rule.
+  for (let i = 0; i < prefix.length; i++) {
+    if (i >= path.length) return false;
+    const label = prefix[i];
+    if (label !== null && label !== path[i]) return false;
+  }
+  return true;
+}
+
+/** What `dentry` makes of a path that its prefix matches: the prefix is replaced, what follows is kept. */
+export function rewrite({ prefix, dst }: Dentry, path: Path): NameTree<Path> {
+  const rest = path.slice(prefix.length);
+  return rest.length === 0 ? dst : mapTree(dst, to => [...to, ...rest]);
+}
+
+/** The rules that apply to `path`, the one that wins first. How specific a prefix is does not count, only its place. */
+export function matching(dtab: Dtab, path: Path): readonly Dentry[] {
+  return dtab.filter(({ prefix }) => matches(prefix, path)).reverse();
+}
+
+/** One step of rewriting: Neg where no rule applies, an Alt where several do. */
+export function lookup(dtab: Dtab, path: Path): NameTree<Path> {
+  const trees = matching(dtab, path).map(dentry => rewrite(dentry, path));
+  if (trees.length > 1) return { type: 'alt', trees };
+  return trees.length === 1 ? trees[0] : neg;
+}
+
+/** `b` comes later, so it wins over `a`. */
+export function concat(a: Dtab, b: Dtab): Dtab {
+  if (b.length === 0) return a;
+  return a.length === 0 ? b : [...a, ...b];
+}
+
+/** The same rules with simplified destinations, less those that come down to Neg. */
+export function simplified(dtab: Dtab): Dtab {
+  return dtab.map(({ prefix, dst }) => ({ prefix, dst: simplify(dst) })).filter(({ dst }) => dst.type !== 'neg');
+}
+
+/** `dtab` without its first rules when these are exactly `first`; else unchanged. */
+export function stripPrefix(dtab: Dtab, first: Dtab): Dtab {
+  const starts = first.length <= dtab.length && first.every((dentry, i) => sameDentry(dentry, dtab[i]));
+  return starts ? dtab.slice(first.length) : dtab;
+}
+
+export function sameDentry(a: Dentry, b: Dentry): boolean {
+  return (
+    a.prefix.length === b.prefix.length &&
+    a.prefix.every((label, i) => label === b.prefix[i]) &&
+    sameTree(a.dst, b.dst, samePath)
+  );
+}
+
+export function sameDtab(a: Dtab, b: Dtab): boolean {
+  return a.length === b.length && a.every((dentry, i) => sameDentry(dentry, b[i]));
+}
