@@ -1,0 +1,46 @@
+/** `io.l5d.namerd.http`: names are bound by a namerd over HTTP. */
+import { defineInterpreter, type InterpreterContext } from '../kinds.ts';
+import { connectionOptions } from './client-tls.ts';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import { NamerdHttpClient } from './http-client.ts';
+import { type NamerdHttpConfig, namerdHttpConfig, targetOf } from './http-config.ts';
+import { NamerdHttpInterpreter } from './http-interpreter.ts';
+import type { RequestObserver } from './watch.ts';
+
+/** Far more than any tree or set of addresses; a server that sends it is broken. */
+const maxDocumentBytes = 8 * 1024 * 1024;
+const probeMs = 300_000;
+const lingerMs = 1000;
+
+/** The program may pass an observer of the requests, for its metrics. */
+export type NamerdHttpContext = InterpreterContext & { readonly requests?: RequestObserver };
+
+export const namerdHttpInterpreter = defineInterpreter({
+  kind: 'io.l5d.namerd.http',
+  config: namerdHttpConfig,
+  create: (config: NamerdHttpConfig, { log, now, random, requests }: NamerdHttpContext) => {
+    const target = targetOf(config);
+    const clock: Clock = { now, random, after: systemClock.after };
+    const client = new NamerdHttpClient({
+      baseUrl: target.baseUrl,
+      tls: target.tls && connectionOptions(target.tls),
+      requestTimeoutMs: target.requestTimeoutMs,
+      maxBodyBytes: maxDocumentBytes,
+      clock,
+    });
+    return new NamerdHttpInterpreter({
+      client,
+      namespace: target.namespace,
+      periodMs: target.periodMs,
+      backoff: target.backoff,
+      watchIdleTimeoutMs: target.watchIdleTimeoutMs,
+      maxDocumentBytes,
+      probeMs,
+      lingerMs,
+      clock,
+      log,
+      observer: requests ?? { requestDone() {} },
+    });
+  },
+});

@@ -1,0 +1,167 @@
+/**
+ * Follows one file (or the entry of that name: it may be missing, or a folder) and says what is there whenever that changes.
+ *
+ * The parent folder is watched, not the file, so that renames over the file, deletion and re-creation, and swaps of a symbolic
+ * link on the way (Kubernetes' `..data`) are seen; a cheap periodic stat finds what the notification missed or a file system
+ * does not notify, so an edit takes effect within about half a second anywhere. Nothing here keeps the process alive.
+ */
+import { type FSWatcher, watch } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Observable } from 'rxjs';
+import { reasonOf } from '../errors.ts';
+
+export type FileContent =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'directory' }
+  | { readonly type: 'missing' }
+  /** It is there, but its text cannot be had: no permission, too large, not a regular file. */
+  | { readonly type: 'unreadable'; readonly error: Error }
+  /** It cannot be said whether it is there. */
+  | { readonly type: 'unknown'; readonly error: Error };
+
+export interface WatchFileOptions {
+  /** A larger file is not read. */
+  readonly maxBytes: number;
+  readonly pollMs?: number;
+}
+
+/** Editors and shells truncate before they write: one notification is given this long to become a whole edit. */
+const settleMs = 20;
+
+/** A file changed this recently may change again without a new timestamp (coarse clocks), so its text is read again. */
+const racyMs = 2000;
+
+/** What a change of the file must change. */
+type Signature = string;
+
+/** Emits what is there at first, then at each change; never completes, never fails. */
+export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOptions): Observable<FileContent> {
+  return new Observable(subscriber => {
+    let watcher: FSWatcher | undefined;
+    let settling: NodeJS.Timeout | undefined;
+    let seen: Signature | undefined;
+    let last: FileContent | undefined;
+    let checking = false;
+    let again = false;
+    let wasEmptied = false;
+
+    const notified = () => {
+      settling ??= setTimeout(() => {
+        settling = undefined;
+        void check(true);
+      }, settleMs).unref();
+    };
+
+    const listen = () => {
+      watcher?.close();
+      watcher = undefined;
+      try {
+        watcher = watch(dirname(path), { persistent: false }, notified);
+        watcher.on('error', () => {
+          watcher?.close();
+          watcher = undefined;
+        });
+      } catch {
+        // No parent folder yet, or no more watches: the periodic stat tries again and serves until then.
+        watcher = undefined;
+      }
+    };
+
+    const check = async (wasNotified: boolean) => {
+      if (checking) {
+        again = true;
+        return;
+      }
+      checking = true;
+      try {
+        const { content, signature } = await look(path, maxBytes, seen);
+        if (subscriber.closed) return;
+        seen = signature;
+        // An edit that truncates first looks empty for a moment.
+        const isEmptied = content?.type === 'text' && content.text === '' && last?.type === 'text' && last.text !== '';
+        if (isEmptied && !wasEmptied) {
+          wasEmptied = true;
+          seen = undefined;
+          notified();
+          return;
+        }
+        wasEmptied = false;
+        if (content === undefined || (last !== undefined && sameContent(content, last))) return;
+        // Without a notification the folder watched is perhaps no longer the one on the path.
+        if (!wasNotified) listen();
+        last = content;
+        subscriber.next(content);
+      } finally {
+        checking = false;
+        if (again && !subscriber.closed) {
+          again = false;
+          notified();
+        }
+      }
+    };
+
+    listen();
+    const poll = setInterval(() => {
+      if (watcher === undefined) listen();
+      void check(false);
+    }, pollMs).unref();
+    void check(true);
+
+    return () => {
+      clearInterval(poll);
+      clearTimeout(settling);
+      watcher?.close();
+    };
+  });
+}
+
+/** Looks once. `content` is absent when nothing changed since the look that returned `seen`. */
+async function look(
+  path: string,
+  maxBytes: number,
+  seen: Signature | undefined,
+): Promise<{ content?: FileContent; signature: Signature | undefined }> {
+  try {
+    const startedAt = Date.now();
+    const found = await stat(path, { bigint: true });
+    if (found.isDirectory()) return { content: { type: 'directory' }, signature: undefined };
+    const signature = [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join();
+    if (signature === seen) return { signature };
+    const isRacy = Math.abs(startedAt - Number(found.ctimeMs)) < racyMs;
+    return { content: await read(path, maxBytes, found), signature: isRacy ? undefined : signature };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
+    return {
+      content: isAbsent ? { type: 'missing' } : { type: 'unknown', error: because(error) },
+      signature: undefined,
+    };
+  }
+}
+
+async function read(path: string, maxBytes: number, found: { size: bigint; isFile(): boolean }): Promise<FileContent> {
+  if (!found.isFile()) return { type: 'unreadable', error: new Error('not a regular file') };
+  const tooLarge: FileContent = { type: 'unreadable', error: new Error(`larger than ${maxBytes} bytes`) };
+  if (found.size > maxBytes) return tooLarge;
+  try {
+    const bytes = await readFile(path);
+    return bytes.length > maxBytes ? tooLarge : { type: 'text', text: bytes.toString('utf8') };
+  } catch (error) {
+    // Removed or replaced since the stat: the outer look says what that means.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error;
+    return { type: 'unreadable', error: because(error) };
+  }
+}
+
+/** `EACCES: permission denied, open '/x'` without the code and the path, which the reader of the message knows. */
+function because(error: unknown): Error {
+  const reason = /^[A-Z0-9]+: (.*?)(?:, \w+(?: '.*')?)?$/.exec(reasonOf(error));
+  return new Error(reason?.[1] ?? reasonOf(error), { cause: error });
+}
+
+function sameContent(a: FileContent, b: FileContent): boolean {
+  if (a.type === 'text') return b.type === 'text' && a.text === b.text;
+  if (a.type === 'unreadable' || a.type === 'unknown') return b.type === a.type && a.error.message === b.error.message;
+  return a.type === b.type;
+}

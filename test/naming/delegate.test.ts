@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
+import type { Binding } from '../../src/naming/bind.ts';
+import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
+import { delegate } from '../../src/naming/delegate.ts';
+import { createDns } from '../../src/naming/dns.ts';
+import { encodeDelegation } from '../../src/naming/json.ts';
+import { answers, boundTo, FakeNamer } from '../support/fake-namer.ts';
+
+const namer = new FakeNamer();
+namer.answer('/bro', boundTo('/#/namer', '/bro'));
+namer.answer('/error/humbug', { state: 'failed', error: new Error('error naming /#/error/humbug') });
+namer.answer('/neg', answers.neg);
+
+const binding = (dtab: string): Binding => ({
+  dtab: parseDtab(dtab),
+  namers: [
+    { prefix: ['#', 'namer'], namer },
+    { prefix: ['#', 'error'], namer: { lookup: path => namer.lookup(['error', ...path]) } },
+  ],
+  builtin: builtinNamer(createDns()),
+});
+
+async function explain(dtab: string, path: string): Promise<unknown> {
+  const delegation = await delegate(binding(dtab), parsePath(path));
+  return JSON.parse(JSON.stringify(encodeDelegation(delegation, () => ({ state: 'pending' }))));
+}
+
+const rule = (prefix: string, dst: string) => ({ dentry: { prefix, dst } });
+const bound = (id: string, path: string) => ({ bound: { addr: { type: 'pending' }, id, path } });
+
+suite('how a name is explained', () => {
+  const humbug = rule('/foo', '/bah | /beh | /$/fail');
+  const rows: [what: string, dtab: string, path: string, json: object][] = [
+    ['nothing matches', '', '/nope', { type: 'neg', path: '/nope' }],
+    [
+      'one rule that leads nowhere',
+      '/yeezy=>/yeezus',
+      '/yeezy',
+      { type: 'delegate', path: '/yeezy', delegate: { type: 'neg', path: '/yeezus', ...rule('/yeezy', '/yeezus') } },
+    ],
+    [
+      'one rule and a residual',
+      '/meh => /heh',
+      '/meh/hey',
+      { type: 'delegate', path: '/meh/hey', delegate: { type: 'neg', path: '/heh/hey', ...rule('/meh', '/heh') } },
+    ],
+    [
+      'two rules, the later one first',
+      '/yeezy=>/yeezus;/yeezy=>/bar',
+      '/yeezy',
+      {
+        type: 'alt',
+        path: '/yeezy',
+        alt: [
+          { type: 'neg', path: '/bar', ...rule('/yeezy', '/bar') },
+          { type: 'neg', path: '/yeezus', ...rule('/yeezy', '/yeezus') },
+        ],
+      },
+    ],
+    [
+      'a Neg that a rule spells out',
+      '/neg => ~',
+      '/neg',
+      { type: 'delegate', path: '/neg', delegate: { type: 'neg', path: '~', ...rule('/neg', '~') } },
+    ],
+    [
+      'a Fail that a rule spells out',
+      '/x => !',
+      '/x',
+      { type: 'delegate', path: '/x', delegate: { type: 'fail', path: '!', ...rule('/x', '!') } },
+    ],
+    [
+      'a namer',
+      '/nah=>/#/namer',
+      '/nah/bro',
+      {
+        type: 'delegate',
+        path: '/nah/bro',
+        delegate: { type: 'leaf', path: '/#/namer/bro', ...rule('/nah', '/#/namer'), ...bound('/#/namer', '/bro') },
+      },
+    ],
+    [
+      'alternatives of all kinds',
+      '/beh=>/#/error; /bah/humbug=>/$/inet/127.1/8080; /foo=>/bah | /beh | /$/fail; /foo=>/bar; /boo=>/foo',
+      '/boo/humbug',
+      {
+        type: 'delegate',
+        path: '/boo/humbug',
+        delegate: {
+          type: 'alt',
+          path: '/foo/humbug',
+          ...rule('/boo', '/foo'),
+          alt: [
+            { type: 'neg', path: '/bar/humbug', ...rule('/foo', '/bar') },
+            {
+              type: 'delegate',
+              path: '/bah/humbug',
+              ...humbug,
+              delegate: {
+                type: 'leaf',
+                path: '/$/inet/127.1/8080',
+                ...rule('/bah/humbug', '/$/inet/127.1/8080'),
+                ...bound('/$/inet/127.1/8080', '/'),
+              },
+            },
+            {
+              type: 'delegate',
+              path: '/beh/humbug',
+              ...humbug,
+              delegate: {
+                type: 'exception',
+                path: '/#/error/humbug',
+                ...rule('/beh', '/#/error'),
+                message: 'error naming /#/error/humbug',
+              },
+            },
+            { type: 'fail', path: '/$/fail/humbug', ...humbug },
+          ],
+        },
+      },
+    ],
+    [
+      'a weighted union',
+      '/w => 0.9*/$/nil & 0.1*/b',
+      '/w',
+      {
+        type: 'union',
+        path: '/w',
+        union: [
+          { weight: 0.9, tree: { type: 'empty', path: '/$/nil', ...rule('/w', '0.90*/$/nil & 0.10*/b') } },
+          { weight: 0.1, tree: { type: 'neg', path: '/b', ...rule('/w', '0.90*/$/nil & 0.10*/b') } },
+        ],
+      },
+    ],
+    [
+      'a utility namer that rewrites',
+      '/svc => /$/io.buoyant.http.anyMethod',
+      '/svc/GET/x',
+      {
+        type: 'delegate',
+        path: '/svc/GET/x',
+        delegate: {
+          type: 'delegate',
+          path: '/$/io.buoyant.http.anyMethod/GET/x',
+          ...rule('/svc', '/$/io.buoyant.http.anyMethod'),
+          delegate: { type: 'neg', path: '/x' },
+        },
+      },
+    ],
+    ['an unknown class', '', '/$/nope', { type: 'exception', path: '/$/nope', message: 'Unknown namer: nope' }],
+    [
+      'a rule that leads to itself',
+      '/a => /a',
+      '/a',
+      { type: 'exception', path: '/a', message: 'Max recursion level reached.' },
+    ],
+  ];
+  for (const [what, dtab, path, json] of rows)
+    test(`${what}: ${path}`, async () => assert.deepEqual(await explain(dtab, path), json));
+
+  test('fields come in the order type, path, dentry, payload', async () =>
+    assert.equal(
+      JSON.stringify(await explain('/yeezy=>/yeezus', '/yeezy')),
+      '{"type":"delegate","path":"/yeezy","delegate":{"type":"neg","path":"/yeezus","dentry":{"prefix":"/yeezy","dst":"/yeezus"}}}',
+    ));
+});
+
+test('a namer that stays silent makes the explanation fail in time, and nothing is watched after it', async () => {
+  await assert.rejects(delegate(binding(''), parsePath('/#/namer/silent'), 20), {
+    code: 'TIMED_OUT',
+    message: 'explaining /#/namer/silent took longer than 20 ms',
+  });
+  assert.equal(namer.watches.size, 0);
+});
+
+test('a table that doubles a name at every step is explained as far as is bearable', async () => {
+  for (const dst of ['/a & /a', '/a | /a']) {
+    const text = JSON.stringify(await explain(`/a => ${dst}`, '/a'));
+    assert.match(text, /Max recursion level reached\./);
+    assert.match(text, /binding \/a takes more than 10000 lookups/);
+  }
+});
