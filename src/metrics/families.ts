@@ -1,0 +1,125 @@
+/**
+ * The one table of metrics: name, type, labels and help. Names and labels of linkerd-tcp 0.1.1 are kept; the rest is ours.
+ *
+ * A histogram `x` is also exposed as the gauges `x_min` and `x_max` once something was observed.
+ */
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+interface Family {
+  readonly type: MetricType;
+  readonly help: string;
+  /** Sorted. Every series carries exactly these. */
+  readonly labels: readonly string[];
+}
+
+const resolver = ['namespace', 'rt'] as const;
+const router = ['rt'] as const;
+const balancer = ['dst', 'rt'] as const;
+const endpoint = ['dst', 'endpoint', 'rt'] as const;
+const server = ['rt', 'srv_addr'] as const;
+
+const counter = <const L extends readonly string[]>(labels: L, help: string) =>
+  ({ type: 'counter', help, labels }) as const;
+const gauge = <const L extends readonly string[]>(labels: L, help: string) =>
+  ({ type: 'gauge', help, labels }) as const;
+const histogram = <const L extends readonly string[]>(labels: L, help: string) =>
+  ({ type: 'histogram', help, labels }) as const;
+
+export const families = {
+  'l5d:resolver:success_count': counter(resolver, 'Answers of the interpreter that bound a name.'),
+  'l5d:resolver:failure_count': counter(resolver, 'Answers of the interpreter that did not bind, and failed requests.'),
+  'l5d:resolver:request_latency_ms': histogram(resolver, 'Request to the interpreter, start to parsed answer.'),
+  'l5d:resolver:stale_seconds': gauge(
+    balancer,
+    'Time for which the last good state of a destination has been served without fresh data; 0 when it is fresh.',
+  ),
+
+  'l5d:route_create': counter(router, 'Destinations met for the first time.'),
+  'l5d:route_found': counter(router, 'Connections to a destination already known.'),
+  'l5d:route_error': counter(router, 'Connections whose destination could not be configured.'),
+  'l5d:route_time_us': histogram(router, 'Time to find or create the destination of a connection.'),
+
+  'l5d:balancer:connection:attempts': counter(balancer, 'Outbound connects started.'),
+  'l5d:balancer:connection:connects': counter(balancer, 'Outbound connects (TCP and TLS) that succeeded.'),
+  'l5d:balancer:connection:failure': counter(
+    ['cause', 'dst', 'rt'],
+    'Outbound connects that failed, by cause: timeout, refused or other.',
+  ),
+  'l5d:balancer:connection:retries': counter(balancer, 'Outbound connects that replaced a failed one.'),
+  'l5d:balancer:unavailable': counter(balancer, 'Connections for which no endpoint could be selected.'),
+  'l5d:balancer:waiters_rejected': counter(balancer, 'Connections refused because too many were waiting already.'),
+  'l5d:balancer:endpoint:available': gauge(balancer, 'Endpoints that take new connections.'),
+  'l5d:balancer:endpoint:failed': gauge(balancer, 'Endpoints ejected after consecutive failures.'),
+  'l5d:balancer:endpoint:retired': gauge(balancer, 'Endpoints no longer in the destination that still have streams.'),
+  'l5d:balancer:connection:pending': gauge(balancer, 'Outbound connections being established.'),
+  'l5d:balancer:connection:open': gauge(balancer, 'Outbound connections open.'),
+  'l5d:balancer:waiters': gauge(balancer, 'Connections waiting for an outbound connection.'),
+  'l5d:balancer:poll_time_us': histogram(balancer, 'Time to apply a change of the destination to its balancer.'),
+  'l5d:balancer:connection:latency_us': histogram(balancer, 'Outbound connect attempts, successful or not.'),
+  'l5d:balancer:connection:duration_ms': histogram(balancer, 'Life of outbound connections, established to closed.'),
+
+  'l5d:balancer:endpoint:connects': counter(endpoint, 'Connects to the endpoint that succeeded.'),
+  'l5d:balancer:endpoint:failures': counter(endpoint, 'Connects to the endpoint that failed.'),
+  'l5d:balancer:endpoint:ejections': counter(endpoint, 'Times the endpoint was ejected.'),
+  'l5d:balancer:endpoint:rx_bytes': counter(endpoint, 'Bytes read from clients for the endpoint.'),
+  'l5d:balancer:endpoint:tx_bytes': counter(endpoint, 'Bytes of the endpoint written to clients.'),
+  'l5d:balancer:endpoint:open': gauge(endpoint, 'Connections open to the endpoint.'),
+  'l5d:balancer:endpoint:connecting': gauge(endpoint, 'Connections being established to the endpoint.'),
+  'l5d:balancer:endpoint:weight': gauge(endpoint, 'Weight of the endpoint.'),
+  'l5d:balancer:endpoint:state': gauge(
+    ['dst', 'endpoint', 'rt', 'state'],
+    '1 for the state the endpoint is in: available, failed, probing or retired; 0 for the others.',
+  ),
+
+  'l5d:srv:accepts': counter(server, 'Connections accepted.'),
+  'l5d:srv:closes': counter(server, 'Connections that ended cleanly.'),
+  'l5d:srv:failures': counter(server, 'Connections that ended by an error.'),
+  'l5d:srv:connect:failure': counter(
+    ['cause', 'rt', 'srv_addr'],
+    'Connections that never reached an endpoint, by cause: timeout or other.',
+  ),
+  'l5d:srv:stream:failure': counter(
+    ['cause', 'rt', 'srv_addr'],
+    'Established streams that failed, by cause: timeout or other.',
+  ),
+  'l5d:srv:stream:end': counter(
+    ['cause', 'rt', 'srv_addr'],
+    'Connections by the cause pair they ended with, as in the access log.',
+  ),
+  'l5d:srv:stream:rx_bytes': counter(server, 'Bytes read from clients.'),
+  'l5d:srv:stream:tx_bytes': counter(server, 'Bytes written to clients.'),
+  'l5d:srv:active': gauge(server, 'Connections accepted and not yet ended.'),
+  'l5d:srv:waiters': gauge(server, 'Connections accepted and not yet connected to an endpoint.'),
+  'l5d:srv:connect:latency_us': histogram(server, 'Accept to outbound connection, timeouts excepted.'),
+  'l5d:srv:stream:duration_ms': histogram(server, 'Life of established streams.'),
+  'l5d:srv:stream:connection_rx_bytes': histogram(server, 'Bytes read from the client per connection.'),
+  'l5d:srv:stream:connection_tx_bytes': histogram(server, 'Bytes written to the client per connection.'),
+  'l5d:srv:tls:handshake_us': histogram(server, 'TLS handshakes with clients, successful or not.'),
+
+  'l5d:accesslog:dropped': counter([], 'Access-log lines dropped because the destination was too slow.'),
+  'l5d:config:reloads': counter(['result'], 'Reloads of the config file, by result: ok or failed.'),
+  'l5d:build_info': gauge(['node', 'version'], 'Always 1; the labels tell what is running.'),
+  'l5d:driver_info': gauge(['driver'], 'Always 1; the label tells which I/O driver moves the bytes.'),
+
+  'l5d:process:cpu_seconds_total': counter([], 'Processor time used by the process, all threads, user and system.'),
+  'l5d:process:start_time_seconds': gauge([], 'Start of the process, seconds since the epoch.'),
+  'l5d:process:uptime_seconds': gauge([], 'Time since the start of the process.'),
+  'l5d:process:resident_memory_bytes': gauge([], 'Resident memory of the process, all threads.'),
+  'l5d:process:heap_used_bytes': gauge([], 'JavaScript heap in use, control plane only.'),
+  'l5d:process:heap_size_bytes': gauge([], 'JavaScript heap reserved, control plane only.'),
+  'l5d:process:open_fds': gauge([], 'Open file descriptors.'),
+  'l5d:process:event_loop_delay_us': histogram([], 'How late timers of the control plane fire.'),
+} as const satisfies Record<string, Family>;
+
+export type MetricName = keyof typeof families;
+type NameOf<T extends MetricType> = {
+  [N in MetricName]: (typeof families)[N]['type'] extends T ? N : never;
+}[MetricName];
+export type CounterName = NameOf<'counter'>;
+export type GaugeName = NameOf<'gauge'>;
+export type HistogramName = NameOf<'histogram'>;
+export type LabelOf<N extends MetricName> = (typeof families)[N]['labels'][number];
+
+export const endpointStates = ['available', 'failed', 'probing', 'retired'] as const;
+export type EndpointState = (typeof endpointStates)[number];
