@@ -1,0 +1,97 @@
+/**
+ * The contract between what a proxy decides (`proxy/`) and what moves bytes (`io/portable`, `io/native`).
+ *
+ * A driver belongs to one thread. Commands never call back: every event is delivered later, from the driver's loop.
+ *
+ * Life of a socket:
+ *   connect() → connected | failed          accepted → …
+ *   then data* , ended (peer's FIN) while reading is on; drained when writes that had to wait are all in the kernel;
+ *   failed at most once, after which only close() or reset() make sense;
+ *   close() or reset() → exactly one `closed`, and nothing else for that handle ever after.
+ *
+ * Invariants every driver keeps (test/io/contract.ts):
+ *   - `data` and `ended` come only while reading is on, in order, `ended` last;
+ *   - a chunk belongs to the receiver of `data` until it is given to `write` or `release`, and to nobody else;
+ *   - `shutdown` sends FIN after all that was written; reading goes on;
+ *   - `close` drops what was not written yet, so its caller waits for `pending` to be 0 to end cleanly.
+ */
+import type { Handle } from './handle.ts';
+
+export interface SocketAddress {
+  /** Numeric IPv4 or IPv6 address. */
+  readonly ip: string;
+  readonly port: number;
+}
+
+export interface ListenOptions extends SocketAddress {
+  /** Length of the kernel's queue of connections not yet accepted. */
+  readonly backlog: number;
+  /** Share the port with the same listener of other threads (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  readonly socket: SocketOptions;
+}
+
+export interface SocketOptions {
+  /** Idle seconds before TCP keepalive probes start; 0 turns them off. TCP_NODELAY is always set. */
+  readonly keepAliveSecs: number;
+}
+
+/** An index into the driver's buffers; see {@link Driver.bytes}. */
+export type BufferId = number;
+
+export interface DriverEvents {
+  /** `address` is the bound one: the real port where 0 was asked for. */
+  listening(listener: Handle, address: SocketAddress): void;
+  accepted(listener: Handle, socket: Handle): void;
+  /** One connection could not be accepted (EMFILE, ECONNABORTED …); the listener goes on. */
+  acceptFailed(listener: Handle, errno: number): void;
+  connected(socket: Handle): void;
+  data(socket: Handle, buffer: BufferId, offset: number, length: number): void;
+  drained(socket: Handle): void;
+  ended(socket: Handle): void;
+  /** `errno` is positive, as in errno.h. Also for a listener that cannot listen. */
+  failed(socket: Handle, errno: number): void;
+  closed(socket: Handle): void;
+  /** The time asked for with `wakeAt` has come. */
+  woken(): void;
+}
+
+export interface Driver {
+  readonly kind: 'portable' | 'epoll' | 'uring';
+  /** Milliseconds of the monotonic clock all threads of the process share; may be cached for one turn of the loop. */
+  now(): number;
+  /** Asks for `woken` at that time; a later call replaces an earlier one; Infinity asks for none. */
+  wakeAt(time: number): void;
+
+  listen(options: ListenOptions): Handle;
+  /** Off: connections stay in the queue. Listeners start with it on. */
+  accepting(listener: Handle, on: boolean): void;
+  connect(address: SocketAddress, options: SocketOptions): Handle;
+  /** Sockets start with reading off. */
+  reading(socket: Handle, on: boolean): void;
+  /** Takes the buffer over. */
+  write(socket: Handle, buffer: BufferId, offset: number, length: number): void;
+  /** Bytes written that the kernel has not taken yet. */
+  pending(socket: Handle): number;
+  shutdown(socket: Handle): void;
+  close(socket: Handle): void;
+  /** Closes with RST. */
+  reset(socket: Handle): void;
+
+  bytes(buffer: BufferId): Uint8Array;
+  /**
+   * For a chunk that will be held for long: the buffer returned has just these bytes, at offset 0, and stands for the one given.
+   * A driver that runs short of buffers moves them elsewhere, so that who waits cannot starve who goes on.
+   */
+  keep(buffer: BufferId, offset: number, length: number): BufferId;
+  release(buffer: BufferId): void;
+  /** `ip:port` of the other end, or '' when the kernel no longer knows. */
+  peer(socket: Handle): string;
+  /** Sockets and listeners not yet `closed`, and buffers not yet given back: 0 and 0 at the end, or something leaks. */
+  ledger(): { readonly sockets: number; readonly buffers: number };
+}
+
+/** Shows an address the way people write it: `127.0.0.1:80`, `[::1]:80`. */
+export function showAddress({ ip, port }: SocketAddress): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
