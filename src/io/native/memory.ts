@@ -1,0 +1,32 @@
+/** Memory outside the JavaScript heap, at an address that system calls can be given. */
+import * as ffi from 'node:ffi';
+import { libc } from './libc.ts';
+
+const protReadWrite = 3;
+const mapPrivateAnonymous = 0x22;
+const mapFailed = 0xffff_ffff_ffff_ffffn;
+
+export interface NativeMemory {
+  readonly pointer: bigint;
+  readonly buffer: ArrayBuffer;
+}
+
+/** Zeroed, page aligned; lives as long as the process unless unmapped. */
+export function mapMemory(bytes: number): NativeMemory {
+  const pointer = libc.mmap(0n, BigInt(bytes), protReadWrite, mapPrivateAnonymous, -1, 0n);
+  if (pointer === mapFailed) throw new RangeError(`no memory for ${bytes} bytes`);
+  return viewMemory(pointer, bytes);
+}
+
+export function viewMemory(pointer: bigint, bytes: number): NativeMemory {
+  return { pointer, buffer: ffi.toArrayBuffer(pointer, bytes, false) as ArrayBuffer };
+}
+
+/** Of an array of the JavaScript heap. Whoever uses it keeps the array alive. */
+export function pointerOf(bytes: Uint8Array): bigint {
+  return ffi.getRawPointer(bytes);
+}
+
+export function unmapMemory({ pointer, buffer }: NativeMemory): void {
+  libc.munmap(pointer, BigInt(buffer.byteLength));
+}

@@ -1,0 +1,89 @@
+/** Making and asking sockets: what both native drivers do the same way. */
+import type { ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
+import { showAddress } from '../driver.ts';
+import * as c from './constants.ts';
+import { errno, libc, nullPointer } from './libc.ts';
+import { mapMemory } from './memory.ts';
+import { maxSockaddrBytes, readSockaddr, writeSockaddr } from './sockaddr.ts';
+
+/** Scratch memory of this thread: an address at 0, its length at 32, an int at 40, a linger at 48. */
+const scratch = mapMemory(64);
+const ints = new Int32Array(scratch.buffer);
+const lengthPointer = scratch.pointer + 32n;
+const intPointer = scratch.pointer + 40n;
+const lingerPointer = scratch.pointer + 48n;
+
+/** Sockets are made non-blocking. @returns the descriptor, or -errno */
+function open(address: SocketAddress): number {
+  const family = address.ip.includes(':') ? c.AF_INET6 : c.AF_INET;
+  const fd = libc.socket(family, c.SOCK_STREAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0);
+  return fd < 0 ? -errno() : fd;
+}
+
+function set(fd: number, level: number, option: number, value: number): void {
+  ints[10] = value;
+  libc.setsockopt(fd, level, option, intPointer, 4);
+}
+
+/** Set on a listener these hold for the sockets it accepts. */
+function tune(fd: number, { keepAliveSecs }: SocketOptions): void {
+  set(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1);
+  if (keepAliveSecs === 0) return;
+  set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
+  set(fd, c.IPPROTO_TCP, c.TCP_KEEPIDLE, keepAliveSecs);
+}
+
+/** @returns the listening descriptor, or -errno */
+export function openListener(options: ListenOptions): number {
+  const fd = open(options);
+  if (fd < 0) return fd;
+  set(fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1);
+  if (options.reusePort) set(fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1);
+  tune(fd, options.socket);
+  const length = writeSockaddr(scratch, options);
+  if (libc.bind(fd, scratch.pointer, length) === 0 && libc.listen(fd, options.backlog) === 0) return fd;
+  const failure = errno();
+  libc.close(fd);
+  return -failure;
+}
+
+/** @returns a descriptor to connect, or -errno */
+export function openConnector(address: SocketAddress, options: SocketOptions): number {
+  const fd = open(address);
+  if (fd >= 0) tune(fd, options);
+  return fd;
+}
+
+/** Starts a connect. @returns 0 when it is done, else errno: EINPROGRESS when it goes on. */
+export function startConnect(fd: number, address: SocketAddress): number {
+  const length = writeSockaddr(scratch, address);
+  return libc.connect(fd, scratch.pointer, length) === 0 ? 0 : errno();
+}
+
+/** The pending error of a socket, 0 for none. */
+export function socketError(fd: number): number {
+  ints[8] = 4;
+  ints[10] = 0;
+  return libc.getsockopt(fd, c.SOL_SOCKET, c.SO_ERROR, intPointer, lengthPointer) < 0 ? errno() : ints[10];
+}
+
+export function localAddress(fd: number): SocketAddress {
+  ints[8] = maxSockaddrBytes;
+  libc.getsockname(fd, scratch.pointer, lengthPointer);
+  return readSockaddr(scratch);
+}
+
+/** `ip:port`, or '' when the socket is not connected any more. */
+export function peerAddress(fd: number): string {
+  ints[8] = maxSockaddrBytes;
+  return libc.getpeername(fd, scratch.pointer, lengthPointer) < 0 ? '' : showAddress(readSockaddr(scratch));
+}
+
+/** The next close sends RST and drops what is queued. */
+export function resetOnClose(fd: number): void {
+  ints[12] = 1;
+  ints[13] = 0;
+  libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, lingerPointer, 8);
+}
+
+export { nullPointer };

@@ -1,0 +1,55 @@
+/** The pool of buffers: bounded, and in debug mode strict about who owns what. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BufferPool } from '../../../src/io/native/buffer-pool.ts';
+
+test('a pool gives out no more than its limit, and goes on when something comes back', () => {
+  const pool = new BufferPool({ bytes: 4096, step: 2, limit: 3 });
+  const taken = [pool.take(), pool.take(), pool.take()];
+  assert.equal(new Set(taken).size, 3);
+  assert.equal(pool.take(), -1);
+  assert.ok(pool.isExhausted);
+  pool.give(taken[1]);
+  assert.equal(pool.take(), taken[1]);
+});
+
+test('the buffer given back last is taken first: it is still in the cache', () => {
+  const pool = new BufferPool({ bytes: 4096, step: 4, limit: 4 });
+  const [a, b] = [pool.take(), pool.take()];
+  pool.give(b);
+  pool.give(a);
+  assert.equal(pool.take(), a);
+});
+
+test('buffers do not overlap', () => {
+  const pool = new BufferPool({ bytes: 4096, step: 2, limit: 4 });
+  const taken = [pool.take(), pool.take(), pool.take(), pool.take()];
+  for (const id of taken) pool.view(id).fill(id + 1);
+  for (const id of taken) assert.ok(pool.view(id).every(byte => byte === id + 1));
+});
+
+test('a copy has just its bytes, frees the buffer it was taken from, and its id is used again', () => {
+  const pool = new BufferPool({ bytes: 4096, step: 1, limit: 1, debug: true });
+  const id = pool.take();
+  pool.view(id).set([1, 2, 3, 4]);
+  assert.ok(pool.isScarce);
+  const copy = pool.copyOut(id, 1, 2);
+  assert.deepEqual([...pool.view(copy)], [2, 3]);
+  assert.ok(pool.isCopy(copy));
+  assert.ok(!pool.isScarce && !pool.isExhausted);
+  assert.equal(pool.inUse, 1);
+  const again = pool.take();
+  assert.equal(again, id);
+  pool.give(copy);
+  assert.throws(() => pool.give(copy), /does not own/);
+  assert.equal(pool.copyOut(again, 0, 1), copy);
+});
+
+test('in debug mode a buffer given back twice throws, and one given back is poisoned', () => {
+  const pool = new BufferPool({ bytes: 4096, step: 1, limit: 1, debug: true });
+  const id = pool.take();
+  pool.view(id).fill(1);
+  pool.give(id);
+  assert.ok(pool.view(id).every(byte => byte === 0xdb));
+  assert.throws(() => pool.give(id), /does not own/);
+});
