@@ -1,0 +1,83 @@
+/** What an ended session leaves behind: its metrics and, while somebody wants them, its record. */
+import { constants } from 'node:os';
+import { textOf } from '../errors.ts';
+import { showAddress } from '../io/driver.ts';
+import { showErrno } from '../io/errno.ts';
+import type { Session, WorkerContext } from './context.ts';
+import { type EndCode, endIndex, ends } from './end.ts';
+import type { Listener } from './listener.ts';
+import type { Endpoint } from './route.ts';
+import type { SessionTable } from './session-table.ts';
+
+/** In the order of the `cause` label of `l5d:srv:connect:failure` and `l5d:srv:stream:failure`. */
+export const legacyCauses = ['timeout', 'other'] as const;
+
+export function account(context: WorkerContext, table: SessionTable, s: Session, code: EndCode, now: number): void {
+  const { cells } = context;
+  const listener = table.listener[s] as Listener;
+  const spec = table.specOf(s);
+  const route = table.routeOf(s).spec;
+  const own = spec.cells;
+  const streamed = table.connectedAt[s] > 0;
+  const { legacy } = ends[code];
+  cells.add(own.active, -1);
+  cells.add(own.end + endIndex[code], 1);
+  cells.add(legacy === null ? own.closes : own.failures, 1);
+  if (legacy !== null) cells.add((streamed ? own.streamFailure : own.connectFailure) + legacyCauses.indexOf(legacy), 1);
+  if (streamed) cells.observe(own.durationMs, now - table.connectedAt[s]);
+  else if (legacy !== 'timeout') cells.observe(own.connectLatencyUs, (now - table.acceptedAt[s]) * 1000);
+  cells.observe(own.connectionRxBytes, table.rx[s]);
+  cells.observe(own.connectionTxBytes, table.tx[s]);
+  if (!context.recorder) return;
+  const endpoint = table.endpoint[s];
+  const since = (from: number, to: number): number => Math.max(0, Math.round((to - from) * 1000) / 1000);
+  context.recorder.record({
+    at: Date.now() - Math.round(now - table.acceptedAt[s]),
+    router: spec.router,
+    server: listener.address,
+    dst: route.dst,
+    client: table.peer[s],
+    endpoint: endpoint ? showAddress(endpoint) : null,
+    branch: table.branch[s]?.id ?? null,
+    bindMs: table.routedAt[s] > 0 ? since(table.acceptedAt[s], table.routedAt[s]) : -1,
+    connectMs: streamed ? since(table.routedAt[s], table.connectedAt[s]) : -1,
+    totalMs: since(table.acceptedAt[s], now),
+    rx: table.rx[s],
+    tx: table.tx[s],
+    retries: table.retries[s],
+    end: code,
+    reason: legacy === null ? null : reasonFor(table, s, code),
+  });
+}
+
+/** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */
+function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
+  const { dst, target } = table.routeOf(s).spec;
+  const { text } = ends[code];
+  switch (code) {
+    case 'NN':
+      return target.state === 'negative' ? target.reason : text;
+    case 'NT': {
+      const reason = target.state === 'pending' ? target.reason : undefined;
+      return reason === undefined ? text : textOf('NAME_FAILED', { path: dst, reason });
+    }
+    case 'CU':
+    case 'CT': {
+      const endpoint = table.endpoint[s];
+      return endpoint ? failureOf(table, s, endpoint) : text;
+    }
+    default:
+      return text;
+  }
+}
+
+/** Of the last attempt. */
+function failureOf(table: SessionTable, s: Session, address: Endpoint): string {
+  const errno = table.errno[s];
+  const endpoint = showAddress(address);
+  if (errno === constants.errno.ECONNREFUSED) return textOf('UPSTREAM_REFUSED', { endpoint });
+  if (errno !== constants.errno.ETIMEDOUT) return textOf('UPSTREAM_FAILED', { endpoint, reason: showErrno(errno) });
+  const { connectTimeoutMs } = table.routeOf(s).spec.client;
+  const timeout = Math.round(Math.min(connectTimeoutMs, table.waitUntil[s] - table.attemptAt[s]));
+  return textOf('UPSTREAM_TIMEOUT', { endpoint, timeout });
+}

@@ -1,0 +1,32 @@
+/** What the parts of one worker share: its driver, its memory, its randomness. */
+import type { EndpointTable } from '../balancer/endpoint-table.ts';
+import type { Deadlines } from '../io/deadlines.ts';
+import type { Driver } from '../io/driver.ts';
+import type { Cells } from '../metrics/cells.ts';
+import type { Owners } from './owners.ts';
+import type { RecordSink } from './record.ts';
+
+/** Row of a session in the worker's table. */
+export type Session = number;
+
+/** Ids in a worker's {@link Deadlines}. */
+export const housekeepingDeadline = 0;
+export const recordsDeadline = 1;
+export const firstSessionDeadline = 2;
+
+export interface WorkerContext {
+  readonly driver: Driver;
+  readonly endpoints: EndpointTable;
+  readonly cells: Cells;
+  /** Counts shared by all workers; see `SharedCount`. */
+  readonly counts: Int32Array;
+  /** See the deadline ids below. */
+  readonly deadlines: Deadlines;
+  readonly owners: Owners;
+  readonly random: () => number;
+  /** Where records of ended sessions go; null while nobody wants them. */
+  recorder: RecordSink | null;
+  readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;
+  /** The machine lacks descriptors, ports or memory for what `text` says cannot be done; told now and then, not each time. */
+  readonly shortage: (text: string, errno: number) => void;
+}

@@ -1,0 +1,43 @@
+/**
+ * Sends the records of ended sessions to the control plane in batches: one message for many sessions.
+ *
+ * A slow control plane costs records, never memory or speed: beyond {@link maxInFlight} untaken ones, new ones are dropped and counted.
+ */
+import { recordsDeadline, type WorkerContext } from './context.ts';
+import type { Link, RecordingSpec } from './messages.ts';
+import type { ConnectionRecord, RecordSink } from './record.ts';
+
+const batchSize = 256;
+const maxInFlight = 16_384;
+const delayMs = 20;
+
+export class Recorder implements RecordSink {
+  readonly #context: WorkerContext;
+  readonly #link: Link;
+  readonly #spec: RecordingSpec;
+  #batch: ConnectionRecord[] = [];
+
+  constructor(context: WorkerContext, link: Link, spec: RecordingSpec) {
+    this.#context = context;
+    this.#link = link;
+    this.#spec = spec;
+  }
+
+  record(record: ConnectionRecord): void {
+    const { counts, cells, deadlines, driver } = this.#context;
+    if (Atomics.load(counts, this.#spec.inFlight) >= maxInFlight) {
+      cells.add(this.#spec.dropped, 1);
+      return;
+    }
+    Atomics.add(counts, this.#spec.inFlight, 1);
+    if (this.#batch.push(record) === 1) deadlines.set(recordsDeadline, driver.now() + delayMs);
+    if (this.#batch.length === batchSize) this.flush();
+  }
+
+  flush(): void {
+    this.#context.deadlines.clear(recordsDeadline);
+    if (this.#batch.length === 0) return;
+    this.#link.post({ type: 'records', records: this.#batch });
+    this.#batch = [];
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The columns of all sessions of one worker. A session is a row: nothing is allocated per connection until the table grows,
+ * which it does in steps, by doubling.
+ */
+import { type Handle, noHandle } from '../io/handle.ts';
+import type { Session } from './context.ts';
+import type { Listener } from './listener.ts';
+import type { ListenerSpec } from './messages.ts';
+import type { Branch, Endpoint, Route } from './route.ts';
+
+export const State = {
+  Free: 0,
+  Binding: 1,
+  Backoff: 2,
+  Connecting: 3,
+  Relaying: 4,
+  HalfClosed: 5,
+  Flushing: 6,
+} as const;
+export type State = (typeof State)[keyof typeof State];
+
+export const stateNames = Object.keys(State);
+
+/** Bits of {@link SessionTable.flags}. */
+export const Flag = {
+  /** Reading from that side is off because the other side does not keep up (or is not there yet). */
+  clientPaused: 1,
+  upstreamPaused: 2,
+  /** That side has sent its FIN. */
+  clientEnded: 4,
+  upstreamEnded: 8,
+  /** The connection attempt is the single probe of an ejected endpoint. */
+  probing: 16,
+  /** It holds one of `maxWaiters` places. */
+  queued: 32,
+  /** Flushing: the last side gets a RST. */
+  resetLast: 64,
+} as const;
+
+const noTries = new Int32Array(0);
+
+export class SessionTable {
+  #capacity = 0;
+  #top = 0;
+  readonly #free: Session[] = [];
+
+  state = new Uint8Array(0);
+  flags = new Uint8Array(0);
+  client = new Int32Array(0);
+  upstream = new Int32Array(0);
+  /** Bytes from the client that came before the upstream was there: one chunk at most. */
+  heldBuffer = new Int32Array(0);
+  heldLength = new Int32Array(0);
+  retries = new Uint16Array(0);
+  /** Of the last attempt to connect that failed. */
+  errno = new Int32Array(0);
+  /** Flushing: 1 + the place of the session's end in `endCodes`; 0 before. */
+  settled = new Uint8Array(0);
+  /** Bytes read from and written to the client. */
+  rx = new Float64Array(0);
+  tx = new Float64Array(0);
+  /** Times in ms of the driver's clock; 0 = not reached. */
+  acceptedAt = new Float64Array(0);
+  routedAt = new Float64Array(0);
+  attemptAt = new Float64Array(0);
+  connectedAt = new Float64Array(0);
+  activeAt = new Float64Array(0);
+  /** When the wait for an upstream connection ends, and when the session's life does. */
+  waitUntil = new Float64Array(0);
+  liveUntil = new Float64Array(0);
+
+  readonly listener: (Listener | null)[] = [];
+  /** Settings and route of the session: those of its listener when it was accepted. A reload does not change them. */
+  readonly spec: (ListenerSpec | null)[] = [];
+  readonly route: (Route | null)[] = [];
+  /** Of the last attempt, also after it has failed. */
+  readonly branch: (Branch | null)[] = [];
+  readonly endpoint: (Endpoint | null)[] = [];
+  /** Endpoint slots this session has failed on; made only when the first attempt fails. */
+  readonly tried: Int32Array[] = [];
+  /** `ip:port` of the client, kept only while connections are recorded. */
+  readonly peer: string[] = [];
+
+  get size(): number {
+    return this.#top - this.#free.length;
+  }
+
+  take(): Session {
+    const free = this.#free.pop();
+    const session = free ?? this.#top++;
+    if (session === this.#capacity) this.#grow();
+    this.flags[session] = 0;
+    this.client[session] = noHandle;
+    this.upstream[session] = noHandle;
+    this.heldBuffer[session] = -1;
+    this.retries[session] = 0;
+    this.errno[session] = 0;
+    this.settled[session] = 0;
+    this.rx[session] = 0;
+    this.tx[session] = 0;
+    this.routedAt[session] = 0;
+    this.connectedAt[session] = 0;
+    this.tried[session] = noTries;
+    this.peer[session] = '';
+    return session;
+  }
+
+  release(session: Session): void {
+    this.state[session] = State.Free;
+    this.listener[session] = null;
+    this.spec[session] = null;
+    this.route[session] = null;
+    this.branch[session] = null;
+    this.endpoint[session] = null;
+    this.tried[session] = noTries;
+    this.peer[session] = '';
+    this.#free.push(session);
+  }
+
+  /** All rows in use, for a drain that is over. */
+  *live(): Iterable<Session> {
+    for (let s = 0; s < this.#top; s++) if (this.state[s] !== State.Free) yield s;
+  }
+
+  specOf(session: Session): ListenerSpec {
+    return this.spec[session] as ListenerSpec;
+  }
+
+  routeOf(session: Session): Route {
+    return this.route[session] as Route;
+  }
+
+  clientOf(session: Session): Handle {
+    return this.client[session] as Handle;
+  }
+
+  upstreamOf(session: Session): Handle {
+    return this.upstream[session] as Handle;
+  }
+
+  #grow(): void {
+    this.#capacity = Math.max(64, this.#capacity * 2);
+    const n = this.#capacity;
+    this.state = grown(this.state, new Uint8Array(n));
+    this.flags = grown(this.flags, new Uint8Array(n));
+    this.client = grown(this.client, new Int32Array(n));
+    this.upstream = grown(this.upstream, new Int32Array(n));
+    this.heldBuffer = grown(this.heldBuffer, new Int32Array(n));
+    this.heldLength = grown(this.heldLength, new Int32Array(n));
+    this.retries = grown(this.retries, new Uint16Array(n));
+    this.errno = grown(this.errno, new Int32Array(n));
+    this.settled = grown(this.settled, new Uint8Array(n));
+    this.rx = grown(this.rx, new Float64Array(n));
+    this.tx = grown(this.tx, new Float64Array(n));
+    this.acceptedAt = grown(this.acceptedAt, new Float64Array(n));
+    this.routedAt = grown(this.routedAt, new Float64Array(n));
+    this.attemptAt = grown(this.attemptAt, new Float64Array(n));
+    this.connectedAt = grown(this.connectedAt, new Float64Array(n));
+    this.activeAt = grown(this.activeAt, new Float64Array(n));
+    this.waitUntil = grown(this.waitUntil, new Float64Array(n));
+    this.liveUntil = grown(this.liveUntil, new Float64Array(n));
+  }
+}
+
+function grown<T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
+}

@@ -1,0 +1,516 @@
+/**
+ * All proxied connections of one worker: one state machine, a row of {@link SessionTable} each.
+ *
+ *   state      | clientData | clientEnd  | clientFail   | upConnected | upData   | upEnd      | upFail       | drained  | due
+ *   -----------+------------+------------+--------------+-------------+----------+------------+--------------+----------+--------------
+ *   Binding    | hold       | note       | end NC       | -           | -        | -          | -            | -        | end NT
+ *   Backoff    | hold       | note       | end CC       | -           | -        | -          | -            | -        | proceed | end CT
+ *   Connecting | hold       | note       | end CC       | → Relaying  | -        | -          | Backoff | CU | -        | Backoff | end CT
+ *   Relaying   | forward    | → HalfCl.  | settle RC    | -           | forward  | → HalfCl.  | settle RU    | resume   | end RT | RL
+ *   HalfClosed | forward    | settle --  | settle FC    | -           | forward  | settle --  | settle FU    | resume   | end FT | FL
+ *   Flushing   | -          | -          | settle FC    | -           | -        | -          | settle FU    | end      | end FT | FL
+ *
+ * `-` cannot happen: the socket is closed or reading is off; it ends the session with II.
+ * proceed: → Binding while the name is not known, which proceeds when it is published; else attempt: → Relaying with a spare
+ * connection, else → Connecting; end NN when there is no endpoint any more.
+ * Who enters Binding or Backoff takes one of `maxWaiters` places, once, or ends with NR; it is given back at → Relaying or the end.
+ * hold: one chunk is kept and reading stops; a client may speak first, and leave a FIN behind, before there is an upstream.
+ * Relaying becomes HalfClosed at once when the client's FIN was noted before.
+ * settle: the side that failed is closed; what it had sent before is still flushed to the other (Flushing), which then gets a
+ * RST, or a FIN when the failed side had already ended. The first code stays, but `--` gives way to FC and FU. Whatever
+ * happens, a session ends with exactly one code of end.ts.
+ * A side must not take a part for the whole: it gets a RST when bytes are left unflushed for it, and when the session is cut off
+ * (RL, RD, FL, FD) before the other side has ended. A session that both sides have left idle (RT, FT) ends with FINs.
+ * At every row: the waiting time in the first three states is bounded by waitUntil, the later ones by idle or fin and by liveUntil.
+ */
+
+import { constants } from 'node:os';
+import { noEndpoint } from '../balancer/picker.ts';
+import type { BufferId } from '../io/driver.ts';
+import { type Handle, noHandle } from '../io/handle.ts';
+import { account } from './account.ts';
+import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
+import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
+import { type EndCode, endCodes, endIndex } from './end.ts';
+import type { Listener } from './listener.ts';
+import { Owner } from './owners.ts';
+import type { Route } from './route.ts';
+import { Flag, SessionTable, State, stateNames } from './session-table.ts';
+import type { Spare, Spares } from './spares.ts';
+
+const { ETIMEDOUT, EMFILE } = constants.errno;
+
+export class Sessions {
+  readonly table = new SessionTable();
+  readonly #context: WorkerContext;
+  readonly #spares: Spares;
+
+  constructor(context: WorkerContext, spares: Spares) {
+    this.#context = context;
+    this.#spares = spares;
+  }
+
+  // ---- before there is an upstream ------------------------------------------------------------------------------------
+
+  /** The listener has a place for it: see {@link Listener.admit}. */
+  accepted(listener: Listener, client: Handle): void {
+    const { driver, owners, cells, counts } = this.#context;
+    const { table } = this;
+    const { spec, route } = listener;
+    const s = table.take();
+    const now = driver.now();
+    table.state[s] = State.Binding;
+    table.client[s] = client;
+    table.listener[s] = listener;
+    table.spec[s] = spec;
+    table.route[s] = route;
+    table.acceptedAt[s] = now;
+    table.activeAt[s] = now;
+    table.waitUntil[s] = now + spec.connectTimeoutMs;
+    table.liveUntil[s] = now + spec.lifetimeMs * (1 - spec.lifetimeJitter * this.#context.random());
+    if (this.#context.recorder) table.peer[s] = driver.peer(client);
+    owners.set(client, Owner.client, s);
+    cells.add(spec.cells.accepts, 1);
+    cells.add(spec.cells.active, 1);
+    cells.add(spec.cells.waiters, 1);
+    cells.add(spec.cells.routeFound, 1);
+    Atomics.add(counts, route.spec.waiters, 1);
+    driver.reading(client, true);
+    this.proceed(s);
+  }
+
+  /** Attempts to connect if the name is known by now, else waits for it: new, after a pause, or when the name is published. */
+  proceed(s: Session): void {
+    const { table } = this;
+    const { driver, cells } = this.#context;
+    const route = table.routeOf(s);
+    if (route.spec.target.state === 'pending') {
+      table.state[s] = State.Binding;
+      if (!this.#queue(s)) return;
+      route.waiting.add(s);
+      this.#setDeadline(s, table.waitUntil[s]);
+      return;
+    }
+    route.waiting.delete(s);
+    if (table.routedAt[s] === 0) {
+      table.routedAt[s] = driver.now();
+      cells.observe(table.specOf(s).cells.routeTimeUs, (table.routedAt[s] - table.acceptedAt[s]) * 1000);
+    }
+    this.#attempt(s, route);
+  }
+
+  /** Takes one of the `maxWaiters` places, or ends the session. @returns whether it may wait. */
+  #queue(s: Session): boolean {
+    const { table } = this;
+    const { counts, cells } = this.#context;
+    if (table.flags[s] & Flag.queued) return true;
+    const { spec } = table.routeOf(s);
+    if (Atomics.add(counts, spec.queued, 1) < spec.client.maxWaiters) {
+      table.flags[s] |= Flag.queued;
+      return true;
+    }
+    Atomics.sub(counts, spec.queued, 1);
+    cells.add(spec.cells.waitersRejected, 1);
+    this.#end(s, 'NR');
+    return false;
+  }
+
+  #attempt(s: Session, route: Route): void {
+    const { table } = this;
+    const { driver, owners, cells } = this.#context;
+    const spare = this.#spares.take(route);
+    if (spare) {
+      this.#adopt(s, spare);
+      return;
+    }
+    const now = driver.now();
+    // A retry stays in its branch: the draw is per connection. After a publication the branch may be gone, then it draws anew.
+    const before = table.branch[s];
+    const branch = (before && route.branchOf(before.id)) ?? route.drawBranch();
+    table.branch[s] = branch;
+    const picked = branch ? branch.picker.pick(now, table.tried[s], table.tried[s].length) : noEndpoint;
+    if (!branch || picked === noEndpoint) {
+      cells.add(route.spec.cells.unavailable, 1);
+      this.#end(s, 'NN');
+      return;
+    }
+    const endpoint = branch.endpoints[picked];
+    const upstream = driver.connect(endpoint, { keepAliveSecs: route.spec.client.keepAliveSecs });
+    table.endpoint[s] = endpoint;
+    table.attemptAt[s] = now;
+    if (branch.picker.claimed) table.flags[s] |= Flag.probing;
+    attemptStarted(this.#context, route.spec, endpoint);
+    if (upstream === noHandle) {
+      this.#attemptFailed(s, EMFILE);
+      return;
+    }
+    table.upstream[s] = upstream;
+    table.state[s] = State.Connecting;
+    owners.set(upstream, Owner.upstream, s);
+    this.#setDeadline(s, Math.min(table.waitUntil[s], now + route.spec.client.connectTimeoutMs));
+  }
+
+  /** Retries on another endpoint, the first time at once, then with growing, jittered pauses. */
+  #attemptFailed(s: Session, errno: number): void {
+    const { table } = this;
+    const { driver, cells, random } = this.#context;
+    const { spec } = table.routeOf(s);
+    const endpoint = table.endpoint[s];
+    const now = driver.now();
+    const probing = (table.flags[s] & Flag.probing) !== 0;
+    if (endpoint) attemptFailed(this.#context, spec, endpoint, now - table.attemptAt[s], errno, probing);
+    table.flags[s] &= ~Flag.probing;
+    table.errno[s] = errno;
+    table.state[s] = State.Backoff;
+    if (now >= table.waitUntil[s]) return this.#end(s, 'CT');
+    if (table.retries[s] >= spec.client.maxRetries) return this.#end(s, 'CU');
+    if (!this.#queue(s)) return;
+    if (endpoint) table.tried[s] = withSlot(table.tried[s], endpoint.slot);
+    const { min, max } = spec.client.retryBackoffMs;
+    const pause = table.retries[s] === 0 ? 0 : Math.min(max, min * 2 ** (table.retries[s] - 1)) * (0.5 + random() / 2);
+    table.retries[s]++;
+    cells.add(spec.cells.retries, 1);
+    this.#setDeadline(s, Math.min(table.waitUntil[s], now + pause));
+  }
+
+  connected(s: Session): void {
+    const { table } = this;
+    if (table.state[s] !== State.Connecting) return this.#impossible(s, 'upConnected');
+    const endpoint = table.endpoint[s];
+    if (endpoint) {
+      const latencyMs = this.#context.driver.now() - table.attemptAt[s];
+      attemptSucceeded(this.#context, table.routeOf(s).spec, endpoint, latencyMs);
+    }
+    table.flags[s] &= ~Flag.probing;
+    this.#established(s);
+  }
+
+  #adopt(s: Session, spare: Spare): void {
+    const { table } = this;
+    const { driver, owners } = this.#context;
+    table.upstream[s] = spare.handle;
+    table.endpoint[s] = spare.endpoint;
+    table.branch[s] = spare.branch;
+    table.attemptAt[s] = spare.connectedAt;
+    owners.set(spare.handle, Owner.upstream, s);
+    this.#established(s);
+    for (const { buffer, length } of spare.held) {
+      this.#countTx(s, length);
+      driver.write(table.clientOf(s), buffer, 0, length);
+    }
+  }
+
+  #established(s: Session): void {
+    const { table } = this;
+    const { driver, cells } = this.#context;
+    const spec = table.specOf(s);
+    const now = driver.now();
+    table.connectedAt[s] = now;
+    table.activeAt[s] = now;
+    table.state[s] = State.Relaying;
+    this.#waitOver(s);
+    cells.observe(spec.cells.connectLatencyUs, (now - table.acceptedAt[s]) * 1000);
+    const upstream = table.upstreamOf(s);
+    driver.reading(upstream, true);
+    if (table.heldBuffer[s] >= 0) {
+      const buffer = table.heldBuffer[s];
+      table.heldBuffer[s] = -1;
+      const endpoint = table.endpoint[s];
+      if (endpoint) cells.add(endpoint.cells.rxBytes, table.heldLength[s]);
+      driver.write(upstream, buffer, 0, table.heldLength[s]);
+    }
+    if (table.flags[s] & Flag.clientEnded) {
+      table.state[s] = State.HalfClosed;
+      driver.shutdown(upstream);
+    } else if (table.flags[s] & Flag.clientPaused && driver.pending(upstream) <= spec.bufferSizeBytes) {
+      table.flags[s] &= ~Flag.clientPaused;
+      driver.reading(table.clientOf(s), true);
+    }
+    this.#watchQuiet(s);
+  }
+
+  /** Neither of {@link RouteSpec.waiters} any more nor of the queue among them. */
+  #waitOver(s: Session): void {
+    const { table } = this;
+    const { cells, counts } = this.#context;
+    const { queued, waiters } = table.routeOf(s).spec;
+    cells.add(table.specOf(s).cells.waiters, -1);
+    if (table.flags[s] & Flag.queued) Atomics.sub(counts, queued, 1);
+    table.flags[s] &= ~Flag.queued;
+    Atomics.sub(counts, waiters, 1);
+  }
+
+  // ---- bytes ----------------------------------------------------------------------------------------------------------
+
+  clientData(s: Session, buffer: BufferId, offset: number, length: number): void {
+    const { table } = this;
+    const { driver } = this.#context;
+    const state = table.state[s];
+    table.activeAt[s] = driver.now();
+    this.#countRx(s, length);
+    if (state === State.Relaying || state === State.HalfClosed) {
+      const upstream = table.upstreamOf(s);
+      driver.write(upstream, buffer, offset, length);
+      if (driver.pending(upstream) > table.specOf(s).bufferSizeBytes) {
+        table.flags[s] |= Flag.clientPaused;
+        driver.reading(table.clientOf(s), false);
+      }
+    } else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
+      table.heldBuffer[s] = driver.keep(buffer, offset, length);
+      table.heldLength[s] = length;
+      table.flags[s] |= Flag.clientPaused;
+      driver.reading(table.clientOf(s), false);
+    } else {
+      driver.release(buffer);
+      this.#impossible(s, 'clientData');
+    }
+  }
+
+  upstreamData(s: Session, buffer: BufferId, offset: number, length: number): void {
+    const { table } = this;
+    const { driver } = this.#context;
+    const state = table.state[s];
+    if (state !== State.Relaying && state !== State.HalfClosed) {
+      driver.release(buffer);
+      this.#impossible(s, 'upData');
+      return;
+    }
+    table.activeAt[s] = driver.now();
+    this.#countTx(s, length);
+    const client = table.clientOf(s);
+    driver.write(client, buffer, offset, length);
+    if (driver.pending(client) > table.specOf(s).bufferSizeBytes) {
+      table.flags[s] |= Flag.upstreamPaused;
+      driver.reading(table.upstreamOf(s), false);
+    }
+  }
+
+  clientDrained(s: Session): void {
+    this.table.activeAt[s] = this.#context.driver.now();
+    if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
+    else if (this.table.flags[s] & Flag.upstreamPaused) {
+      this.table.flags[s] &= ~Flag.upstreamPaused;
+      this.#context.driver.reading(this.table.upstreamOf(s), true);
+    }
+  }
+
+  upstreamDrained(s: Session): void {
+    this.table.activeAt[s] = this.#context.driver.now();
+    if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
+    else if (this.table.flags[s] & Flag.clientPaused) {
+      this.table.flags[s] &= ~Flag.clientPaused;
+      this.#context.driver.reading(this.table.clientOf(s), true);
+    }
+  }
+
+  // ---- ends -----------------------------------------------------------------------------------------------------------
+
+  clientEnded(s: Session): void {
+    const { table } = this;
+    const state = table.state[s];
+    table.flags[s] |= Flag.clientEnded;
+    if (state <= State.Connecting) return;
+    if (state === State.Flushing) return this.#impossible(s, 'clientEnd');
+    this.#context.driver.shutdown(table.upstreamOf(s));
+    this.#halfClosed(s);
+  }
+
+  upstreamEnded(s: Session): void {
+    const { table } = this;
+    const state = table.state[s];
+    if (state !== State.Relaying && state !== State.HalfClosed) return this.#impossible(s, 'upEnd');
+    table.flags[s] |= Flag.upstreamEnded;
+    this.#context.driver.shutdown(table.clientOf(s));
+    this.#halfClosed(s);
+  }
+
+  #halfClosed(s: Session): void {
+    const { table } = this;
+    const both = Flag.clientEnded | Flag.upstreamEnded;
+    if ((table.flags[s] & both) === both) return this.#settle(s, '--', false);
+    table.state[s] = State.HalfClosed;
+    table.activeAt[s] = this.#context.driver.now();
+    this.#watchQuiet(s);
+  }
+
+  clientFailed(s: Session): void {
+    const { table } = this;
+    switch (table.state[s]) {
+      case State.Binding:
+        return this.#end(s, 'NC');
+      case State.Backoff:
+      case State.Connecting:
+        return this.#end(s, 'CC');
+      default: {
+        const code = table.state[s] === State.Relaying ? 'RC' : 'FC';
+        this.#drop(table.clientOf(s));
+        table.client[s] = noHandle;
+        return this.#settle(s, code, (table.flags[s] & Flag.clientEnded) === 0);
+      }
+    }
+  }
+
+  upstreamFailed(s: Session, errno: number): void {
+    const { table } = this;
+    if (table.state[s] < State.Connecting) return this.#impossible(s, 'upFail');
+    this.#drop(table.upstreamOf(s));
+    table.upstream[s] = noHandle;
+    switch (table.state[s]) {
+      case State.Connecting:
+        return this.#attemptFailed(s, errno);
+      default: {
+        const code = table.state[s] === State.Relaying ? 'RU' : 'FU';
+        return this.#settle(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
+      }
+    }
+  }
+
+  /** Nothing more will be read; what was read is flushed, then the session ends. */
+  #settle(s: Session, code: EndCode, reset: boolean): void {
+    const { table } = this;
+    const { driver } = this.#context;
+    // The first cause is the true one, unless it is a clean end: that one is only clean if everything is flushed.
+    if (table.settled[s] <= 1 + endIndex['--']) {
+      table.settled[s] = 1 + endIndex[code];
+      if (reset) table.flags[s] |= Flag.resetLast;
+      else table.flags[s] &= ~Flag.resetLast;
+    }
+    table.state[s] = State.Flushing;
+    for (const handle of [table.clientOf(s), table.upstreamOf(s)])
+      if (handle !== noHandle) driver.reading(handle, false);
+    this.#finishFlushed(s);
+    if (table.state[s] === State.Flushing) this.#watchQuiet(s);
+  }
+
+  #finishFlushed(s: Session): void {
+    const { table } = this;
+    const { driver } = this.#context;
+    const client = table.clientOf(s);
+    const upstream = table.upstreamOf(s);
+    if (client !== noHandle && driver.pending(client) > 0) return;
+    if (upstream !== noHandle && driver.pending(upstream) > 0) return;
+    this.#end(s, endCodes[table.settled[s] - 1], (table.flags[s] & Flag.resetLast) !== 0);
+  }
+
+  /** A deadline of the session has come. */
+  due(s: Session): void {
+    const { table } = this;
+    const now = this.#context.driver.now();
+    switch (table.state[s]) {
+      case State.Binding:
+        return this.#end(s, 'NT');
+      case State.Backoff:
+        if (now >= table.waitUntil[s]) return this.#end(s, 'CT');
+        return this.proceed(s);
+      case State.Connecting:
+        this.#drop(table.upstreamOf(s));
+        table.upstream[s] = noHandle;
+        return this.#attemptFailed(s, ETIMEDOUT);
+      case State.Relaying:
+        if (now >= table.liveUntil[s]) return this.#end(s, 'RL');
+        if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.#end(s, 'RT');
+        return this.#watchQuiet(s);
+      default:
+        if (now >= table.liveUntil[s]) return this.#end(s, 'FL');
+        if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.#end(s, 'FT');
+        return this.#watchQuiet(s);
+    }
+  }
+
+  /** Ends every session that is left, because the proxy stops. @returns how many there were. */
+  cutAll(): number {
+    let cut = 0;
+    for (const s of this.table.live()) {
+      const state = this.table.state[s];
+      this.#end(
+        s,
+        state === State.Binding ? 'ND' : state <= State.Connecting ? 'CD' : state === State.Relaying ? 'RD' : 'FD',
+      );
+      cut++;
+    }
+    return cut;
+  }
+
+  #watchQuiet(s: Session): void {
+    const { table } = this;
+    const { idleTimeoutMs, finTimeoutMs } = table.specOf(s);
+    const quiet = table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
+    this.#setDeadline(s, Math.min(table.activeAt[s] + quiet, table.liveUntil[s]));
+  }
+
+  #setDeadline(s: Session, time: number): void {
+    this.#context.deadlines.set(firstSessionDeadline + s, time);
+  }
+
+  /** The one way out of every state: sockets, counts, metrics and record, then the row is free. */
+  #end(s: Session, code: EndCode, reset = false): void {
+    const { table } = this;
+    const context = this.#context;
+    const { driver, deadlines } = context;
+    const listener = table.listener[s] as Listener;
+    const route = table.routeOf(s);
+    const endpoint = table.endpoint[s];
+    const now = driver.now();
+    deadlines.clear(firstSessionDeadline + s);
+    if (table.heldBuffer[s] >= 0) driver.release(table.heldBuffer[s]);
+    const isCut = code === 'RL' || code === 'RD' || code === 'FL' || code === 'FD';
+    this.#part(table.clientOf(s), reset || (isCut && (table.flags[s] & Flag.upstreamEnded) === 0));
+    this.#part(table.upstreamOf(s), reset || (isCut && (table.flags[s] & Flag.clientEnded) === 0));
+    account(context, table, s, code, now);
+    // Who sees one of these counts at 0 may give away what they guard: they come last.
+    if (table.state[s] <= State.Connecting) {
+      route.waiting.delete(s);
+      if (endpoint && table.state[s] === State.Connecting)
+        attemptAbandoned(context, endpoint, (table.flags[s] & Flag.probing) !== 0);
+      this.#waitOver(s);
+    } else if (endpoint) connectionEnded(context, route.spec, endpoint, now - table.connectedAt[s]);
+    table.release(s);
+    listener.ended();
+  }
+
+  /** Lets a side go that may be there: with a RST also when it did not get all that was read for it. */
+  #part(handle: Handle, reset: boolean): void {
+    if (handle !== noHandle) this.#drop(handle, reset || this.#context.driver.pending(handle) > 0);
+  }
+
+  #drop(handle: Handle, reset = false): void {
+    this.#context.owners.clear(handle);
+    if (reset) this.#context.driver.reset(handle);
+    else this.#context.driver.close(handle);
+  }
+
+  /** What is held for an endpoint not yet connected counts as its bytes when it gets them. */
+  #countRx(s: Session, bytes: number): void {
+    const { table } = this;
+    const { cells } = this.#context;
+    table.rx[s] += bytes;
+    cells.add(table.specOf(s).cells.rxBytes, bytes);
+    const endpoint = table.endpoint[s];
+    if (endpoint && table.state[s] >= State.Relaying) cells.add(endpoint.cells.rxBytes, bytes);
+  }
+
+  #countTx(s: Session, bytes: number): void {
+    const { table } = this;
+    const { cells } = this.#context;
+    table.tx[s] += bytes;
+    cells.add(table.specOf(s).cells.txBytes, bytes);
+    const endpoint = table.endpoint[s];
+    if (endpoint) cells.add(endpoint.cells.txBytes, bytes);
+  }
+
+  /** An event the table above excludes: a defect of the driver or of ours. The session ends; the proxy goes on. */
+  #impossible(s: Session, event: string): void {
+    this.#context.notice(
+      'error',
+      `session in state ${stateNames[this.table.state[s]]} got ${event}, which cannot happen`,
+    );
+    this.#end(s, 'II', true);
+  }
+}
+
+function withSlot(tried: Int32Array, slot: number): Int32Array {
+  const longer = new Int32Array(tried.length + 1);
+  longer.set(tried);
+  longer[tried.length] = slot;
+  return longer;
+}

@@ -1,0 +1,232 @@
+/**
+ * Spare upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
+ *
+ * A spare is read from while it waits, so that one the upstream has closed is never handed out; a greeting that came early is
+ * kept (a few chunks, then reading stops) and delivered first. Spares are replaced when they grow old, and dropped when their
+ * endpoint leaves the route or has more of them than its weight is worth.
+ * Each worker keeps its share of `minConnections`.
+ */
+
+import { constants } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { noEndpoint } from '../balancer/picker.ts';
+import { usableWeights } from '../balancer/weighted-draw.ts';
+import type { BufferId } from '../io/driver.ts';
+import { type Handle, noHandle } from '../io/handle.ts';
+import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
+import type { WorkerContext } from './context.ts';
+import type { RouteSpec } from './messages.ts';
+import { Owner } from './owners.ts';
+import type { Branch, Endpoint, Route } from './route.ts';
+
+/** A spare older than this is replaced: middleboxes forget quiet connections, and load should follow the present picker. */
+const maxAgeMs = 60_000;
+
+/** Chunks of an early greeting; nobody greets in more, and beyond them a close of the upstream goes unseen. */
+const maxHeld = 4;
+
+const noTries = new Int32Array(0);
+
+export interface Spare {
+  readonly route: Route;
+  readonly branch: Branch;
+  readonly endpoint: Endpoint;
+  readonly handle: Handle;
+  readonly startedAt: number;
+  readonly probing: boolean;
+  /** 0 while it is being made. */
+  connectedAt: number;
+  readonly held: { readonly buffer: BufferId; readonly length: number }[];
+}
+
+export class Spares {
+  readonly #context: WorkerContext;
+  readonly #worker: number;
+  readonly #workers: number;
+  readonly #spares: (Spare | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #byRoute = new Map<Route, Set<number>>();
+  /** What each endpoint of a route was entitled to at the last publication; see {@link quotas}. */
+  readonly #quotas = new Map<Route, ReadonlyMap<string, number>>();
+
+  constructor(context: WorkerContext, worker: number, workers: number) {
+    this.#context = context;
+    this.#worker = worker;
+    this.#workers = workers;
+  }
+
+  get size(): number {
+    return this.#spares.length - this.#free.length;
+  }
+
+  /** A connected spare of the route, the oldest first; another is made in its place. */
+  take(route: Route): Spare | undefined {
+    const own = this.#byRoute.get(route);
+    if (!own) return undefined;
+    for (const index of own) {
+      const spare = this.#spares[index] as Spare;
+      if (spare.connectedAt === 0) continue;
+      this.#forget(index);
+      this.fill(route);
+      return spare;
+    }
+    return undefined;
+  }
+
+  /** After a publication: spares to endpoints that are gone, and those too many, are dropped; missing ones are made. */
+  refresh(route: Route): void {
+    const own = this.#byRoute.get(route) ?? new Set();
+    this.#byRoute.set(route, own);
+    const share = this.#share(route);
+    const before = this.#quotas.get(route);
+    const quota = quotas(route.branches, share);
+    this.#quotas.set(route, quota);
+    // What the picker has made of the same weights stays: it sees more than weights.
+    if (before && !isDeepStrictEqual(before, quota)) {
+      const kept = new Map<string, number>();
+      this.#dropWhere(route, spare => {
+        const key = quotaKey(spare.branch, spare.endpoint);
+        const count = (kept.get(key) ?? 0) + 1;
+        kept.set(key, count);
+        return count > (quota.get(key) ?? 0);
+      });
+    }
+    for (const index of [...own].slice(share)) this.#drop(index);
+    this.fill(route);
+  }
+
+  /** Brings the route up to this worker's share. */
+  fill(route: Route): void {
+    for (let n = this.#share(route) - (this.#byRoute.get(route)?.size ?? 0); n > 0; n--)
+      if (!this.#start(route)) return;
+  }
+
+  /** Of `minConnections`, what falls to this worker: the first ones take the remainder. */
+  #share(route: Route): number {
+    return Math.floor((route.spec.client.minConnections + this.#workers - 1 - this.#worker) / this.#workers);
+  }
+
+  /** Every second: old spares are closed, and what is missing, also after failures, is made again. */
+  tend(): void {
+    const now = this.#context.driver.now();
+    for (const [route, own] of this.#byRoute) {
+      this.#dropWhere(route, spare => spare.connectedAt > 0 && now - spare.connectedAt > maxAgeMs);
+      for (const index of [...own]) {
+        const { connectedAt, startedAt } = this.#spares[index] as Spare;
+        const isLate = connectedAt === 0 && now - startedAt >= route.spec.client.connectTimeoutMs;
+        if (isLate) this.lost(index, constants.errno.ETIMEDOUT);
+      }
+      this.fill(route);
+    }
+  }
+
+  drop(route: Route): void {
+    this.#dropWhere(route, () => true);
+    this.#byRoute.delete(route);
+    this.#quotas.delete(route);
+  }
+
+  dropAll(): void {
+    for (const route of [...this.#byRoute.keys()]) this.drop(route);
+  }
+
+  connected(index: number): void {
+    const spare = this.#spares[index] as Spare;
+    const { driver } = this.#context;
+    spare.connectedAt = driver.now();
+    attemptSucceeded(this.#context, spare.route.spec, spare.endpoint, spare.connectedAt - spare.startedAt);
+    driver.reading(spare.handle, true);
+  }
+
+  data(index: number, buffer: BufferId, offset: number, length: number): void {
+    const spare = this.#spares[index] as Spare;
+    const { driver } = this.#context;
+    const held = spare.held.push({ buffer: driver.keep(buffer, offset, length), length });
+    if (held === maxHeld) driver.reading(spare.handle, false);
+  }
+
+  /** The upstream closed or reset a spare, or could not be reached. The next {@link tend} makes another. */
+  lost(index: number, errno = constants.errno.ECONNRESET): void {
+    const spare = this.#spares[index] as Spare;
+    if (spare.connectedAt > 0) return this.#drop(index);
+    const { driver, owners } = this.#context;
+    this.#forget(index);
+    owners.clear(spare.handle);
+    driver.close(spare.handle);
+    const { route, endpoint, startedAt, probing } = spare;
+    attemptFailed(this.#context, route.spec, endpoint, driver.now() - startedAt, errno, probing);
+  }
+
+  #start(route: Route): boolean {
+    const { driver, owners } = this.#context;
+    const branch = route.drawBranch();
+    const now = driver.now();
+    const picked = branch ? branch.picker.pick(now, noTries, 0) : noEndpoint;
+    if (!branch || picked === noEndpoint) return false;
+    const endpoint = branch.endpoints[picked];
+    const probing = branch.picker.claimed;
+    const handle = driver.connect(endpoint, { keepAliveSecs: route.spec.client.keepAliveSecs });
+    attemptStarted(this.#context, route.spec, endpoint);
+    if (handle === noHandle) {
+      attemptFailed(this.#context, route.spec, endpoint, 0, constants.errno.EMFILE, probing);
+      return false;
+    }
+    const index = this.#free.pop() ?? this.#spares.length;
+    this.#spares[index] = { route, branch, endpoint, handle, startedAt: now, probing, connectedAt: 0, held: [] };
+    this.#byRoute.get(route)?.add(index);
+    owners.set(handle, Owner.spare, index);
+    return true;
+  }
+
+  #dropWhere(route: Route, condition: (spare: Spare) => boolean): void {
+    for (const index of [...(this.#byRoute.get(route) ?? [])])
+      if (condition(this.#spares[index] as Spare)) this.#drop(index);
+  }
+
+  #drop(index: number): void {
+    const spare = this.#spares[index] as Spare;
+    const { driver, owners } = this.#context;
+    const spec: RouteSpec = spare.route.spec;
+    this.#forget(index);
+    for (const { buffer } of spare.held) driver.release(buffer);
+    owners.clear(spare.handle);
+    driver.close(spare.handle);
+    if (spare.connectedAt > 0) {
+      connectionEnded(this.#context, spec, spare.endpoint, driver.now() - spare.connectedAt);
+    } else attemptAbandoned(this.#context, spare.endpoint, spare.probing);
+  }
+
+  #forget(index: number): void {
+    const spare = this.#spares[index] as Spare;
+    this.#spares[index] = undefined;
+    this.#free.push(index);
+    this.#byRoute.get(spare.route)?.delete(index);
+  }
+}
+
+/** How many of `share` spares each endpoint may have, by its chance to be drawn: rounded up, and 0 for a weight of 0. */
+function quotas(branches: readonly Branch[], share: number): Map<string, number> {
+  const exact = new Map<string, number>();
+  if (share === 0) return exact;
+  const ofBranches = chances(branches);
+  branches.forEach((branch, i) => {
+    const ofEndpoints = chances(branch.endpoints);
+    branch.endpoints.forEach((endpoint, k) => {
+      const key = quotaKey(branch, endpoint);
+      exact.set(key, (exact.get(key) ?? 0) + share * ofBranches[i] * ofEndpoints[k]);
+    });
+  });
+  for (const [key, n] of exact) exact.set(key, Math.ceil(n - rounding));
+  return exact;
+}
+
+const quotaKey = ({ id }: Branch, { slot }: Endpoint): string => `${id} ${slot}`;
+
+/** Sums of shares may come out a little over a whole number. */
+const rounding = 1e-9;
+
+function chances(weighted: readonly { readonly weight: number }[]): Float64Array {
+  const weights = usableWeights(weighted.map(one => one.weight));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map(weight => weight / sum);
+}

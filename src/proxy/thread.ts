@@ -1,0 +1,81 @@
+/**
+ * Entry of a worker thread: a {@link Worker} on the driver it is told to use.
+ *
+ * On a native driver the thread blocks in the driver, not in its event loop, and a doorbell says that messages wait. It still goes
+ * through the event loop a few times a second, for what the engine does there: finalizers, inspectors, the end of the thread.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { DriverKind } from '../io/choose-driver.ts';
+import type { NativeDriver } from '../io/native/native-driver.ts';
+import { PortableDriver } from '../io/portable/driver.ts';
+import type { Down, Up, WorkerMemory } from './messages.ts';
+import { Worker, type WorkerOptions } from './worker.ts';
+
+export interface ThreadOptions {
+  readonly index: number;
+  readonly workers: number;
+  readonly memory: WorkerMemory;
+  readonly driver: DriverKind;
+  /** The eventfd that is written to after each message; -1 on the portable driver. */
+  readonly doorbell: number;
+}
+
+/** What a thread hears: messages to its worker, and the one that ends it. */
+export type ToThread = Down | { readonly type: 'stop' };
+
+const eventLoopEveryMs = 250;
+
+if (parentPort === null) throw new Error('this file is the entry of a worker thread');
+const port = parentPort;
+const { driver: kind, doorbell, ...own } = workerData as ThreadOptions;
+const common: Omit<WorkerOptions, 'createDriver'> = {
+  ...own,
+  link: { post: (message: Up) => port.postMessage(message) },
+  random: Math.random,
+};
+
+if (kind === 'portable') runPortable();
+else await runNative(kind);
+
+function runPortable(): void {
+  const worker = new Worker({ ...common, createDriver: events => new PortableDriver(events) });
+  port.on('message', (message: ToThread) => {
+    if (message.type === 'stop') process.exit();
+    worker.tell(message);
+  });
+}
+
+async function runNative(native: 'epoll' | 'uring'): Promise<void> {
+  const { openNativeDriver } = await import('../io/native/open.ts');
+  let isStopped = false;
+  let worker: Worker | undefined;
+  const hear = (): void => {
+    for (let next = receiveMessageOnPort(port); next && worker; next = receiveMessageOnPort(port)) {
+      const message = next.message as ToThread;
+      if (message.type === 'stop') isStopped = true;
+      else worker.tell(message);
+    }
+  };
+  worker = new Worker({
+    ...common,
+    createDriver: events => openNativeDriver(native, events, { wake: { fd: doorbell, onWake: hear } }),
+  });
+  const driver = worker.driver as NativeDriver;
+  // What was sent before the driver listened for the doorbell.
+  hear();
+  const turnForAWhile = (): void => {
+    const until = driver.now() + eventLoopEveryMs;
+    do driver.turn();
+    while (!isStopped && driver.now() < until);
+    if (isStopped) end();
+    else setImmediate(turnForAWhile);
+  };
+  // Descriptors belong to the process: what the thread does not close stays open when it is gone.
+  const end = (): void => {
+    worker?.tell({ type: 'drain', graceMs: 0 });
+    for (let turns = 0; turns < 100 && driver.ledger().sockets > 0; turns++) driver.turn(10);
+    driver.destroy();
+    process.exit();
+  };
+  turnForAWhile();
+}

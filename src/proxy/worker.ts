@@ -1,0 +1,343 @@
+/**
+ * One worker of the data plane: gives each event of its driver to whom it concerns, and applies what the control plane publishes.
+ *
+ * It runs in a thread of its own, and in tests in any thread: all it knows of the rest is a {@link Link} and shared memory.
+ */
+
+import { constants } from 'node:os';
+import { EndpointTable } from '../balancer/endpoint-table.ts';
+import { Deadlines } from '../io/deadlines.ts';
+import { type BufferId, type Driver, type DriverEvents, type SocketAddress, showAddress } from '../io/driver.ts';
+import { showErrno } from '../io/errno.ts';
+import type { Handle } from '../io/handle.ts';
+import { Cells } from '../metrics/cells.ts';
+import { firstSessionDeadline, housekeepingDeadline, recordsDeadline, type WorkerContext } from './context.ts';
+import { Listener } from './listener.ts';
+import type { Down, Link, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from './messages.ts';
+import { indexOf, kindOf, Owner, Owners } from './owners.ts';
+import { Recorder } from './recorder.ts';
+import { Route } from './route.ts';
+import { Sessions } from './session.ts';
+import { Spares } from './spares.ts';
+
+const housekeepingMs = 1_000;
+/** Least time between two notices of a shortage. */
+const shortageNoticeMs = 10_000;
+
+export interface WorkerOptions {
+  /** 0 … workers - 1. */
+  readonly index: number;
+  readonly workers: number;
+  readonly memory: WorkerMemory;
+  readonly link: Link;
+  readonly createDriver: (events: DriverEvents) => Driver;
+  readonly random: () => number;
+}
+
+export class Worker implements DriverEvents {
+  readonly #context: WorkerContext;
+  readonly #link: Link;
+  readonly #workers: number;
+  readonly #sessions: Sessions;
+  readonly #spares: Spares;
+  /** By id, until their sockets are closed. */
+  readonly #listeners = new Map<number, Listener>();
+  readonly #routes = new Map<RouteId, Route>();
+  /** Listeners whose queue is not empty. */
+  readonly #crowded = new Set<Listener>();
+  #drainUntil = Number.POSITIVE_INFINITY;
+  #draining = false;
+  #lastShortage = Number.NEGATIVE_INFINITY;
+
+  constructor({ index, workers, memory, link, createDriver, random }: WorkerOptions) {
+    this.#link = link;
+    this.#workers = workers;
+    const driver = createDriver(this);
+    this.#context = {
+      driver,
+      endpoints: new EndpointTable(memory.endpoints),
+      cells: new Cells(memory.metrics),
+      counts: new Int32Array(memory.counts),
+      deadlines: new Deadlines(),
+      owners: new Owners(),
+      random,
+      recorder: null,
+      notice: (level, text) => link.post({ type: 'notice', level, text }),
+      shortage: (text, errno) => this.#shortage(text, errno),
+    };
+    this.#spares = new Spares(this.#context, index, workers);
+    this.#sessions = new Sessions(this.#context, this.#spares);
+    this.#context.deadlines.set(housekeepingDeadline, driver.now() + housekeepingMs);
+    this.#rearm();
+    link.post({ type: 'ready' });
+  }
+
+  get driver(): Driver {
+    return this.#context.driver;
+  }
+
+  /** Sessions and spares that exist now: 0 when all is over. */
+  get load(): number {
+    return this.#sessions.table.size + this.#spares.size;
+  }
+
+  /** A message from the control plane. */
+  tell(message: Down): void {
+    switch (message.type) {
+      case 'listen':
+        this.#listen(message.listener);
+        break;
+      case 'adjust':
+        this.#adjust(message.listener);
+        this.#link.post({ type: 'applied', generation: message.generation });
+        break;
+      case 'unlisten':
+        this.#unlisten(message.id);
+        break;
+      case 'route':
+        this.#publish(message.route);
+        break;
+      case 'unroute':
+        this.#unroute(message.id);
+        this.#link.post({ type: 'applied', generation: message.generation });
+        break;
+      case 'recording':
+        this.#context.recorder?.flush();
+        this.#context.recorder = message.recording && new Recorder(this.#context, this.#link, message.recording);
+        break;
+      case 'drain':
+        this.#drain(message.graceMs);
+        break;
+    }
+    this.#rearm();
+  }
+
+  #listen(spec: ListenerSpec): void {
+    const { driver, counts, owners } = this.#context;
+    if (this.#draining) return this.#link.post({ type: 'listenFailed', id: spec.id, errno: constants.errno.ECANCELED });
+    const route = this.#routes.get(spec.route);
+    if (!route) throw new Error(`listener ${spec.id} leads to route ${spec.route}, which was never published`);
+    const handle = driver.listen({
+      ip: spec.ip,
+      port: spec.port,
+      backlog: spec.backlog,
+      reusePort: this.#workers > 1,
+      socket: { keepAliveSecs: spec.keepAliveSecs },
+    });
+    this.#listeners.set(spec.id, new Listener(spec, route, handle, driver, counts));
+    owners.set(handle, Owner.listener, spec.id);
+  }
+
+  #adjust(spec: ListenerSpec): void {
+    const listener = this.#listeners.get(spec.id);
+    const route = this.#routes.get(spec.route);
+    if (listener && route && !listener.closed) listener.adjust(spec, route);
+  }
+
+  #unlisten(id: number): void {
+    const listener = this.#listeners.get(id);
+    if (listener) this.#closeListener(listener, constants.errno.ECANCELED);
+    else this.#link.post({ type: 'unlistened', id });
+  }
+
+  /** @param errno what is answered where it did not get to listen */
+  #closeListener(listener: Listener, errno: number): void {
+    if (listener.closed) return;
+    listener.closed = true;
+    const { driver, owners } = this.#context;
+    if (listener.address === '') this.#link.post({ type: 'listenFailed', id: listener.spec.id, errno });
+    driver.close(listener.handle);
+    for (const socket of listener.queue.splice(0)) {
+      owners.clear(socket);
+      driver.reset(socket);
+    }
+  }
+
+  #publish(spec: RouteSpec): void {
+    const route = this.#routes.get(spec.id);
+    if (route) route.publish(spec);
+    else this.#routes.set(spec.id, new Route(spec, this.#context.endpoints, this.#context.random));
+    if (route && spec.target.state !== 'pending') for (const s of [...route.waiting]) this.#sessions.proceed(s);
+    if (!this.#draining) this.#spares.refresh(route ?? (this.#routes.get(spec.id) as Route));
+    this.#link.post({ type: 'applied', generation: spec.generation });
+  }
+
+  /** Only after the last listener of the route is gone; sessions that run keep what they need. */
+  #unroute(id: RouteId): void {
+    const route = this.#routes.get(id);
+    if (!route) return;
+    this.#spares.drop(route);
+    this.#routes.delete(id);
+  }
+
+  #drain(graceMs: number): void {
+    this.#draining = true;
+    for (const listener of this.#listeners.values()) this.#closeListener(listener, constants.errno.ECANCELED);
+    this.#spares.dropAll();
+    this.#drainUntil = this.#context.driver.now() + graceMs;
+    this.#context.deadlines.set(housekeepingDeadline, this.#context.driver.now());
+  }
+
+  #housekeep(now: number): void {
+    if (now >= this.#drainUntil) {
+      const cut = this.#sessions.cutAll();
+      this.#drainUntil = Number.POSITIVE_INFINITY;
+      this.#drained(cut);
+    }
+    if (!this.#draining) this.#spares.tend();
+    for (const listener of this.#listeners.values()) listener.retryGate();
+    this.#context.deadlines.set(housekeepingDeadline, Math.min(now + housekeepingMs, this.#drainUntil));
+  }
+
+  #drained(cut: number): void {
+    this.#context.recorder?.flush();
+    this.#link.post({ type: 'drained', cut });
+  }
+
+  /** After every turn that may have ended a session or set a deadline. */
+  #rearm(): void {
+    const { deadlines, driver } = this.#context;
+    if (this.#crowded.size > 0) this.#admitQueued();
+    if (this.#draining && this.#drainUntil !== Number.POSITIVE_INFINITY && this.#sessions.table.size === 0) {
+      this.#drainUntil = Number.POSITIVE_INFINITY;
+      this.#drained(0);
+    }
+    driver.wakeAt(deadlines.next());
+  }
+
+  #shortage(text: string, errno: number): void {
+    const { driver, notice } = this.#context;
+    const now = driver.now();
+    if (now - this.#lastShortage < shortageNoticeMs) return;
+    this.#lastShortage = now;
+    const { EMFILE, ENFILE } = constants.errno;
+    const advice = errno === EMFILE || errno === ENFILE ? '; raise the limit of open files' : '';
+    notice('error', `${text}: ${showErrno(errno)}${advice}`);
+  }
+
+  #admitQueued(): void {
+    for (const listener of this.#crowded) {
+      while (listener.queue.length > 0 && listener.admit())
+        this.#sessions.accepted(listener, listener.queue.shift() as Handle);
+      if (listener.queue.length > 0) continue;
+      this.#crowded.delete(listener);
+      listener.retryGate();
+    }
+  }
+
+  /** Of a listening socket, or of one that waits in a listener's queue. */
+  #listenerOf(handle: Handle): Listener {
+    return this.#listeners.get(indexOf(this.#context.owners.get(handle))) as Listener;
+  }
+
+  // ---- events of the driver -------------------------------------------------------------------------------------------
+
+  listening(handle: Handle, address: SocketAddress): void {
+    const listener = this.#listenerOf(handle);
+    listener.address = showAddress(address);
+    this.#link.post({ type: 'listening', id: listener.spec.id, ip: address.ip, port: address.port });
+  }
+
+  accepted(handle: Handle, socket: Handle): void {
+    const { driver, owners } = this.#context;
+    const listener = this.#listenerOf(handle);
+    if (listener.closed) driver.reset(socket);
+    else if (listener.queue.length === 0 && listener.admit()) this.#sessions.accepted(listener, socket);
+    else {
+      owners.set(socket, Owner.queued, listener.spec.id);
+      listener.queue.push(socket);
+      this.#crowded.add(listener);
+    }
+    this.#rearm();
+  }
+
+  acceptFailed(_handle: Handle, errno: number): void {
+    this.#context.shortage('cannot accept connections', errno);
+  }
+
+  connected(handle: Handle): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) === Owner.upstream) this.#sessions.connected(indexOf(owner));
+    else if (kindOf(owner) === Owner.spare) this.#spares.connected(indexOf(owner));
+    this.#rearm();
+  }
+
+  data(handle: Handle, buffer: BufferId, offset: number, length: number): void {
+    const owner = this.#context.owners.get(handle);
+    switch (kindOf(owner)) {
+      case Owner.client:
+        return this.#sessions.clientData(indexOf(owner), buffer, offset, length);
+      case Owner.upstream:
+        return this.#sessions.upstreamData(indexOf(owner), buffer, offset, length);
+      case Owner.spare:
+        return this.#spares.data(indexOf(owner), buffer, offset, length);
+      default:
+        this.#context.driver.release(buffer);
+    }
+  }
+
+  drained(handle: Handle): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) === Owner.client) this.#sessions.clientDrained(indexOf(owner));
+    else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamDrained(indexOf(owner));
+    this.#rearm();
+  }
+
+  ended(handle: Handle): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) === Owner.client) this.#sessions.clientEnded(indexOf(owner));
+    else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamEnded(indexOf(owner));
+    else if (kindOf(owner) === Owner.spare) this.#spares.lost(indexOf(owner));
+    this.#rearm();
+  }
+
+  failed(handle: Handle, errno: number): void {
+    const owner = this.#context.owners.get(handle);
+    switch (kindOf(owner)) {
+      case Owner.client:
+        this.#sessions.clientFailed(indexOf(owner));
+        break;
+      case Owner.upstream:
+        this.#sessions.upstreamFailed(indexOf(owner), errno);
+        break;
+      case Owner.spare:
+        this.#spares.lost(indexOf(owner), errno);
+        break;
+      case Owner.queued: {
+        const { queue } = this.#listenerOf(handle);
+        queue.splice(queue.indexOf(handle), 1);
+        this.#context.owners.clear(handle);
+        this.#context.driver.close(handle);
+        break;
+      }
+      case Owner.listener: {
+        const listener = this.#listenerOf(handle);
+        if (listener.address !== '')
+          this.#context.notice('error', `no longer listening on ${listener.address}: ${showErrno(errno)}`);
+        this.#closeListener(listener, errno);
+        break;
+      }
+    }
+    this.#rearm();
+  }
+
+  closed(handle: Handle): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) !== Owner.listener) return;
+    const id = indexOf(owner);
+    this.#context.owners.clear(handle);
+    this.#listeners.delete(id);
+    this.#link.post({ type: 'unlistened', id });
+  }
+
+  woken(): void {
+    const { deadlines, driver } = this.#context;
+    const now = driver.now();
+    for (let id = deadlines.due(now); id >= 0; id = deadlines.due(now)) {
+      if (id >= firstSessionDeadline) this.#sessions.due(id - firstSessionDeadline);
+      else if (id === recordsDeadline) this.#context.recorder?.flush();
+      else this.#housekeep(now);
+    }
+    this.#rearm();
+  }
+}

@@ -1,0 +1,198 @@
+/** Attempts to connect: which endpoint they go to, what they leave in its health, and in what order the books are kept. */
+import assert from 'node:assert/strict';
+import { constants } from 'node:os';
+import { test } from 'node:test';
+import { EndpointTable } from '../../src/balancer/endpoint-table.ts';
+import { claimProbe, standing } from '../../src/balancer/health.ts';
+import { showErrno } from '../../src/io/errno.ts';
+import { type Cell, Cells } from '../../src/metrics/cells.ts';
+import { Registry } from '../../src/metrics/registry.ts';
+import {
+  attemptAbandoned,
+  attemptFailed,
+  attemptStarted,
+  attemptSucceeded,
+  connectionEnded,
+} from '../../src/proxy/attempt.ts';
+import type { WorkerContext } from '../../src/proxy/context.ts';
+import type { BranchSpec } from '../../src/proxy/messages.ts';
+import { seededRandom } from '../balancer/seeded.ts';
+import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
+import { bound } from '../support/relay.ts';
+import { branchSpec, defaultPolicy, routeSpec } from '../support/specs.ts';
+
+const { ECONNREFUSED, EMFILE } = constants.errno;
+const ejectAtOnce = { maxConsecutiveFailures: 1, penaltyMs: 1_000, maxPenaltyMs: 1_000, jitter: 0 };
+
+function decide({ driver }: FakeRelay, outcome: number): void {
+  for (const attempt of driver.upstreams()) if (attempt.connecting) attempt.outcome = outcome;
+  driver.settle();
+}
+
+const notices = ({ relay }: FakeRelay): readonly string[] =>
+  relay.messages.flatMap(one => (one.type === 'notice' ? [`${one.level} ${one.text}`] : []));
+
+test('while anything is still to be written of an endpoint, its load is not 0: it may be given away when it is', () => {
+  const registry = new Registry({ pages: 2 });
+  const endpoints = new EndpointTable(new SharedArrayBuffer(EndpointTable.bytesFor(4)));
+  const later = 5_000;
+  let writes = 0;
+  const check = (): void => {
+    writes++;
+    assert.ok(endpoints.load(0) > 0, 'written after the load was given back');
+  };
+  class Watched extends Cells {
+    override add(cell: Cell, by: number): void {
+      check();
+      super.add(cell, by);
+    }
+    override observe(cell: Cell, value: number): void {
+      check();
+      super.observe(cell, value);
+    }
+  }
+  class WatchedTable extends EndpointTable {
+    override addConnecting(slot: number, n: 1 | -1): void {
+      if (n < 0) assert.equal(this.#probing(), false, 'the probe is given back first');
+      super.addConnecting(slot, n);
+      if (this.load(slot) === 0) zeros++;
+    }
+    #probing(): boolean {
+      return mayNotProbe && standing(this, 0, later) === 'probing';
+    }
+  }
+  let zeros = 0;
+  let mayNotProbe = false;
+  const table = new WatchedTable(endpoints.cells.buffer);
+  const context = {
+    driver: { now: () => 10 },
+    endpoints: table,
+    cells: new Watched(registry.pages[1]),
+    random: () => 0,
+    notice: check,
+    shortage: check,
+  } as unknown as WorkerContext;
+  const branch: BranchSpec = branchSpec(registry, new Map(), { ports: [1001] });
+  const [endpoint] = branch.endpoints;
+  const client = { ...defaultPolicy, failFast: ejectAtOnce };
+  const route = { ...routeSpec(registry, { state: 'bound', branches: [branch] }, client), generation: 1 };
+
+  attemptStarted(context, route, endpoint);
+  attemptSucceeded(context, route, endpoint, 1);
+  assert.deepEqual([table.open(0), table.connecting(0), zeros], [1, 0, 0]);
+  connectionEnded(context, route, endpoint, 1);
+  for (const errno of [EMFILE, ECONNREFUSED]) {
+    attemptStarted(context, route, endpoint);
+    attemptFailed(context, route, endpoint, 1, errno, false);
+  }
+  mayNotProbe = true;
+  assert.ok(claimProbe(table, 0, later));
+  attemptStarted(context, route, endpoint);
+  attemptAbandoned(context, endpoint, true);
+  assert.equal(table.load(0), 0);
+  assert.equal(zeros, 3);
+  assert.ok(writes > 10);
+});
+
+test('a connection that meets an endpoint in its probe does not end the probe when its client leaves', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
+  const { relay, driver, client } = made;
+  client();
+  decide(made, ECONNREFUSED);
+  driver.advance(1_100);
+  client();
+  assert.equal(standing(relay.endpoints, 0, driver.time), 'probing');
+  client().reset();
+  driver.settle();
+  assert.equal(standing(relay.endpoints, 0, driver.time), 'probing');
+  decide(made, 0);
+  assert.equal(standing(relay.endpoints, 0, driver.time), 'available');
+  made.finish();
+});
+
+test('a probe whose client leaves is given back', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
+  const { relay, driver, client } = made;
+  client();
+  decide(made, ECONNREFUSED);
+  driver.advance(1_100);
+  client().reset();
+  driver.settle();
+  assert.equal(standing(relay.endpoints, 0, driver.time), 'due');
+  made.finish();
+});
+
+test('an operator is told when an endpoint goes out of rotation and when it is back, once each, with its router', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
+  const { driver, client } = made;
+  client();
+  decide(made, ECONNREFUSED);
+  client();
+  decide(made, ECONNREFUSED);
+  driver.advance(1_100);
+  client();
+  client();
+  decide(made, 0);
+  assert.deepEqual(notices(made), [
+    `warn router test, /svc/test: endpoint 127.0.0.1:1001 is taken out of rotation: connection failed: ${showErrno(ECONNREFUSED)}`,
+    'info router test, /svc/test: endpoint 127.0.0.1:1001 is back in rotation',
+  ]);
+  made.finish();
+});
+
+test('a retry stays in the branch that was drawn, also when the same branches are published again meanwhile', () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const made = fakeRelay({ random: seededRandom(seed), client: { maxRetries: 6, failFast: ejectAtOnce } });
+    const branches = [
+      { id: '/#/a', ports: [1001, 1002] },
+      { id: '/#/b', ports: [1003, 1004] },
+    ];
+    made.relay.publish({ state: 'bound', branches });
+    made.client();
+    const first = made.driver.upstreams()[0].address.port;
+    for (let retry = 0; retry < 4; retry++) {
+      decide(made, ECONNREFUSED);
+      made.relay.publish({ state: 'bound', branches: retry % 2 ? branches : branches.toReversed() });
+      made.driver.advance(100);
+      const port = made.driver.upstreams()[0].address.port;
+      assert.equal(port < 1003, first < 1003, `${first}, then ${port}`);
+    }
+    made.relay.publish(bound([1005]));
+    decide(made, ECONNREFUSED);
+    made.driver.advance(100);
+    assert.equal(made.driver.upstreams()[0].address.port, 1005);
+    made.finish();
+  }
+});
+
+test('round robin goes on where it was when the same endpoints are published again', () => {
+  const ports = [1001, 1002, 1003, 1004];
+  for (const weight of [0.5, 1]) {
+    const made = fakeRelay({ client: { balancer: 'roundRobin' }, random: seededRandom(3) });
+    const turns: number[] = [];
+    for (let turn = 0; turn < 12; turn++) {
+      made.relay.publish({ state: 'bound', branches: [{ ports, weight: turn % 2 ? weight : 1 }] });
+      made.client();
+      turns.push(made.driver.upstreams().at(-1)?.address.port ?? 0);
+      decide(made, 0);
+    }
+    for (let turn = 4; turn < 12; turn++) assert.equal(turns[turn], turns[turn - 4], String(turns));
+    assert.equal(new Set(turns).size, 4);
+    made.finish();
+  }
+});
+
+test('another kind of balancer takes effect with the next publication', () => {
+  const ports = [1001, 1002, 1003];
+  const made = fakeRelay({ upstreams: ports, random: seededRandom(3) });
+  made.relay.adjust({}, { balancer: 'roundRobin' });
+  const turns: number[] = [];
+  for (let turn = 0; turn < 6; turn++) {
+    made.client().reset();
+    turns.push(made.driver.upstreams().at(-1)?.address.port ?? 0);
+    made.driver.settle();
+  }
+  assert.deepEqual(turns.slice(3), turns.slice(0, 3));
+  assert.equal(new Set(turns).size, 3);
+  made.finish();
+});

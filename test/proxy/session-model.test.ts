@@ -1,0 +1,359 @@
+/**
+ * The session state machine under every order of events a driver may bring: clients, upstreams, clock, publications, reloads
+ * and a drain, chosen at random. After each step the books must balance; at the end nothing may be left.
+ */
+import assert from 'node:assert/strict';
+import { constants } from 'node:os';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ends } from '../../src/proxy/end.ts';
+import { seededRandom } from '../balancer/seeded.ts';
+import type { FakeDriver, FakeSocket } from '../support/fake-driver.ts';
+import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
+import { bound, type Publication, type Relay } from '../support/relay.ts';
+
+const { ECONNREFUSED, EMFILE } = constants.errno;
+const ports = [1001, 1002, 1003];
+const bufferSizeBytes = 100;
+const chunkBytes = 50;
+const connectTimeoutMs = 100;
+const settings = {
+  bufferSizeBytes,
+  connectTimeoutMs,
+  idleTimeoutMs: 400,
+  finTimeoutMs: 150,
+  lifetimeMs: 500,
+  lifetimeJitter: 0.2,
+};
+
+const verbs = [
+  'accept',
+  'acceptLate',
+  'clientSends',
+  'clientFinishes',
+  'clientResets',
+  'upstreamSends',
+  'upstreamFinishes',
+  'upstreamResets',
+  'connects',
+  'connectFails',
+  'stalls',
+  'flows',
+  'takes',
+  'passes',
+  'publishes',
+  'reloads',
+  'drains',
+  'next',
+] as const;
+type Verb = (typeof verbs)[number];
+const weights: Partial<Record<Verb, number>> = {
+  accept: 4,
+  connects: 6,
+  next: 14,
+  clientSends: 4,
+  upstreamSends: 4,
+  takes: 3,
+  passes: 3,
+  publishes: 2,
+  drains: 0.2,
+};
+
+interface Step {
+  readonly verb: Verb;
+  readonly which: number;
+  readonly amount: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  verb: fc.oneof(...verbs.map(verb => ({ weight: Math.ceil((weights[verb] ?? 1) * 5), arbitrary: fc.constant(verb) }))),
+  which: fc.nat({ max: 1000 }),
+  amount: fc.nat({ max: 130 }),
+});
+
+interface World {
+  readonly seed: number;
+  readonly minConnections: number;
+  readonly maxConcurrency: number;
+  readonly maxWaiters: number;
+  readonly maxRetries: number;
+  readonly steps: readonly Step[];
+}
+
+const world: fc.Arbitrary<World> = fc.record({
+  seed: fc.nat(),
+  minConnections: fc.constantFrom(0, 0, 0, 1, 2),
+  maxConcurrency: fc.integer({ min: 1, max: 8 }),
+  maxWaiters: fc.integer({ min: 0, max: 8 }),
+  maxRetries: fc.integer({ min: 0, max: 4 }),
+  steps: fc.array(step, { minLength: 50, maxLength: 250, size: 'max' }),
+});
+
+const publications: readonly Publication[] = [
+  { state: 'pending' },
+  { state: 'pending', reason: 'cannot be resolved just now' },
+  { state: 'negative', reason: 'names nothing' },
+  { state: 'bound', branches: [] },
+  bound([]),
+  bound([1001]),
+  bound([1001, 1002, 1003]),
+  bound([1002, 1003]),
+  {
+    state: 'bound',
+    branches: [
+      { ports: [1001], weight: 0.5 },
+      { ports: [1003, 1002], weight: 0.5 },
+    ],
+  },
+];
+
+class Run {
+  readonly #world: World;
+  readonly #relay: Relay;
+  readonly #made: FakeRelay;
+  readonly #driver: FakeDriver;
+  readonly #clients: FakeSocket[] = [];
+  #isDraining = false;
+
+  constructor(one: World) {
+    this.#world = one;
+    const { minConnections, maxConcurrency, maxWaiters, maxRetries } = one;
+    const made = fakeRelay({
+      upstreams: ports,
+      listener: { ...settings, maxConcurrency },
+      client: {
+        minConnections,
+        maxWaiters,
+        maxRetries,
+        connectTimeoutMs: 40,
+        retryBackoffMs: { min: 5, max: 40 },
+        failFast: { maxConsecutiveFailures: 2, penaltyMs: 100, maxPenaltyMs: 400, jitter: 0.5 },
+      },
+      random: seededRandom(one.seed),
+      chunkBytes,
+    });
+    this.#made = made;
+    this.#relay = made.relay;
+    this.#driver = made.driver;
+  }
+
+  play(): void {
+    for (const one of this.#world.steps) {
+      this.#act(one);
+      this.#checkBooks();
+    }
+    this.#finish();
+    this.#checkRecords();
+  }
+
+  #act({ verb, which, amount }: Step): void {
+    const driver = this.#driver;
+    const [listener] = driver.listeners;
+    const open = (sockets: readonly FakeSocket[]): FakeSocket | undefined => {
+      const able = sockets.filter(socket => socket.isOpen);
+      return able[which % able.length];
+    };
+    const client = open(this.#clients);
+    const upstream = open(driver.upstreams());
+    const connecting = driver.upstreams().filter(one => one.connecting && one.outcome === undefined);
+    const attempt = connecting[which % connecting.length];
+    switch (verb) {
+      case 'accept':
+        if (listener.accepting && !listener.released) this.#clients.push(driver.accept(listener));
+        break;
+      case 'acceptLate':
+        // Under way when the gate was shut, or by another route around it.
+        if (!listener.released && which % 3 === 0) this.#clients.push(driver.accept(listener));
+        break;
+      case 'clientSends':
+        client?.send(amount);
+        break;
+      case 'clientFinishes':
+        client?.finish();
+        break;
+      case 'clientResets':
+        client?.reset();
+        break;
+      case 'upstreamSends':
+        upstream?.send(amount);
+        break;
+      case 'upstreamFinishes':
+        upstream?.finish();
+        break;
+      case 'upstreamResets':
+        upstream?.reset();
+        break;
+      case 'connects':
+        if (attempt) attempt.outcome = 0;
+        break;
+      case 'connectFails':
+        if (attempt) attempt.outcome = amount % 5 === 0 ? EMFILE : ECONNREFUSED;
+        break;
+      case 'stalls': {
+        const socket = which % 2 ? client : upstream;
+        if (socket) socket.room = 0;
+        break;
+      }
+      case 'flows': {
+        const socket = which % 2 ? client : upstream;
+        if (socket) socket.room = Number.POSITIVE_INFINITY;
+        socket?.take(Number.POSITIVE_INFINITY);
+        break;
+      }
+      case 'takes':
+        (which % 2 ? client : upstream)?.take(amount);
+        break;
+      case 'passes':
+        driver.advance(which % 10 === 0 ? amount * 10 : amount / 4);
+        break;
+      case 'publishes':
+        this.#relay.publish(publications[which % publications.length]);
+        break;
+      case 'reloads':
+        if (!this.#isDraining) this.#relay.adjust({ maxConcurrency: 1 + (which % 8) }, { maxWaiters: amount % 9 });
+        break;
+      case 'drains':
+        if (!this.#isDraining) this.#relay.worker.tell({ type: 'drain', graceMs: amount });
+        this.#isDraining = true;
+        break;
+      case 'next': {
+        const ready = driver.ready();
+        ready[which % ready.length]?.();
+        break;
+      }
+    }
+  }
+
+  #checkBooks(): void {
+    const relay = this.#relay;
+    assert.deepEqual(this.#made.checked.violations, []);
+    assert.deepEqual(this.#notices(), []);
+    assert.ok(relay.waiters >= 0 && relay.active >= 0 && relay.waiters <= relay.active);
+    assert.ok(relay.queued >= 0 && relay.queued <= relay.waiters);
+    for (const slot of ports.keys()) {
+      assert.ok(relay.endpoints.open(slot) >= 0 && relay.endpoints.connecting(slot) >= 0);
+    }
+    const { buffers } = this.#driver.ledger();
+    const spares = relay.worker.load - relay.active;
+    assert.ok(buffers <= relay.waiters + 4 * spares, `${buffers} chunks held for ${relay.waiters} waiting sessions`);
+    for (const socket of this.#driver.sockets) {
+      const early = socket.isOutgoing ? 0 : 4 * chunkBytes * this.#world.minConnections;
+      assert.ok(socket.pending <= bufferSizeBytes + chunkBytes + early, `${socket.pending} bytes wait`);
+      // Nobody is told "that was all" when it was not.
+      if (socket.released === 'close' && !socket.hasFailed) assert.equal(socket.pendingWhenReleased, 0);
+    }
+  }
+
+  #finish(): void {
+    if (!this.#isDraining) this.#relay.worker.tell({ type: 'drain', graceMs: 50 });
+    this.#driver.settle();
+    this.#driver.advance(2_000);
+    this.#driver.settle();
+    this.#checkBooks();
+    this.#made.finish();
+    assert.equal(this.#relay.metric('l5d:srv:active'), 0);
+    assert.equal(this.#relay.metric('l5d:srv:waiters'), 0);
+  }
+
+  #checkRecords(): void {
+    const relay = this.#relay;
+    const { records } = relay;
+    assert.equal(relay.metric('l5d:srv:accepts'), records.length);
+    assert.equal(relay.metric('l5d:srv:closes') + relay.metric('l5d:srv:failures'), records.length);
+    assert.equal(new Set(records.map(record => record.client)).size, records.length, 'one record for each client');
+    for (const record of records) {
+      assert.ok(record.end in ends && record.end !== 'II', record.end);
+      assert.equal(record.reason === null, record.end === '--');
+      assert.ok(record.retries <= this.#world.maxRetries);
+      const client = this.#clients.find(one => one.name === record.client) as FakeSocket;
+      assert.equal(record.rx, client.delivered);
+      assert.equal(record.tx, client.written);
+      const waited = record.connectMs < 0 ? record.totalMs : record.bindMs + record.connectMs;
+      assert.ok(waited <= connectTimeoutMs + 0.01, `${record.end} after waiting ${waited} ms`);
+      if (record.connectMs < 0) assert.ok(/^[NC]/.test(record.end), record.end);
+      else assert.ok(/^[RF-]/.test(record.end), record.end);
+      const upstream = client.source ?? this.#driver.sockets.find(one => one.source === client);
+      if (record.end === '--') this.#checkClean(client, upstream);
+      if (record.end === 'RC' && upstream && !upstream.hasFailed) assert.equal(upstream.released, 'reset');
+      if (record.end === 'RU' && !client.hasFailed) assert.equal(client.released, 'reset');
+      if (upstream && /^[RF]/.test(record.end)) {
+        this.#checkCut(record.end, client, upstream);
+        this.#checkCut(record.end, upstream, client);
+      }
+    }
+  }
+
+  /** A side gets a FIN only for the whole of what the other had to say, unless both had fallen silent. */
+  #checkCut(end: string, one: FakeSocket, other: FakeSocket): void {
+    if (one.hasFailed) return;
+    const isWhole = one.pendingWhenReleased === 0 && (other.peerFinished === 'delivered' || /T$/.test(end));
+    assert.equal(one.released, isWhole ? 'close' : 'reset', `${one.name} after ${end}`);
+  }
+
+  #checkClean(client: FakeSocket, upstream: FakeSocket | undefined): void {
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
+      if (!one) continue;
+      assert.equal(one.peerFinished, 'delivered');
+      assert.equal(one.delivered, one.sent);
+      assert.equal(one.released, 'close');
+      assert.ok(one.isShut);
+      assert.equal(one.pendingWhenReleased, 0);
+      if (other) assert.equal(one.written, other.sent);
+      else assert.equal(one.sent + one.written, 0);
+    }
+  }
+
+  #notices(): readonly string[] {
+    return this.#relay.messages.flatMap(one =>
+      one.type === 'notice' && one.text.includes('cannot happen') ? [one.text] : [],
+    );
+  }
+}
+
+test('whatever happens in whatever order, every session ends once, with its books balanced', () => {
+  fc.assert(
+    fc.property(world, one => new Run(one).play()),
+    { numRuns: Number(process.env['MODEL_RUNS'] ?? 400), interruptAfterTimeLimit: 60_000 },
+  );
+});
+
+test('a session tries every endpoint once before any twice, no more than 1 + maxRetries in all', () => {
+  const plan = fc.record({
+    endpoints: fc.integer({ min: 1, max: 6 }),
+    maxRetries: fc.integer({ min: 0, max: 8 }),
+    successAt: fc.integer({ min: 1, max: 12 }),
+    balancer: fc.constantFrom('p2c' as const, 'ewma' as const, 'roundRobin' as const),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(plan, ({ endpoints, maxRetries, successAt, balancer, seed }) => {
+      const { relay, driver, client, finish } = fakeRelay({
+        upstreams: Array.from({ length: endpoints }, (_, i) => 1001 + i),
+        listener: { connectTimeoutMs: 60_000 },
+        client: { maxRetries, balancer },
+        random: seededRandom(seed),
+      });
+      client();
+      const tried: number[] = [];
+      let attempt = driver.upstreams()[0];
+      while (attempt?.connecting) {
+        tried.push(attempt.address.port);
+        attempt.outcome = tried.length === successAt ? 0 : ECONNREFUSED;
+        driver.settle();
+        driver.advance(100);
+        driver.settle();
+        attempt = driver.upstreams()[0];
+      }
+      assert.equal(tried.length, Math.min(successAt, 1 + maxRetries));
+      assert.equal(new Set(tried.slice(0, endpoints)).size, Math.min(tried.length, endpoints));
+      finish();
+      assert.deepEqual(
+        relay.records.map(record => record.end),
+        [successAt <= 1 + maxRetries ? 'RD' : 'CU'],
+      );
+    }),
+  );
+});

@@ -1,0 +1,330 @@
+/**
+ * A driver without sockets or time: the test plays the peers and the clock, and chooses which completion comes next.
+ *
+ * Nothing is told before the test says so: `ready` lists the completions that may come, `deliver` lets one come. Bytes are
+ * positions in the stream of the peer that sent them, so that what arrives elsewhere can be told to the byte.
+ */
+import assert from 'node:assert/strict';
+import { constants } from 'node:os';
+import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress } from '../../src/io/driver.ts';
+import { showAddress } from '../../src/io/driver.ts';
+import { type Handle, HandleTable, noHandle } from '../../src/io/handle.ts';
+
+interface Chunk {
+  readonly source: FakeSocket;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** A socket of the driver, seen from both ends. */
+export class FakeSocket {
+  readonly handle: Handle;
+  readonly address: SocketAddress;
+  readonly isOutgoing: boolean;
+  connecting: boolean;
+  /** The outcome of the connect, once the test has decided: 0 or an errno. */
+  outcome: number | undefined;
+  reading = false;
+  /** The peer's bytes: sent, and of them delivered as data. */
+  sent = 0;
+  delivered = 0;
+  peerFinished: 'no' | 'sent' | 'delivered' = 'no';
+  /** The peer reset the connection; the errno until it is told. */
+  failure = 0;
+  hasFailed = false;
+  /** Bytes the kernel takes before writes have to wait; Infinity for a peer that keeps up. */
+  room = Number.POSITIVE_INFINITY;
+  pending = 0;
+  drained = false;
+  /** The peer whose bytes were written here, and how many: always a prefix of what it sent. */
+  source: FakeSocket | undefined;
+  written = 0;
+  isShut = false;
+  /** How its owner let go of it, and with how many bytes unflushed. */
+  released: 'close' | 'reset' | undefined;
+  pendingWhenReleased = 0;
+
+  constructor(handle: Handle, address: SocketAddress, isOutgoing: boolean) {
+    this.handle = handle;
+    this.address = address;
+    this.isOutgoing = isOutgoing;
+    this.connecting = isOutgoing;
+  }
+
+  get name(): string {
+    return showAddress(this.address);
+  }
+
+  /** Whether the peer can still act on the connection. */
+  get isOpen(): boolean {
+    return !this.connecting && this.released === undefined && this.failure === 0 && !this.hasFailed;
+  }
+
+  send(bytes: number): void {
+    if (this.isOpen && this.peerFinished === 'no') this.sent += bytes;
+  }
+
+  finish(): void {
+    if (this.isOpen && this.peerFinished === 'no') this.peerFinished = 'sent';
+  }
+
+  reset(): void {
+    if (this.isOpen) this.failure = constants.errno.ECONNRESET;
+  }
+
+  /** The kernel takes so many of the pending bytes. */
+  take(bytes: number): void {
+    if (!this.isOpen || this.pending === 0) return;
+    this.pending = Math.max(0, this.pending - bytes);
+    if (this.pending === 0) this.drained = true;
+  }
+}
+
+export interface FakeListener {
+  readonly handle: Handle;
+  readonly options: ListenOptions;
+  accepting: boolean;
+  told: boolean;
+  released: boolean;
+}
+
+export type Completion = () => void;
+
+export class FakeDriver implements Driver {
+  readonly kind = 'portable';
+  /** All there ever were, in the order they were made. */
+  readonly sockets: FakeSocket[] = [];
+  readonly listeners: FakeListener[] = [];
+  /** Bytes of the largest chunk. */
+  readonly chunkBytes: number;
+  /** Out of handles: connects give none. */
+  isFull = false;
+  time = 1_000;
+  alarm = Number.POSITIVE_INFINITY;
+  readonly #events: DriverEvents;
+  readonly #handles = new HandleTable();
+  readonly #sockets = new Map<Handle, FakeSocket>();
+  readonly #listeners = new Map<Handle, FakeListener>();
+  readonly #chunks = new Map<BufferId, Chunk>();
+  #nextPort = 1;
+
+  constructor(events: DriverEvents, chunkBytes = 50) {
+    this.#events = events;
+    this.chunkBytes = chunkBytes;
+  }
+
+  // ---- the test's side ------------------------------------------------------------------------------------------------
+
+  /** A client comes. */
+  accept(listener: FakeListener): FakeSocket {
+    const client = this.#add({ ip: '10.0.0.1', port: this.#nextPort++ }, false);
+    this.#events.accepted(listener.handle, client.handle);
+    return client;
+  }
+
+  acceptFailed(listener: FakeListener, errno: number): void {
+    this.#events.acceptFailed(listener.handle, errno);
+  }
+
+  /** The clock goes on, and stops at each alarm on its way. */
+  advance(ms: number): void {
+    const end = this.time + ms;
+    for (let alarms = 0; this.alarm <= end; alarms++) {
+      assert.ok(alarms < 10_000, `the alarm is set again and again, at ${this.time}`);
+      this.time = Math.max(this.time, this.alarm);
+      this.alarm = Number.POSITIVE_INFINITY;
+      this.#events.woken();
+    }
+    this.time = end;
+  }
+
+  /** The completions that may come next, in any order. */
+  ready(): Completion[] {
+    return [
+      ...[...this.#listeners.values()].flatMap(listener => this.#completionsOfListener(listener)),
+      ...[...this.#sockets.values()].flatMap(socket => this.#completionsOf(socket)),
+    ];
+  }
+
+  /** Lets completions come until there are none. */
+  settle(): void {
+    for (let next = this.ready()[0]; next; next = this.ready()[0]) next();
+  }
+
+  /** Sockets connected or being connected to that port, and not yet let go of. */
+  upstreams(port?: number): FakeSocket[] {
+    const isWanted = (one: FakeSocket): boolean => port === undefined || one.address.port === port;
+    return this.sockets.filter(one => one.isOutgoing && one.released === undefined && isWanted(one));
+  }
+
+  // ---- the driver -----------------------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.time;
+  }
+
+  wakeAt(time: number): void {
+    this.alarm = time;
+  }
+
+  listen(options: ListenOptions): Handle {
+    const handle = this.#handles.take();
+    const listener = { handle, options, accepting: true, told: false, released: false };
+    this.#listeners.set(handle, listener);
+    this.listeners.push(listener);
+    return handle;
+  }
+
+  accepting(handle: Handle, on: boolean): void {
+    (this.#listeners.get(handle) as FakeListener).accepting = on;
+  }
+
+  connect(address: SocketAddress): Handle {
+    return this.isFull ? noHandle : this.#add(address, true).handle;
+  }
+
+  reading(handle: Handle, on: boolean): void {
+    this.#socket(handle).reading = on;
+  }
+
+  write(handle: Handle, buffer: BufferId, offset: number, length: number): void {
+    const socket = this.#socket(handle);
+    const chunk = this.#chunks.get(buffer) as Chunk;
+    this.#chunks.delete(buffer);
+    assert.ok(!socket.connecting && !socket.isShut && !socket.hasFailed, `write to ${socket.name}`);
+    assert.equal(offset, 0);
+    assert.equal(length, chunk.length);
+    socket.source ??= chunk.source;
+    assert.equal(chunk.source, socket.source, `bytes of two connections are written to ${socket.name}`);
+    assert.equal(chunk.start, socket.written, `bytes to ${socket.name} out of order`);
+    socket.written += length;
+    const taken = socket.pending > 0 ? 0 : Math.min(socket.room, length);
+    socket.pending += length - taken;
+  }
+
+  pending(handle: Handle): number {
+    return this.#socket(handle).pending;
+  }
+
+  shutdown(handle: Handle): void {
+    const socket = this.#socket(handle);
+    assert.ok(!socket.isShut && !socket.connecting, `shutdown of ${socket.name}`);
+    socket.isShut = true;
+  }
+
+  close(handle: Handle): void {
+    const listener = this.#listeners.get(handle);
+    if (listener) listener.released = true;
+    else this.#release(handle, 'close');
+  }
+
+  reset(handle: Handle): void {
+    this.#release(handle, 'reset');
+  }
+
+  bytes(buffer: BufferId): Uint8Array {
+    return new Uint8Array((this.#chunks.get(buffer) as Chunk).length);
+  }
+
+  keep(buffer: BufferId, offset: number, length: number): BufferId {
+    const { source, start } = this.#chunks.get(buffer) as Chunk;
+    this.#chunks.set(buffer, { source, start: start + offset, length });
+    return buffer;
+  }
+
+  release(buffer: BufferId): void {
+    this.#chunks.delete(buffer);
+  }
+
+  peer(handle: Handle): string {
+    return this.#socket(handle).name;
+  }
+
+  ledger(): { readonly sockets: number; readonly buffers: number } {
+    return { sockets: this.#handles.live, buffers: this.#chunks.size };
+  }
+
+  #add(address: SocketAddress, isOutgoing: boolean): FakeSocket {
+    const socket = new FakeSocket(this.#handles.take(), address, isOutgoing);
+    this.#sockets.set(socket.handle, socket);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  #socket(handle: Handle): FakeSocket {
+    return this.#sockets.get(handle) as FakeSocket;
+  }
+
+  #release(handle: Handle, how: 'close' | 'reset'): void {
+    const socket = this.#socket(handle);
+    socket.released = how;
+    socket.pendingWhenReleased = socket.pending;
+  }
+
+  #completionsOfListener(listener: FakeListener): Completion[] {
+    const { handle } = listener;
+    const closed = (): void => {
+      this.#listeners.delete(handle);
+      this.#handles.release(handle);
+      this.#events.closed(handle);
+    };
+    if (listener.released) return [closed];
+    const listening = (): void => {
+      listener.told = true;
+      this.#events.listening(handle, { ip: listener.options.ip, port: 80 });
+    };
+    return listener.told ? [] : [listening];
+  }
+
+  #completionsOf(socket: FakeSocket): Completion[] {
+    const { handle } = socket;
+    if (socket.released) {
+      const closed = (): void => {
+        this.#sockets.delete(handle);
+        this.#handles.release(handle);
+        this.#events.closed(handle);
+      };
+      return [closed];
+    }
+    if (socket.hasFailed) return [];
+    const fail = (errno: number): void => {
+      socket.hasFailed = true;
+      this.#events.failed(handle, errno);
+    };
+    if (socket.connecting) {
+      const { outcome } = socket;
+      if (outcome === undefined) return [];
+      if (outcome !== 0) return [() => fail(outcome)];
+      const connected = (): void => {
+        socket.connecting = false;
+        this.#events.connected(handle);
+      };
+      return [connected];
+    }
+    const ready: Completion[] = [];
+    if (socket.failure !== 0) ready.push(() => fail(socket.failure));
+    if (socket.drained && socket.pending === 0) {
+      ready.push(() => {
+        socket.drained = false;
+        this.#events.drained(handle);
+      });
+    }
+    if (socket.reading && socket.delivered < socket.sent) ready.push(() => this.#deliver(socket));
+    else if (socket.reading && socket.peerFinished === 'sent') {
+      ready.push(() => {
+        socket.peerFinished = 'delivered';
+        this.#events.ended(handle);
+      });
+    }
+    return ready;
+  }
+
+  #deliver(socket: FakeSocket): void {
+    const length = Math.min(this.chunkBytes, socket.sent - socket.delivered);
+    let buffer = 0;
+    while (this.#chunks.has(buffer)) buffer++;
+    this.#chunks.set(buffer, { source: socket, start: socket.delivered, length });
+    socket.delivered += length;
+    this.#events.data(socket.handle, buffer, 0, length);
+  }
+}

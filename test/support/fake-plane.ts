@@ -1,0 +1,57 @@
+/** A data plane without threads: it remembers what it is told, and has applied what the test says. */
+import type { DataPlane } from '../../src/proxy/data-plane.ts';
+import type { ListenerSpec, RouteSpec } from '../../src/proxy/messages.ts';
+
+export interface FakePlane {
+  readonly plane: DataPlane;
+  /** In the order they were told. */
+  readonly published: Omit<RouteSpec, 'generation'>[];
+  readonly unrouted: number[];
+  readonly adjusted: ListenerSpec[];
+  /** Opened, and not closed since. */
+  readonly listening: Map<number, ListenerSpec>;
+  /** Refuses to listen on this port. */
+  refuse: number | undefined;
+  /** Holds the answers of `unlisten` back until it resolves. */
+  closing: Promise<unknown>;
+}
+
+export function fakePlane(refusal: () => Error = () => new Error('refused')): FakePlane {
+  let generation = 0;
+  const fake: FakePlane = {
+    published: [],
+    unrouted: [],
+    adjusted: [],
+    listening: new Map(),
+    refuse: undefined,
+    closing: Promise.resolve(),
+    plane: {
+      get generation() {
+        return generation;
+      },
+      publish(route: Omit<RouteSpec, 'generation'>) {
+        fake.published.push(route);
+        return ++generation;
+      },
+      unroute(id: number) {
+        fake.unrouted.push(id);
+        return ++generation;
+      },
+      adjust(listener: ListenerSpec) {
+        fake.adjusted.push(listener);
+        return ++generation;
+      },
+      async listen(listener: ListenerSpec) {
+        const blocker = [...fake.listening.values()].find(({ port }) => port === listener.port);
+        if (listener.port === fake.refuse || blocker) throw refusal();
+        fake.listening.set(listener.id, listener);
+        return { ip: listener.ip, port: listener.port };
+      },
+      async unlisten(id: number) {
+        await fake.closing;
+        fake.listening.delete(id);
+      },
+    } as unknown as DataPlane,
+  };
+  return fake;
+}
