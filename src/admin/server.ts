@@ -1,0 +1,98 @@
+/**
+ * The proxy's HTTP admin server: metrics, health, what is routed where, and control of the process.
+ *
+ * It serves operators and probes, few at a time: everything is bounded, so that a client of it can cost little.
+ */
+import type { AddressInfo } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { showAddress } from '../io/driver.ts';
+import { errnoOf, showErrno } from '../io/errno.ts';
+import type { Log } from '../log.ts';
+import type { Registry } from '../metrics/registry.ts';
+import { answerThrown, errorAnswer } from './answers.ts';
+import { adminEndpoints, type Endpoint } from './endpoints.ts';
+import { isOwnOrigin } from './origin.ts';
+import type { AdminView } from './view.ts';
+
+export interface AdminOptions {
+  readonly ip: string;
+  /** 0 for one that is free. */
+  readonly port: number;
+  readonly proxy: AdminView;
+  readonly registry: Registry;
+  readonly log: Log;
+  readonly delegateTimeoutMs?: number;
+}
+
+export interface Admin {
+  /** Bound `ip:port`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+const maxConnections = 256;
+/** To send a request, and to take the answer. */
+const requestTimeoutMs = 10_000;
+const connectionTimeoutMs = 30_000;
+const bodyLimitBytes = 16 * 1024;
+const delegateTimeoutMs = 10_000;
+
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const { ip, port, log } = options;
+  const app = fastify({
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: connectionTimeoutMs,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+    frameworkErrors: (error, request, reply) => {
+      const { status, body } = answerThrown(error, request.url, log);
+      void (reply as FastifyReply).status(status).send(body);
+    },
+  });
+  app.server.maxConnections = maxConnections;
+  serve(app, adminEndpoints({ delegateTimeoutMs, ...options }), log);
+  try {
+    await app.listen({ host: ip, port });
+  } catch (error) {
+    await app.close();
+    const reason = error instanceof Error && 'errno' in error ? showErrno(errnoOf(error)) : reasonOf(error);
+    throw new LinkerdTcpError('CANNOT_LISTEN', { address: showAddress({ ip, port }), reason }, { cause: error });
+  }
+  const bound = app.server.address() as AddressInfo;
+  return { address: showAddress({ ip: bound.address, port: bound.port }), close: () => app.close() };
+}
+
+function serve(app: FastifyInstance, endpoints: readonly Endpoint[], log: Log): void {
+  // No endpoint takes a body; one of any type is read, up to the limit, and ignored.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    if (request.method === 'POST' && !isOwnOrigin(request.headers.origin, request.headers.host)) {
+      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.url, origin: request.headers.origin ?? '' });
+    }
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body } = answerThrown(error, `${request.method} ${request.url}`, log);
+    return reply.status(status).send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.replace(/[?#].*$/s, '');
+    const known = endpoints.find(each => each.path === path || `${each.path}/` === path);
+    if (known === undefined) {
+      const hint = endpoints.map(each => each.path).join(' ');
+      throw new LinkerdTcpError('NOT_FOUND', { path, hint });
+    }
+    const allowed = known.method === 'GET' ? 'GET, HEAD' : known.method;
+    const { status, body } = errorAnswer(
+      new LinkerdTcpError('METHOD_NOT_ALLOWED', { path, allowed, method: request.method }),
+    );
+    return reply.status(status).header('allow', allowed).send(body);
+  });
+  for (const { method, path, answer } of endpoints) {
+    app.route({ method, url: path, handler: answer });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * What a schema cannot see: keys that contradict each other. Works on the plain value, so that these problems stand in the
+ * same report as those of the schema; whatever has the wrong shape is passed over, the schema complains about it.
+ */
+import { isIP } from 'node:net';
+import type { ConfigDocument, ValuePath } from '../../config/document.ts';
+import { type Problem, pathText, valueAt } from '../../config/problem.ts';
+import { adminDefaults } from './linkerd-tcp-config.ts';
+import { overlap } from './overlap.ts';
+
+type Complain = (problem: Problem) => void;
+
+export function checkLinkerdTcp(root: unknown, complain: Complain, document: ConfigDocument): void {
+  const routers = entries(root, ['routers']);
+  const servers = routers.flatMap(router => entries(root, [...router, 'servers']));
+  const clients = routers.map(router => [...router, 'client']);
+  const connectors = clients.flatMap(client => [client, ...entries(root, [...client, 'configs'])]);
+
+  const unique = (places: ValuePath[], what: string, nameOf: (place: ValuePath) => string | undefined) =>
+    repeated(document, places, what, nameOf, complain);
+  unique(
+    routers.map(router => [...router, 'label']),
+    'label',
+    place => textAt(root, place),
+  );
+  unique(entries(root, ['namers']), 'prefix', place => {
+    const kind = textAt(root, [...place, 'kind']);
+    return textAt(root, [...place, 'prefix']) ?? (kind === undefined ? undefined : `/${kind}`);
+  });
+  checkAddresses(root, document, servers, complain);
+  for (const place of [...servers, ...connectors]) checkTls(root, place, complain);
+  for (const server of servers) checkSession(root, server, complain);
+  for (const connector of connectors) {
+    ordered(root, [...connector, 'failFast'], 'failurePenaltySecs', 'maxPenaltySecs', complain);
+    ordered(root, [...connector, 'retryBackoffMs'], 'min', 'max', complain);
+  }
+}
+
+function repeated(
+  document: ConfigDocument,
+  places: readonly ValuePath[],
+  what: string,
+  nameOf: (place: ValuePath) => string | undefined,
+  complain: Complain,
+): void {
+  const first = new Map<string, ValuePath>();
+  for (const path of places) {
+    const name = nameOf(path);
+    if (name === undefined) continue;
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, path);
+    else complain({ path, message: `the ${what} ${name} is taken by ${reference(document, earlier)}` });
+  }
+}
+
+/** Every listener of the file must get its own address; port 0 never clashes. */
+function checkAddresses(root: unknown, document: ConfigDocument, servers: readonly ValuePath[], complain: Complain) {
+  const admin: ValuePath = ['admin'];
+  const taken: { readonly path: ValuePath; readonly ip: string; readonly port: number }[] = [];
+  for (const path of [admin, ...servers]) {
+    const isAdmin = path === admin;
+    const port = valueAt(root, [...path, 'port']) ?? (isAdmin ? adminDefaults.port : undefined);
+    const ip = valueAt(root, [...path, 'ip']) ?? adminDefaults.ip;
+    if (typeof port !== 'number' || port === 0 || typeof ip !== 'string' || isIP(ip) === 0) continue;
+    const clash = taken.find(other => other.port === port && overlap(other.ip, ip));
+    if (clash !== undefined)
+      complain({
+        path: [...path, 'port'],
+        message: `${isIP(ip) === 6 ? `[${ip}]` : ip}:${port} is taken by ${
+          clash.path === admin ? adminReference(root, document) : reference(document, clash.path)
+        }`,
+      });
+    taken.push({ path, ip, port });
+  }
+}
+
+const adminReference = (root: unknown, document: ConfigDocument): string =>
+  valueAt(root, ['admin', 'port']) === undefined ? 'admin (its default port)' : reference(document, ['admin', 'port']);
+
+function checkTls(root: unknown, place: ValuePath, complain: Complain): void {
+  const path = [...place, 'tls'];
+  if (valueAt(root, path) !== undefined)
+    complain({ path, onKey: true, message: 'TLS is not available in this version yet; remove it to run without' });
+}
+
+function checkSession(root: unknown, server: ValuePath, complain: Complain): void {
+  for (const [ours, theirs] of [
+    ['idleTimeoutMs', 'idleTimeMs'],
+    ['connectionLifetimeSecs', 'lifeTimeMs'],
+  ]) {
+    const path = [...server, 'serverSession', theirs];
+    if (valueAt(root, [...server, ours]) !== undefined && valueAt(root, path) !== undefined)
+      complain({ path, onKey: true, message: `the same as ${ours}, which is given, too; keep one of them` });
+  }
+}
+
+function ordered(root: unknown, place: ValuePath, low: string, high: string, complain: Complain): void {
+  const least = valueAt(root, [...place, low]);
+  const most = valueAt(root, [...place, high]);
+  if (typeof least === 'number' && typeof most === 'number' && most < least)
+    complain({ path: [...place, high], message: `expected at least ${low}, which is ${least}, found ${most}` });
+}
+
+function entries(root: unknown, path: ValuePath): ValuePath[] {
+  const list = valueAt(root, path);
+  return Array.isArray(list) ? list.map((_, i) => [...path, i]) : [];
+}
+
+function textAt(root: unknown, path: ValuePath): string | undefined {
+  const value = valueAt(root, path);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function reference(document: ConfigDocument, path: ValuePath): string {
+  const { line, column } = document.valuePosition(path);
+  return `${pathText(path)} (${line}:${column})`;
+}

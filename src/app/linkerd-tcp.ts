@@ -1,0 +1,320 @@
+/**
+ * The program `linkerd-tcp`, running: starts the parts a configuration asks for, follows its reloads, drains and stops.
+ *
+ * Order of a start: workers, routes (naming begins), listeners, admin. Nothing is half started: a failure stops what runs.
+ */
+import { setTimeout } from 'node:timers/promises';
+import { startAdmin } from '../admin/server.ts';
+import type { AdminView, Json } from '../admin/view.ts';
+import { readSource } from '../config/source.ts';
+import { parsePath } from '../dtab/parse.ts';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { chooseDriver } from '../io/choose-driver.ts';
+import type { Log } from '../log.ts';
+import { measureProcess } from '../metrics/process.ts';
+import { Registry } from '../metrics/registry.ts';
+import { version } from '../version.ts';
+import { AccessLog } from './access-log/access-log.ts';
+import { kinds as builtInKinds } from './config/kinds.ts';
+import { type Kinds, type LinkerdTcpConfig, workersOf } from './config/linkerd-tcp-config.ts';
+import { loadLinkerdTcp } from './config/load.ts';
+import { adviseOnListening } from './running/listen-advice.ts';
+import type { ListeningServer } from './running/listeners.ts';
+import { NamingGraph } from './running/naming-graph.ts';
+import { ProxyParts } from './running/proxy-parts.ts';
+
+export interface ProxyOptions {
+  /** As the operator wrote it; read again at each reload. `<stdin>`: there is no file, and no reload. */
+  readonly file: string;
+  readonly text: string;
+  readonly log: Log;
+  /** What the configuration may name by `kind`; all that are built in unless given. */
+  readonly kinds?: Kinds;
+}
+
+/** How it ended: after a shutdown, after an abort, or because a part of it failed. */
+export type Outcome = 'stopped' | 'aborted' | 'died';
+
+export interface RunningProxy {
+  /** Resolves when all is over. */
+  readonly done: Promise<Outcome>;
+  /** Whether it has been told to stop. */
+  readonly stopping: boolean;
+  /** `ip:port` */
+  readonly adminAddress: string;
+  /** Where it listens now, with the ports that were taken for 0. */
+  readonly servers: readonly ListeningServer[];
+  /** Drains and ends; further calls change nothing. */
+  shutdown(reason: string): void;
+  /** Ends at once. */
+  abort(): void;
+  /**
+   * Reads the file again. A failure is logged, too, and what ran goes on running.
+   * @throws LinkerdTcpError CONFIG_INVALID, CONFIG_UNREADABLE, CANNOT_LISTEN, CANNOT_WRITE or STOPPING
+   */
+  reload(): Promise<void>;
+}
+
+/** Where the system cannot share a port between the sockets of several threads, one thread has it. */
+const canSharePorts = !['darwin', 'win32', 'openbsd'].includes(process.platform);
+
+/** How long a stop waits for a reload that is under way. */
+const reloadBoundMs = 5_000;
+
+/** @throws LinkerdTcpError CONFIG_INVALID or CANNOT_LISTEN; then nothing runs. */
+export async function startProxy({ text, ...options }: ProxyOptions): Promise<RunningProxy> {
+  const { file, kinds = builtInKinds } = options;
+  return startConfigured(loadLinkerdTcp({ file, text }, kinds), { ...options, kinds });
+}
+
+/** With a configuration that is read already. @throws LinkerdTcpError CANNOT_LISTEN; then nothing runs. */
+export async function startConfigured(
+  config: LinkerdTcpConfig,
+  { file, log, kinds }: Required<Omit<ProxyOptions, 'text'>>,
+): Promise<RunningProxy> {
+  const proxy = new LinkerdTcp(file, log, kinds, config);
+  await proxy.start();
+  return proxy;
+}
+
+class LinkerdTcp implements RunningProxy {
+  readonly #file: string;
+  readonly #log: Log;
+  readonly #kinds: Kinds;
+  readonly #registry: Registry;
+  readonly #done = Promise.withResolvers<Outcome>();
+  /** What to close at the end, the last first. */
+  readonly #closers: (() => unknown)[] = [];
+  readonly #reloads: { readonly ok: number; readonly failed: number };
+  /** As started: some of it cannot change. */
+  readonly #initial: LinkerdTcpConfig;
+  readonly #workers: number;
+  #config: LinkerdTcpConfig;
+  #parts: ProxyParts | undefined;
+  #accessLog: AccessLog | undefined;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #stopping = false;
+  adminAddress = '';
+
+  constructor(file: string, log: Log, kinds: Kinds, config: LinkerdTcpConfig) {
+    this.#file = file;
+    this.#log = log;
+    this.#kinds = kinds;
+    this.#initial = config;
+    this.#config = config;
+    this.#workers = canSharePorts ? workersOf(config) : 1;
+    this.#registry = new Registry({ pages: this.#workers + 1 });
+    const scope = this.#registry.scope({});
+    const reloads = scope.counters('l5d:config:reloads', 'result', ['ok', 'failed']);
+    this.#reloads = { ok: reloads, failed: reloads + 1 };
+    scope.computed('l5d:build_info', { version, node: process.versions.node }, () => 1);
+  }
+
+  get done(): Promise<Outcome> {
+    return this.#done.promise;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  get servers(): readonly ListeningServer[] {
+    return this.#parts?.servers() ?? [];
+  }
+
+  async start(): Promise<void> {
+    const registry = this.#registry;
+    const log = this.#log;
+    const config = this.#config;
+    try {
+      this.#closers.push(measureProcess(registry));
+      if (this.#workers < workersOf(config))
+        log.info(`one worker: on ${process.platform} threads cannot share a port to listen on`);
+      const driver = await chooseDriver(config.driver);
+      log.info(`driver ${driver.kind} (${driver.reason}), workers: ${this.#workers}`);
+      registry.scope({ driver: driver.kind }).computed('l5d:driver_info', {}, () => 1);
+      const parts = await ProxyParts.start({
+        registry,
+        log,
+        driver: driver.kind,
+        naming: new NamingGraph(log, registry, this.#kinds),
+        workers: this.#workers,
+        records: records => this.#accessLog?.write(records),
+        died: error => this.#died(error),
+      });
+      this.#parts = parts;
+      this.#closers.push(() => parts.terminate());
+      await this.#apply(config, parts);
+      const admin = await startAdmin({ ...config.admin, proxy: this.#view(parts), registry, log }).catch(error => {
+        throw adviseOnListening(error, 'admin.port');
+      });
+      this.#closers.push(() => admin.close());
+      this.adminAddress = admin.address;
+      log.info(`admin listening on http://${admin.address}`);
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  shutdown(reason: string): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    void this.#drain(reason).then(
+      () => this.#done.resolve('stopped'),
+      error => this.#died(error),
+    );
+  }
+
+  abort(): void {
+    this.#stopping = true;
+    this.#log.warn('ended at once; open connections are cut');
+    this.#endAtOnce('aborted');
+  }
+
+  reload(): Promise<void> {
+    // One at a time: a request that comes during a reload reads the file again afterwards.
+    const reloading = this.#reloading.then(() => this.#reload());
+    // Its failure is logged, and told to who asked.
+    this.#reloading = reloading.catch(() => {});
+    return reloading;
+  }
+
+  async #reload(): Promise<void> {
+    const { main } = this.#registry;
+    try {
+      this.#refuseWhenStopping();
+      if (this.#file === '<stdin>') {
+        throw new LinkerdTcpError('CONFIG_UNREADABLE', {
+          file: '<stdin>',
+          reason: 'standard input cannot be read again',
+        });
+      }
+      const { text } = await readSource(this.#file);
+      const config = loadLinkerdTcp({ file: this.#file, text, purpose: 'reload' }, this.#kinds);
+      this.#warnOfFixed(config);
+      await this.#apply(config, this.#parts as ProxyParts);
+      main.add(this.#reloads.ok, 1);
+      this.#log.info(`${this.#file} reloaded`);
+    } catch (error) {
+      main.add(this.#reloads.failed, 1);
+      this.#logFailedReload(error);
+      throw error;
+    }
+  }
+
+  #logFailedReload(error: unknown): void {
+    const isReport = error instanceof LinkerdTcpError && error.code === 'CONFIG_INVALID';
+    this.#log.error(
+      `${this.#file} not reloaded, what ran goes on`,
+      isReport ? { report: error.message } : { reason: reasonOf(error) },
+    );
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping) throw new LinkerdTcpError('STOPPING');
+  }
+
+  /** Keys a running process cannot change. */
+  #warnOfFixed(config: LinkerdTcpConfig): void {
+    const initial = this.#initial;
+    const changed = [
+      config.admin.ip !== initial.admin.ip || config.admin.port !== initial.admin.port ? 'the address of admin' : '',
+      workersOf(config) !== workersOf(initial) ? 'workers' : '',
+      config.driver !== initial.driver ? 'driver' : '',
+    ].filter(text => text !== '');
+    if (changed.length > 0) this.#log.warn(`${changed.join(' and ')} changed: needs a restart, the rest is reloaded`);
+  }
+
+  /** What the last reload asked for, without what only a restart can change. */
+  #inForce(): LinkerdTcpConfig {
+    const { admin, workers, driver } = this.#initial;
+    const { workers: _, ...config } = this.#config;
+    return {
+      ...config,
+      admin: { ...config.admin, ip: admin.ip, port: admin.port },
+      driver,
+      ...(workers !== undefined && { workers }),
+    };
+  }
+
+  /** All of it, or nothing: what may fail comes first. @throws LinkerdTcpError CANNOT_WRITE, CANNOT_LISTEN */
+  async #apply(config: LinkerdTcpConfig, parts: ProxyParts): Promise<void> {
+    const before = this.#accessLog;
+    const stays = before !== undefined && sameAccessLog(config, this.#config);
+    const next = stays ? before : await this.#openAccessLog(config);
+    try {
+      this.#refuseWhenStopping();
+      await parts.apply(config);
+    } catch (error) {
+      if (next !== before) await next?.close();
+      throw error;
+    }
+    this.#config = config;
+    this.#accessLog = next;
+    parts.record(next !== undefined);
+    await (stays ? before.reopen() : before?.close());
+  }
+
+  async #openAccessLog({ accessLog }: LinkerdTcpConfig): Promise<AccessLog | undefined> {
+    return accessLog && AccessLog.open({ ...accessLog, registry: this.#registry, log: this.#log });
+  }
+
+  async #drain(reason: string): Promise<void> {
+    // A listener must not be opened behind the drain's back. Bounded: the disk of an access log may be away.
+    await Promise.race([this.#reloading, setTimeout(reloadBoundMs, undefined, { ref: false })]);
+    const { graceSecs } = this.#config.admin;
+    this.#log.info(`stopping (${reason}): no new connections, open ones have ${graceSecs} s`);
+    const cut = (await this.#parts?.drain(graceSecs * 1000)) ?? 0;
+    if (cut > 0) this.#log.warn(`${cut} connection${cut === 1 ? '' : 's'} cut off after ${graceSecs} s`);
+    await this.#close();
+    this.#log.info('stopped');
+  }
+
+  async #close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+    await this.#accessLog?.close();
+  }
+
+  #died(error: unknown): void {
+    this.#stopping = true;
+    const defect = error instanceof Error ? (error.cause ?? error) : error;
+    this.#log.error(
+      `${reasonOf(error)}; the process ends`,
+      defect instanceof Error && defect.stack !== undefined ? { report: defect.stack } : {},
+    );
+    this.#endAtOnce('died');
+  }
+
+  /** Whoever waits for the end need not wait for the parts: a program exits, a library goes on without them. */
+  #endAtOnce(outcome: Outcome): void {
+    this.#done.resolve(outcome);
+    this.#close().catch(error => this.#log.error('not everything could be closed', { reason: error }));
+  }
+
+  #view(parts: ProxyParts): AdminView {
+    return {
+      config: () => this.#inForce(),
+      routes: () => parts.routes(),
+      delegate: async (router, path) => (await parts.delegate(router, parsed(path))) as Json,
+      ready: () => {
+        const waitingFor = this.#stopping ? ['the proxy is stopping'] : parts.waitingFor();
+        return { ready: waitingFor.length === 0, waitingFor };
+      },
+      shutdown: () => this.shutdown('POST /shutdown'),
+      abort: () => this.abort(),
+      reload: () => this.reload(),
+    };
+  }
+}
+
+const sameAccessLog = (a: LinkerdTcpConfig, b: LinkerdTcpConfig): boolean =>
+  JSON.stringify(a.accessLog) === JSON.stringify(b.accessLog);
+
+function parsed(path: string) {
+  try {
+    return parsePath(path);
+  } catch (error) {
+    throw new LinkerdTcpError('NAME_INVALID', { path, reason: reasonOf(error) });
+  }
+}

@@ -1,0 +1,24 @@
+/** How the programs end. Numbers follow sysexits(3); the help texts and docs/reference/exit-codes.md are made from here. */
+import { LinkerdTcpError } from '../errors.ts';
+
+export const exitCodes = {
+  ok: { code: 0, text: 'stopped cleanly, or there was nothing to complain about' },
+  aborted: { code: 1, text: 'ended at once on demand: POST /abort, or a second signal' },
+  usage: { code: 64, text: 'wrong use of the command line' },
+  unavailable: { code: 69, text: 'an address to listen on cannot be had' },
+  internal: { code: 70, text: 'internal error, or no Node.js that is new enough' },
+  config: { code: 78, text: 'the configuration, or a file it names, cannot be used' },
+} as const;
+
+/** For the help text: one line each. */
+export const exitCodesHelp = (): string =>
+  Object.values(exitCodes)
+    .map(({ code, text }) => `  ${String(code).padStart(2)}  ${text}`)
+    .join('\n');
+
+/** The exit code for something thrown before or while the program ran. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof LinkerdTcpError)) return exitCodes.internal.code;
+  if (error.code === 'CANNOT_LISTEN') return exitCodes.unavailable.code;
+  return error.row.side === 'config' ? exitCodes.config.code : exitCodes.internal.code;
+}

@@ -1,0 +1,67 @@
+/**
+ * The library: the parts of linkerd-tcp for people who embed it, or write a namer, an interpreter or a transformer.
+ *
+ * docs/embedding.md is its guide. What is not exported here may change at any time.
+ */
+
+// The proxy, as the program runs it.
+export { kinds as builtInKinds } from './app/config/kinds.ts';
+export type { Kinds } from './app/config/linkerd-tcp-config.ts';
+export { type Outcome, type ProxyOptions, type RunningProxy, startProxy } from './app/linkerd-tcp.ts';
+export type { ListeningServer } from './app/running/listeners.ts';
+// Pickers: the choice of an endpoint, without anything that connects.
+export { BranchPicker } from './balancer/branch-picker.ts';
+export { EndpointTable } from './balancer/endpoint-table.ts';
+export {
+  type BalancerKind,
+  balancerKinds,
+  createPicker,
+  type Endpoint as PickerEndpoint,
+  noEndpoint,
+  type Picker,
+} from './balancer/picker.ts';
+// The dtab language.
+export { concat, type Dentry, type Dtab, lookup, type Prefix } from './dtab/dtab.ts';
+export { evaluate, simplify } from './dtab/evaluate.ts';
+export { alt, empty, fail, leaf, mapTree, type NameTree, neg, union, type Weighted } from './dtab/name-tree.ts';
+export { DtabSyntaxError, parseDtab, parsePath, parseTree } from './dtab/parse.ts';
+export { labelOf, type Path, startsWith, textOf } from './dtab/path.ts';
+export { showDtab, showPath, showTree } from './dtab/show.ts';
+export { type ErrorCode, errors, LinkerdTcpError } from './errors.ts';
+export { createLog, type Log, type ProgramLog, silentLog } from './log.ts';
+// Naming: live values, and what a kind is made of.
+export { type Activity, failed, ok, pending } from './naming/activity.ts';
+export {
+  type Addr,
+  type Address,
+  boundAddr,
+  failedAddr,
+  type Meta,
+  negAddr,
+  pendingAddr,
+  weightKey,
+} from './naming/addr.ts';
+export type { Delegation } from './naming/delegation.ts';
+export {
+  type Branch,
+  type Destination,
+  type DestinationOptions,
+  destination,
+  type Endpoint,
+} from './naming/destination.ts';
+export { addrOfHosts, type Dns, type HostPort } from './naming/dns.ts';
+export type { Interpreter } from './naming/interpreter.ts';
+export {
+  defineInterpreter,
+  defineNamer,
+  defineTransformer,
+  type InterpreterContext,
+  type InterpreterKind,
+  type NamerContext,
+  type NamerKind,
+  type Transformer,
+  type TransformerContext,
+  type TransformerKind,
+} from './naming/kinds.ts';
+export type { Bound, MountedNamer, Name, Namer } from './naming/name.ts';
+export { version } from './version.ts';

@@ -1,0 +1,59 @@
+/** What of a config may be shown. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { redact } from '../../src/admin/redact.ts';
+
+const shown = { a: 1, b: 'x', c: [true, null], d: { e: 1.5 } };
+
+test('what is no secret is shown as it is', () => {
+  assert.deepEqual(redact(shown), shown);
+});
+
+for (const key of [
+  ...['password', 'passwd', 'keyPassphrase', 'passphrase', 'token', 'authToken', 'setToken', 'auth', 'clientSecret'],
+  ...['Authorization', 'apiKey', 'api_key', 'credentials', 'secretAccessKey', 'accessKeyId', 'Cookie', 'X-Vault-Token'],
+]) {
+  test(`${key} is hidden, at any depth and of any shape`, () => {
+    for (const value of ['hunter2', 17, ['hunter2'], { of: 'hunter2' }]) {
+      const text = JSON.stringify(redact({ list: [{ deep: { [key]: value, beside: 'shown' } }] }));
+      assert.equal(text, `{"list":[{"deep":{"${key}":"(hidden)","beside":"shown"}}]}`);
+    }
+  });
+}
+
+test('where a secret lies is not the secret', () => {
+  const paths = { tokenFile: '/run/token', passwordPath: '/run/pw', privateKey: 'key.pem', certs: ['leaf.pem'] };
+  assert.deepEqual(redact(paths), paths);
+  assert.deepEqual(redact({ token: null, auth: false, author: 'x', authority: 'y' }), {
+    token: null,
+    auth: false,
+    author: 'x',
+    authority: 'y',
+  });
+});
+
+test('a private key given as text is hidden wherever it is', () => {
+  const pem = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----\n';
+  assert.deepEqual(redact({ privateKey: 'MHcCAQ\nAAAA', note: pem, list: [pem] }), {
+    privateKey: '(hidden)',
+    note: '(hidden)',
+    list: ['(hidden)'],
+  });
+});
+
+test('the password and the tokens of a URL are hidden, the rest of it is shown', () => {
+  assert.deepEqual(
+    redact([
+      'http://ann:s3cret@namerd:4180/x',
+      'http://namerd:4180',
+      'http://consul/v1?dc=a&token=abc&x=1#y',
+      'http://:p@h',
+    ]),
+    [
+      'http://ann:(hidden)@namerd:4180/x',
+      'http://namerd:4180',
+      'http://consul/v1?dc=a&token=(hidden)&x=1#y',
+      'http://:(hidden)@h',
+    ],
+  );
+});
