@@ -338,7 +338,7 @@ export class EpollDriver implements NativeDriver {
     const slot = slotOf(handle);
     const start = this.#pool.pointer(buffer);
     const pointer = offset === 0 ? start : start + BigInt(offset);
-    let sent = libc.send(this.#fd[slot], pointer, length, c.MSG_NOSIGNAL | c.MSG_DONTWAIT);
+    let sent = libc.write(this.#fd[slot], pointer, length);
     if (sent < 0) {
       const failure = errno();
       if (failure !== EAGAIN && failure !== EINTR) this.#fail(handle, failure);
@@ -357,7 +357,7 @@ export class EpollDriver implements NativeDriver {
         this.#starved.push(handle);
         return;
       }
-      const received = libc.recv(this.#fd[slot], pool.pointer(buffer), bufferBytes, c.MSG_DONTWAIT);
+      const received = libc.read(this.#fd[slot], pool.pointer(buffer), bufferBytes);
       if (received <= 0) {
         pool.give(buffer);
         return received === 0 ? this.#end(handle) : this.#readFailed(handle, errno());

@@ -1,8 +1,9 @@
 /**
  * The system calls of the native drivers, through `node:ffi`: one typed place for all of them.
  *
- * Arguments are 32-bit wherever the values allow it (sizes and flags do), and pointers are BigInts made once: a call then costs
- * some 20 ns over the one in C. Results below 0 are errors; {@link errno} says which.
+ * Arguments are 32-bit wherever the values allow it (sizes and flags do), and pointers are BigInts made once. node:ffi has a
+ * quicker way for up to three arguments (bench/ffi-call.ts): bytes are moved by read() and write(), not recv() and send(); sockets
+ * are non-blocking, and Node ignores SIGPIPE. Results below 0 are errors; {@link errno} says which.
  * Importing this module loads node:ffi; see availability.ts for who may.
  */
 import * as ffi from 'node:ffi';
@@ -18,12 +19,8 @@ const { functions } = ffi.dlopen(null as unknown as string, {
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
   getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'i32'], return: 'i32' },
-  recv: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
-  send: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
   shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
-  pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
-  splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'i32', 'i32'], return: 'i32' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },
   epoll_ctl: { arguments: ['i32', 'i32', 'i32', 'pointer'], return: 'i32' },
   epoll_wait: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
