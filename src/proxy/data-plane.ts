@@ -69,7 +69,7 @@ export class DataPlane {
         driver: options.driver ?? 'portable',
         doorbell: doorbell?.fd ?? -1,
       };
-      const thread = new Thread(threadEntry, { workerData, name: `worker-${index}` });
+      const thread = new Thread(threadEntry, { workerData, name: `worker-${index}`, resourceLimits });
       thread.on('message', (message: Up) => this.#hear(index, message));
       thread.on('error', error => this.#died(index, reasonOf(error), error));
       thread.on('exit', code => this.#died(index, `exit code ${code}`));
@@ -251,6 +251,9 @@ export class DataPlane {
 const threadEntry = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
 const stopTimeoutMs = 1_500;
+
+/** Chunks die young: a large nursery would only be more memory to walk through, and the engine lets it grow for minutes. */
+const resourceLimits = { maxYoungGenerationSizeMb: 6 };
 
 /** Loaded only where they are used: the module needs node:ffi. */
 async function makeDoorbells(count: number): Promise<readonly Doorbell[]> {
