@@ -15,8 +15,6 @@ export const SO_REUSEPORT = 15;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
-export const IPPROTO_IPV6 = 41;
-export const IPV6_V6ONLY = 26;
 
 export const SHUT_WR = 1;
 export const MSG_DONTWAIT = 0x40;
@@ -25,7 +23,6 @@ export const MSG_WAITALL = 0x100;
 
 export const EPOLL_CLOEXEC = 0x80000;
 export const EPOLL_CTL_ADD = 1;
-export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 export const EPOLLERR = 8;

@@ -28,7 +28,6 @@ const { functions } = ffi.dlopen(null as unknown as string, {
   read: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   write: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   mmap: { arguments: ['pointer', 'u64', 'i32', 'i32', 'i32', 'i64'], return: 'pointer' },
-  munmap: { arguments: ['pointer', 'u64'], return: 'i32' },
 });
 
 export const libc = functions;

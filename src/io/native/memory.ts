@@ -11,7 +11,7 @@ export interface NativeMemory {
   readonly buffer: ArrayBuffer;
 }
 
-/** Zeroed, page aligned; lives as long as the process unless unmapped. */
+/** Zeroed, page aligned; lives as long as the process. */
 export function mapMemory(bytes: number): NativeMemory {
   const pointer = libc.mmap(0n, BigInt(bytes), protReadWrite, mapPrivateAnonymous, -1, 0n);
   if (pointer === mapFailed) throw new RangeError(`no memory for ${bytes} bytes`);
@@ -25,8 +25,4 @@ export function viewMemory(pointer: bigint, bytes: number): NativeMemory {
 /** Of an array of the JavaScript heap. Whoever uses it keeps the array alive. */
 export function pointerOf(bytes: Uint8Array): bigint {
   return ffi.getRawPointer(bytes);
-}
-
-export function unmapMemory({ pointer, buffer }: NativeMemory): void {
-  libc.munmap(pointer, BigInt(buffer.byteLength));
 }

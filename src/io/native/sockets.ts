@@ -2,7 +2,7 @@
 import type { ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
 import { showAddress } from '../driver.ts';
 import * as c from './constants.ts';
-import { errno, libc, nullPointer } from './libc.ts';
+import { errno, libc } from './libc.ts';
 import { mapMemory } from './memory.ts';
 import { maxSockaddrBytes, readSockaddr, writeSockaddr } from './sockaddr.ts';
 
@@ -85,5 +85,3 @@ export function resetOnClose(fd: number): void {
   ints[13] = 0;
   libc.setsockopt(fd, c.SOL_SOCKET, c.SO_LINGER, lingerPointer, 8);
 }
-
-export { nullPointer };
