@@ -11,11 +11,11 @@ import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { reasonOf } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { type Activity, failed, pending } from './activity.ts';
 import { type Addr, failedAddr, pendingAddr } from './addr.ts';
 import { type Branch, branchesOf, type Endpoint, endpointsOf, nameKey } from './branches.ts';
 import type { Interpreter } from './interpreter.ts';
-import type { Log } from './log.ts';
 import type { Bound } from './name.ts';
 import { deadEnds } from './why.ts';
 

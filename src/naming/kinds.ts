@@ -9,11 +9,11 @@ import { z } from 'zod';
 import type { NameTree } from '../dtab/name-tree.ts';
 import { parsePath } from '../dtab/parse.ts';
 import type { Path } from '../dtab/path.ts';
+import type { Log } from '../log.ts';
 import type { Activity } from './activity.ts';
 import type { Delegation } from './delegation.ts';
 import type { Dns } from './dns.ts';
 import type { Interpreter } from './interpreter.ts';
-import type { Log } from './log.ts';
 import type { Bound, MountedNamer, Namer } from './name.ts';
 
 /** What every kind is given by the running program. */

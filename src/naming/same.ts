@@ -3,8 +3,6 @@ import { type NameTree, sameTree } from '../dtab/name-tree.ts';
 import { type Activity, sameActivity } from './activity.ts';
 import { type Bound, type Name, sameBound, sameName } from './name.ts';
 
-export { sameAddr } from './addr.ts';
-
 type Live<T> = Activity<NameTree<T>>;
 
 export const sameNames = (a: Live<Name>, b: Live<Name>): boolean =>

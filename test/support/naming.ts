@@ -1,9 +1,9 @@
 /** What tests of naming stand on: an observer one can wait on, a log that remembers, DNS by the test's own word. */
 import { BehaviorSubject, type Observable } from 'rxjs';
+import type { Log } from '../../src/log.ts';
 import type { Dns, Host } from '../../src/naming/dns.ts';
 import { createDns } from '../../src/naming/dns.ts';
 import type { NamingContext } from '../../src/naming/kinds.ts';
-import type { Log } from '../../src/naming/log.ts';
 import type { Scope } from './scope.ts';
 import { within } from './waiting.ts';
 

@@ -1,8 +1,8 @@
 /** Tells the operator once when a namerd is lost and once when it is back, however many watches notice. */
 import { finalize, type MonoTypeOperatorFunction, tap } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import type { Activity } from '../activity.ts';
-import type { Log } from '../log.ts';
 
 export class TroubleLog {
   readonly #log: Log;
