@@ -1,9 +1,7 @@
 /** What the control plane would tell a worker: one listener, one route, endpoints on this machine. */
 import type { Registry } from '../../src/metrics/registry.ts';
-import { legacyCauses } from '../../src/proxy/account.ts';
-import { failureCauses } from '../../src/proxy/attempt.ts';
-import { endCodes } from '../../src/proxy/end.ts';
 import type { BranchSpec, ClientPolicy, ListenerSpec, RouteSpec, Target } from '../../src/proxy/messages.ts';
+import { endpointCells, listenerCells, routeCells } from '../../src/proxy/series.ts';
 
 const routeId = 1;
 const listenerId = 2;
@@ -39,14 +37,7 @@ export function branchSpec(registry: Registry, slots: Map<string, number>, branc
     const slot = slots.get(endpoint) ?? slots.size;
     slots.set(endpoint, slot);
     const scope = registry.scope({ rt: 'test', dst: '/svc/test', endpoint });
-    const cells = {
-      connects: scope.counter('l5d:balancer:endpoint:connects'),
-      failures: scope.counter('l5d:balancer:endpoint:failures'),
-      ejections: scope.counter('l5d:balancer:endpoint:ejections'),
-      rxBytes: scope.counter('l5d:balancer:endpoint:rx_bytes'),
-      txBytes: scope.counter('l5d:balancer:endpoint:tx_bytes'),
-    };
-    return { slot, ip: '127.0.0.1', port, weight: branch.weights?.[i] ?? 1, cells };
+    return { slot, ip: '127.0.0.1', port, weight: branch.weights?.[i] ?? 1, cells: endpointCells(scope) };
   });
   return { weight: branch.weight ?? 1, id: branch.id ?? '/#/test', endpoints };
 }
@@ -62,22 +53,13 @@ export function routeSpec(registry: Registry, target: Target, client: ClientPoli
     client,
     waiters: sharedCounts.waiters,
     queued: sharedCounts.queued,
-    cells: {
-      attempts: scope.counter('l5d:balancer:connection:attempts'),
-      connects: scope.counter('l5d:balancer:connection:connects'),
-      failure: scope.counters('l5d:balancer:connection:failure', 'cause', failureCauses),
-      latencyUs: scope.histogram('l5d:balancer:connection:latency_us'),
-      durationMs: scope.histogram('l5d:balancer:connection:duration_ms'),
-      retries: scope.counter('l5d:balancer:connection:retries'),
-      unavailable: scope.counter('l5d:balancer:unavailable'),
-      waitersRejected: scope.counter('l5d:balancer:waiters_rejected'),
-    },
+    cells: routeCells(scope),
   };
 }
 
 export function listenerSpec(registry: Registry, settings: Partial<ListenerSpec> = {}): ListenerSpec {
   const scope = registry.scope({ rt: 'test', srv_addr: 'test' });
-  const router = registry.scope({ rt: 'test' });
+  const perRouter = registry.scope({ rt: 'test' });
   return {
     id: listenerId,
     ip: '127.0.0.1',
@@ -94,24 +76,7 @@ export function listenerSpec(registry: Registry, settings: Partial<ListenerSpec>
     finTimeoutMs: 60_000,
     maxConcurrency: 10_000,
     active: sharedCounts.active,
-    cells: {
-      accepts: scope.counter('l5d:srv:accepts'),
-      closes: scope.counter('l5d:srv:closes'),
-      failures: scope.counter('l5d:srv:failures'),
-      active: scope.gauge('l5d:srv:active'),
-      waiters: scope.gauge('l5d:srv:waiters'),
-      connectLatencyUs: scope.histogram('l5d:srv:connect:latency_us'),
-      connectFailure: scope.counters('l5d:srv:connect:failure', 'cause', legacyCauses),
-      streamFailure: scope.counters('l5d:srv:stream:failure', 'cause', legacyCauses),
-      durationMs: scope.histogram('l5d:srv:stream:duration_ms'),
-      rxBytes: scope.counter('l5d:srv:stream:rx_bytes'),
-      txBytes: scope.counter('l5d:srv:stream:tx_bytes'),
-      connectionRxBytes: scope.histogram('l5d:srv:stream:connection_rx_bytes'),
-      connectionTxBytes: scope.histogram('l5d:srv:stream:connection_tx_bytes'),
-      end: scope.counters('l5d:srv:stream:end', 'cause', endCodes),
-      routeFound: router.counter('l5d:route_found'),
-      routeTimeUs: router.histogram('l5d:route_time_us'),
-    },
+    cells: listenerCells(scope, perRouter),
     ...settings,
   };
 }

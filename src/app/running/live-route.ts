@@ -20,9 +20,9 @@ import type { Scope } from '../../metrics/registry.ts';
 import { type Branch, type Destination, destination } from '../../naming/destination.ts';
 import type { Interpreter } from '../../naming/interpreter.ts';
 import type { Bound } from '../../naming/name.ts';
-import { failureCauses } from '../../proxy/attempt.ts';
 import type { DataPlane } from '../../proxy/data-plane.ts';
 import type { BranchSpec, ClientPolicy, RouteCells, SharedCount, Target } from '../../proxy/messages.ts';
+import { routeCells } from '../../proxy/series.ts';
 import { type EndpointStore, RouteEndpoints } from './route-endpoints.ts';
 import { inRouter, reportChange } from './route-report.ts';
 import { viewOf } from './route-view.ts';
@@ -89,7 +89,7 @@ export class LiveRoute {
     const ofRouter = registry.scope({ rt: this.router });
     this.#scopes = joinScopes(scope, ofRouter);
     try {
-      this.#cells = cellsOf(scope);
+      this.#cells = routeCells(scope);
       this.#pollTime = scope.histogram('l5d:balancer:poll_time_us');
       registry.main.add(ofRouter.counter('l5d:route_create'), 1);
       // Whatever would be wrong with a destination's configuration is refused when the file is read.
@@ -285,20 +285,6 @@ export class LiveRoute {
       }),
     }));
   }
-}
-
-/** @throws LinkerdTcpError SHARED_MEMORY_FULL */
-function cellsOf(scope: Scope): RouteCells {
-  return {
-    attempts: scope.counter('l5d:balancer:connection:attempts'),
-    connects: scope.counter('l5d:balancer:connection:connects'),
-    failure: scope.counters('l5d:balancer:connection:failure', 'cause', failureCauses),
-    latencyUs: scope.histogram('l5d:balancer:connection:latency_us'),
-    durationMs: scope.histogram('l5d:balancer:connection:duration_ms'),
-    retries: scope.counter('l5d:balancer:connection:retries'),
-    unavailable: scope.counter('l5d:balancer:unavailable'),
-    waitersRejected: scope.counter('l5d:balancer:waiters_rejected'),
-  };
 }
 
 /** Whether workers need not hear of the change: they do not care how old an answer is. */

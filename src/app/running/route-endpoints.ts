@@ -12,6 +12,7 @@ import { type EndpointState, endpointStates } from '../../metrics/families.ts';
 import { endScope, type Releasable } from '../../metrics/join-scopes.ts';
 import type { Registry, Scope } from '../../metrics/registry.ts';
 import type { EndpointCells } from '../../proxy/messages.ts';
+import { endpointCells } from '../../proxy/series.ts';
 
 export interface EndpointStore {
   readonly table: EndpointTable;
@@ -117,7 +118,7 @@ export class RouteEndpoints {
   #register(endpoint: string, slot: number): void {
     const { registry, table } = this.#store;
     const scope = registry.scope({ ...this.#labels, endpoint });
-    const series: Series = { scope, weight: 1, cells: endpointCells(scope) };
+    const series: Series = { scope, weight: 1, cells: registerCells(scope) };
     scope.computed('l5d:balancer:endpoint:open', {}, () => table.open(slot));
     scope.computed('l5d:balancer:endpoint:connecting', {}, () => table.connecting(slot));
     scope.computed('l5d:balancer:endpoint:weight', {}, () => series.weight);
@@ -132,15 +133,9 @@ export class RouteEndpoints {
 }
 
 /** @throws LinkerdTcpError SHARED_MEMORY_FULL, and then nothing is registered */
-function endpointCells(scope: Scope): EndpointCells {
+function registerCells(scope: Scope): EndpointCells {
   try {
-    return {
-      connects: scope.counter('l5d:balancer:endpoint:connects'),
-      failures: scope.counter('l5d:balancer:endpoint:failures'),
-      ejections: scope.counter('l5d:balancer:endpoint:ejections'),
-      rxBytes: scope.counter('l5d:balancer:endpoint:rx_bytes'),
-      txBytes: scope.counter('l5d:balancer:endpoint:tx_bytes'),
-    };
+    return endpointCells(scope);
   } catch (error) {
     endScope(scope);
     throw error;
