@@ -1,19 +1,35 @@
-/** The Debian packages the benchmark needs, named when they are missing. */
+/** The Debian packages the benchmarks need, named when they are missing. */
 import { existsSync } from 'node:fs';
 import { findProgram } from '../scripts/debian-packages.ts';
 import { nginxModule } from './proxies.ts';
 
-const requirements: readonly { readonly package: string; readonly isThere: () => boolean }[] = [
+export interface Requirement {
+  readonly package: string;
+  readonly isThere: () => boolean;
+}
+
+const redis: readonly Requirement[] = [
+  { package: 'redis-server', isThere: () => findProgram('redis-server') !== undefined },
+  { package: 'redis-tools', isThere: () => findProgram('redis-benchmark') !== undefined },
+];
+
+/** Of bench/run.ts. */
+export const forComparison: readonly Requirement[] = [
   { package: 'haproxy', isThere: () => findProgram('haproxy') !== undefined },
   { package: 'nginx-light', isThere: () => findProgram('nginx') !== undefined },
   { package: 'libnginx-mod-stream', isThere: () => existsSync(nginxModule) },
-  { package: 'redis-server', isThere: () => findProgram('redis-server') !== undefined },
-  { package: 'redis-tools', isThere: () => findProgram('redis-benchmark') !== undefined },
+  ...redis,
   { package: 'iperf3', isThere: () => findProgram('iperf3') !== undefined },
 ];
 
+/** Of bench/syscalls.ts. */
+export const forSystemCalls: readonly Requirement[] = [
+  ...redis,
+  { package: 'strace', isThere: () => findProgram('strace') !== undefined },
+];
+
 /** @returns what is missing and the line to type, or undefined when all is there. */
-export function missingPackages(): string | undefined {
+export function missingPackages(requirements: readonly Requirement[]): string | undefined {
   const missing = requirements.filter(({ isThere }) => !isThere()).map(requirement => requirement.package);
   if (missing.length === 0) return undefined;
   return `missing: ${missing.join(', ')}; type: sudo apt-get install -y --no-install-recommends ${missing.join(' ')}`;

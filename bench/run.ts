@@ -16,7 +16,7 @@ import { describeMachine, describeVersions, loadAverage } from './environment.ts
 import { descriptorLimit } from './process-cost.ts';
 import { allProxies, backendsOf, type Contender } from './proxies.ts';
 import { chartOf, type Failure, goalTable, isBusy, markdownReport, type Run } from './report.ts';
-import { missingPackages } from './requirements.ts';
+import { forComparison, missingPackages } from './requirements.ts';
 import { allRows, type Row, type Subject } from './rows.ts';
 import { rotated, type Sample } from './statistics.ts';
 import { showNumber } from './table.ts';
@@ -149,7 +149,7 @@ const brief = (values: Readonly<Record<string, number>>): string =>
 
 async function main(): Promise<number> {
   const plan = planned();
-  const missing = missingPackages();
+  const missing = missingPackages(forComparison);
   if (missing !== undefined) throw new Error(missing);
   const before = loadAverage();
   if (isBusy({ loadAverageBefore: before }))

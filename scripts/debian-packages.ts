@@ -21,6 +21,7 @@ const requirements: readonly Requirement[] = [
   { program: 'redis-benchmark', package: 'redis-tools' },
   { program: 'promtool', package: 'prometheus', service: 'prometheus' },
   { program: 'openssl', package: 'openssl' },
+  { program: 'strace', package: 'strace' },
 ];
 
 /** Where Debian puts programs, even when the caller's PATH lacks sbin. */

@@ -17,7 +17,8 @@ export async function chooseDriver(wanted: DriverKind | 'auto'): Promise<DriverC
   if (wanted !== 'auto') {
     const obstacle = obstacles[wanted];
     if (obstacle === undefined) return { kind: wanted, reason: 'configured' };
-    throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: wanted, reason: obstacle });
+    const reason = `${obstacle}; with driver: auto the fastest one that can run is taken`;
+    throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: wanted, reason });
   }
   if (obstacles.uring === undefined) return { kind: 'uring', reason: 'io_uring is allowed here' };
   if (obstacles.epoll === undefined) return { kind: 'epoll', reason: `no io_uring: ${obstacles.uring}` };

@@ -37,13 +37,18 @@ export interface LinkerdTcpOptions extends ProgramOptions {
   /** Files beside the config, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** What becomes the program in the end: a command to put before it. */
+  readonly through?: readonly string[];
 }
+
+export const launcher = join(projectRoot, 'bin/linkerd-tcp');
 
 export async function startLinkerdTcp(t: Scope, options: LinkerdTcpOptions): Promise<LinkerdTcp> {
   const folder = tempDir(t);
   for (const [name, text] of Object.entries(options.files ?? {})) folder.write(name, text);
   const configFile = folder.write('linkerd.yml', options.config);
-  const program = startProgram(t, join(projectRoot, 'bin/linkerd-tcp'), [...(options.args ?? []), configFile], {
+  const command = [...(options.through ?? []), launcher, ...(options.args ?? []), configFile];
+  const program = startProgram(t, command[0] as string, command.slice(1), {
     cwd: folder.path,
     // A test that is over does not wait for the sessions it left behind.
     stopTimeoutMs: 300,
