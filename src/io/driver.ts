@@ -5,12 +5,12 @@
  *
  * Life of a socket:
  *   connect() → connected | failed          accepted → …
- *   then data* , ended (peer's FIN) while reading is on; drained when writes that had to wait are all in the kernel;
+ *   then (data | moved)* , ended (peer's FIN) while reading is on; drained when writes that had to wait are all in the kernel;
  *   failed at most once, after which only close() or reset() make sense;
  *   close() or reset() → exactly one `closed`, and nothing else for that handle ever after.
  *
  * Invariants every driver keeps (test/io/contract.ts):
- *   - `data` and `ended` come only while reading is on, in order, `ended` last;
+ *   - `data`, `moved` and `ended` come only while reading is on, in order, `ended` last;
  *   - a chunk belongs to the receiver of `data` until it is given to `write` or `release`, and to nobody else;
  *   - `shutdown` sends FIN after all that was written; reading goes on;
  *   - `close` drops what was not written yet, so its caller waits for `pending` to be 0 to end cleanly.
@@ -47,6 +47,8 @@ export interface DriverEvents {
   acceptFailed(listener: Handle, errno: number): void;
   connected(socket: Handle): void;
   data(socket: Handle, buffer: BufferId, offset: number, length: number): void;
+  /** So many received bytes have gone on to the socket this one is spliced to, where those it does not take yet are `pending`. */
+  moved(socket: Handle, length: number): void;
   drained(socket: Handle): void;
   ended(socket: Handle): void;
   /** `errno` is positive, as in errno.h. Also for a listener that cannot listen. */
@@ -73,6 +75,13 @@ export interface Driver {
   write(socket: Handle, buffer: BufferId, offset: number, length: number): void;
   /** Bytes written that the kernel has not taken yet. */
   pending(socket: Handle): number;
+  /**
+   * From now on what `from` receives is `moved` to `to` inside the kernel, which is cheaper for much at a time. Nothing but its
+   * bytes may be written to `to`. What was received before still comes as `data`, and so does all that follows when either
+   * socket is closed, or little comes at a time for a while.
+   * @returns false when the driver cannot, or not now: nothing has changed then
+   */
+  splice(from: Handle, to: Handle): boolean;
   shutdown(socket: Handle): void;
   close(socket: Handle): void;
   /** Closes with RST. */

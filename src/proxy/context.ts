@@ -3,6 +3,7 @@ import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import type { Deadlines } from '../io/deadlines.ts';
 import type { Driver } from '../io/driver.ts';
 import type { Cells } from '../metrics/cells.ts';
+import type { BulkProof } from './bulk.ts';
 import type { Owners } from './owners.ts';
 import type { RecordSink } from './record.ts';
 
@@ -24,6 +25,7 @@ export interface WorkerContext {
   readonly deadlines: Deadlines;
   readonly owners: Owners;
   readonly random: () => number;
+  readonly bulk: BulkProof;
   /** Where records of ended sessions go; null while nobody wants them. */
   recorder: RecordSink | null;
   readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;

@@ -51,6 +51,9 @@ export class SessionTable {
   /** Bytes from the client that came before the upstream was there: one chunk at most. */
   heldBuffer = new Int32Array(0);
   heldLength = new Int32Array(0);
+  /** Large chunks in a row, from the client and from the upstream. */
+  rxRun = new Uint8Array(0);
+  txRun = new Uint8Array(0);
   retries = new Uint16Array(0);
   /** Of the last attempt to connect that failed. */
   errno = new Int32Array(0);
@@ -93,6 +96,8 @@ export class SessionTable {
     this.client[session] = noHandle;
     this.upstream[session] = noHandle;
     this.heldBuffer[session] = -1;
+    this.rxRun[session] = 0;
+    this.txRun[session] = 0;
     this.retries[session] = 0;
     this.errno[session] = 0;
     this.settled[session] = 0;
@@ -147,6 +152,8 @@ export class SessionTable {
     this.upstream = grown(this.upstream, new Int32Array(n));
     this.heldBuffer = grown(this.heldBuffer, new Int32Array(n));
     this.heldLength = grown(this.heldLength, new Int32Array(n));
+    this.rxRun = grown(this.rxRun, new Uint8Array(n));
+    this.txRun = grown(this.txRun, new Uint8Array(n));
     this.retries = grown(this.retries, new Uint16Array(n));
     this.errno = grown(this.errno, new Int32Array(n));
     this.settled = grown(this.settled, new Uint8Array(n));

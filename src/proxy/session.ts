@@ -14,6 +14,8 @@
  * proceed: → Binding while the name is not known, which proceeds when it is published; else attempt: → Relaying with a spare
  * connection, else → Connecting; end NN when there is no endpoint any more.
  * Who enters Binding or Backoff takes one of `maxWaiters` places, once, or ends with NR; it is given back at → Relaying or the end.
+ * forward: write to the other side, which when it has `bufferSizeBytes` pending pauses this one. A side that sends large chunks
+ * in a row is spliced to the other: what the driver then tells as `moved` is counted like data.
  * hold: one chunk is kept and reading stops; a client may speak first, and leave a FIN behind, before there is an upstream.
  * Relaying becomes HalfClosed at once when the client's FIN was noted before.
  * settle: the side that failed is closed; what it had sent before is still flushed to the other (Flushing), which then gets a
@@ -30,6 +32,7 @@ import type { BufferId } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
 import { account } from './account.ts';
 import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
+import { runAfter } from './bulk.ts';
 import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
 import { type EndCode, endCodes, endIndex } from './end.ts';
 import type { Listener } from './listener.ts';
@@ -244,7 +247,7 @@ export class Sessions {
 
   clientData(s: Session, buffer: BufferId, offset: number, length: number): void {
     const { table } = this;
-    const { driver } = this.#context;
+    const { driver, bulk } = this.#context;
     const state = table.state[s];
     table.activeAt[s] = driver.now();
     this.#countRx(s, length);
@@ -255,6 +258,8 @@ export class Sessions {
         table.flags[s] |= Flag.clientPaused;
         driver.reading(table.clientOf(s), false);
       }
+      table.rxRun[s] = runAfter(table.rxRun[s], length, bulk);
+      if (table.rxRun[s] === bulk.chunks) driver.splice(table.clientOf(s), upstream);
     } else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
       table.heldBuffer[s] = driver.keep(buffer, offset, length);
       table.heldLength[s] = length;
@@ -268,7 +273,7 @@ export class Sessions {
 
   upstreamData(s: Session, buffer: BufferId, offset: number, length: number): void {
     const { table } = this;
-    const { driver } = this.#context;
+    const { driver, bulk } = this.#context;
     const state = table.state[s];
     if (state !== State.Relaying && state !== State.HalfClosed) {
       driver.release(buffer);
@@ -283,6 +288,19 @@ export class Sessions {
       table.flags[s] |= Flag.upstreamPaused;
       driver.reading(table.upstreamOf(s), false);
     }
+    table.txRun[s] = runAfter(table.txRun[s], length, bulk);
+    if (table.txRun[s] === bulk.chunks) driver.splice(table.upstreamOf(s), client);
+  }
+
+  /** Bytes of a spliced client have gone to its upstream: the driver pauses by itself. */
+  clientMoved(s: Session, length: number): void {
+    this.table.activeAt[s] = this.#context.driver.now();
+    this.#countRx(s, length);
+  }
+
+  upstreamMoved(s: Session, length: number): void {
+    this.table.activeAt[s] = this.#context.driver.now();
+    this.#countTx(s, length);
   }
 
   clientDrained(s: Session): void {
@@ -311,8 +329,7 @@ export class Sessions {
     table.flags[s] |= Flag.clientEnded;
     if (state <= State.Connecting) return;
     if (state === State.Flushing) return this.#impossible(s, 'clientEnd');
-    this.#context.driver.shutdown(table.upstreamOf(s));
-    this.#halfClosed(s);
+    this.#halfClosed(s, table.upstreamOf(s));
   }
 
   upstreamEnded(s: Session): void {
@@ -320,16 +337,21 @@ export class Sessions {
     const state = table.state[s];
     if (state !== State.Relaying && state !== State.HalfClosed) return this.#impossible(s, 'upEnd');
     table.flags[s] |= Flag.upstreamEnded;
-    this.#context.driver.shutdown(table.clientOf(s));
-    this.#halfClosed(s);
+    this.#halfClosed(s, table.clientOf(s));
   }
 
-  #halfClosed(s: Session): void {
+  /** `other` is the side that did not end just now. */
+  #halfClosed(s: Session, other: Handle): void {
     const { table } = this;
+    const { driver } = this.#context;
     const both = Flag.clientEnded | Flag.upstreamEnded;
-    if ((table.flags[s] & both) === both) return this.#settle(s, '--', false);
+    const bothEnded = (table.flags[s] & both) === both;
+    // When nothing is left to flush the close that follows sends the FIN, and spares a system call.
+    const closesNow = bothEnded && driver.pending(table.clientOf(s)) + driver.pending(table.upstreamOf(s)) === 0;
+    if (!closesNow) driver.shutdown(other);
+    if (bothEnded) return this.#settle(s, '--', false);
     table.state[s] = State.HalfClosed;
-    table.activeAt[s] = this.#context.driver.now();
+    table.activeAt[s] = driver.now();
     this.#watchQuiet(s);
   }
 

@@ -11,6 +11,7 @@ import { type BufferId, type Driver, type DriverEvents, type SocketAddress, show
 import { showErrno } from '../io/errno.ts';
 import type { Handle } from '../io/handle.ts';
 import { Cells } from '../metrics/cells.ts';
+import { type BulkProof, defaultBulkProof } from './bulk.ts';
 import { firstSessionDeadline, housekeepingDeadline, recordsDeadline, type WorkerContext } from './context.ts';
 import { Listener } from './listener.ts';
 import type { Down, Link, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from './messages.ts';
@@ -32,6 +33,7 @@ export interface WorkerOptions {
   readonly link: Link;
   readonly createDriver: (events: DriverEvents) => Driver;
   readonly random: () => number;
+  readonly bulk?: BulkProof;
 }
 
 export class Worker implements DriverEvents {
@@ -49,7 +51,7 @@ export class Worker implements DriverEvents {
   #draining = false;
   #lastShortage = Number.NEGATIVE_INFINITY;
 
-  constructor({ index, workers, memory, link, createDriver, random }: WorkerOptions) {
+  constructor({ index, workers, memory, link, createDriver, random, bulk = defaultBulkProof }: WorkerOptions) {
     this.#link = link;
     this.#workers = workers;
     const driver = createDriver(this);
@@ -61,6 +63,7 @@ export class Worker implements DriverEvents {
       deadlines: new Deadlines(),
       owners: new Owners(),
       random,
+      bulk,
       recorder: null,
       notice: (level, text) => link.post({ type: 'notice', level, text }),
       shortage: (text, errno) => this.#shortage(text, errno),
@@ -274,6 +277,12 @@ export class Worker implements DriverEvents {
       default:
         this.#context.driver.release(buffer);
     }
+  }
+
+  moved(handle: Handle, length: number): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) === Owner.client) this.#sessions.clientMoved(indexOf(owner), length);
+    else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamMoved(indexOf(owner), length);
   }
 
   drained(handle: Handle): void {

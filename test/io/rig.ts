@@ -15,9 +15,11 @@ export interface Chunk {
 
 /** What has been heard of one handle. */
 export class Heard {
-  /** Names of its events in order; runs of `data` count as one. */
+  /** Names of its events in order; runs of `data` and of `moved` count as one. */
   readonly events: string[] = [];
   received = 0;
+  /** Bytes that have gone to the socket it is spliced to. */
+  moved = 0;
   errno = 0;
   address: SocketAddress | undefined;
   readonly accepted: Handle[] = [];
@@ -45,7 +47,7 @@ export class Rig {
   constructor(createDriver: CreateDriver) {
     const note = (handle: Handle, name: string): Heard => {
       const heard = this.heard(handle);
-      if (name !== 'data' || heard.events.at(-1) !== 'data') heard.events.push(name);
+      if ((name !== 'data' && name !== 'moved') || heard.events.at(-1) !== name) heard.events.push(name);
       queueMicrotask(() => {
         this.#changed.resolve();
         this.#changed = Promise.withResolvers();
@@ -72,6 +74,9 @@ export class Rig {
         else if (heard.sink === 'release') this.driver.release(buffer);
         else this.driver.write(heard.sink, buffer, offset, length);
         heard.onData?.();
+      },
+      moved: (socket, length) => {
+        note(socket, 'moved').moved += length;
       },
       drained: socket => void note(socket, 'drained'),
       ended: socket => void note(socket, 'ended'),

@@ -22,9 +22,11 @@ interface Seen {
   failed: boolean;
   /** close() or reset() was called. */
   released: boolean;
-  /** A write had to wait, and `drained` has not come yet. */
+  /** A write or a splice had to wait, and `drained` has not come yet. */
   waits: boolean;
   shut: boolean;
+  /** Where its bytes may go instead of `data`. */
+  splicedTo: Handle | undefined;
 }
 
 export class CheckedDriver implements Driver {
@@ -91,6 +93,14 @@ export class CheckedDriver implements Driver {
     const pending = this.#driver.pending(socket);
     if (pending < 0) this.#violated(`${pending} bytes pending`);
     return pending;
+  }
+
+  splice(from: Handle, to: Handle): boolean {
+    const seen = this.#living(from, 'splice');
+    if (this.#living(to, 'splice')?.shut) this.#violated(`splice to ${to} after its shutdown`);
+    const isSpliced = this.#command(() => this.#driver.splice(from, to));
+    if (seen && isSpliced) seen.splicedTo = to;
+    return isSpliced;
   }
 
   shutdown(socket: Handle): void {
@@ -172,6 +182,17 @@ export class CheckedDriver implements Driver {
         this.#owned.add(buffer);
         events.data(socket, buffer, offset, length);
       },
+      moved: (socket, length) => {
+        const seen = this.#event(socket, 'moved');
+        if (!seen?.reading) this.#violated(`moved while reading is off: ${socket}`);
+        if (seen?.ended) this.#violated(`moved after ended: ${socket}`);
+        if (!(length > 0)) this.#violated(`moved ${length} bytes`);
+        const to = seen?.splicedTo;
+        const sink = to === undefined ? undefined : this.#seen.get(to);
+        if (to === undefined || !sink || sink.released) this.#violated(`moved from ${socket} to nowhere`);
+        else if (this.#driver.pending(to) > 0) sink.waits = true;
+        events.moved(socket, length);
+      },
       drained: socket => {
         const seen = this.#event(socket, 'drained');
         if (!seen?.waits) this.#violated(`drained, but nothing waited: ${socket}`);
@@ -209,7 +230,15 @@ export class CheckedDriver implements Driver {
   #opened(handle: Handle, isListener: boolean, connected: boolean): Handle {
     if (handle === noHandle) return handle;
     if (this.#seen.has(handle)) this.#violated(`the handle ${handle} is given out while its socket lives`);
-    const fresh = { reading: false, ended: false, failed: false, released: false, waits: false, shut: false };
+    const fresh = {
+      reading: false,
+      ended: false,
+      failed: false,
+      released: false,
+      waits: false,
+      shut: false,
+      splicedTo: undefined,
+    };
     this.#seen.set(handle, { isListener, connected, ...fresh });
     return handle;
   }

@@ -40,6 +40,8 @@ export class FakeSocket {
   source: FakeSocket | undefined;
   written = 0;
   isShut = false;
+  /** Where its bytes go without passing by. */
+  splicedTo: FakeSocket | undefined;
   /** How its owner let go of it, and with how many bytes unflushed. */
   released: 'close' | 'reset' | undefined;
   pendingWhenReleased = 0;
@@ -99,6 +101,8 @@ export class FakeDriver implements Driver {
   readonly chunkBytes: number;
   /** Out of handles: connects give none. */
   isFull = false;
+  /** Whether it has a pipe for who asks. */
+  canSplice = false;
   time = 1_000;
   alarm = Number.POSITIVE_INFINITY;
   readonly #events: DriverEvents;
@@ -194,12 +198,12 @@ export class FakeDriver implements Driver {
     assert.ok(!socket.connecting && !socket.isShut && !socket.hasFailed, `write to ${socket.name}`);
     assert.equal(offset, 0);
     assert.equal(length, chunk.length);
-    socket.source ??= chunk.source;
-    assert.equal(chunk.source, socket.source, `bytes of two connections are written to ${socket.name}`);
-    assert.equal(chunk.start, socket.written, `bytes to ${socket.name} out of order`);
-    socket.written += length;
-    const taken = socket.pending > 0 ? 0 : Math.min(socket.room, length);
-    socket.pending += length - taken;
+    this.#take(socket, chunk);
+  }
+
+  splice(from: Handle, to: Handle): boolean {
+    if (this.canSplice) this.#socket(from).splicedTo = this.#socket(to);
+    return this.canSplice;
   }
 
   pending(handle: Handle): number {
@@ -261,6 +265,16 @@ export class FakeDriver implements Driver {
     socket.pendingWhenReleased = socket.pending;
   }
 
+  /** Bytes for a socket's peer: what the kernel has no room for is pending. */
+  #take(socket: FakeSocket, { source, start, length }: Chunk): void {
+    socket.source ??= source;
+    assert.equal(source, socket.source, `bytes of two connections are written to ${socket.name}`);
+    assert.equal(start, socket.written, `bytes to ${socket.name} out of order`);
+    socket.written += length;
+    const taken = socket.pending > 0 ? 0 : Math.min(socket.room, length);
+    socket.pending += length - taken;
+  }
+
   #completionsOfListener(listener: FakeListener): Completion[] {
     const { handle } = listener;
     const closed = (): void => {
@@ -309,7 +323,7 @@ export class FakeDriver implements Driver {
         this.#events.drained(handle);
       });
     }
-    if (socket.reading && socket.delivered < socket.sent) ready.push(() => this.#deliver(socket));
+    if (socket.reading && socket.delivered < socket.sent) ready.push(...this.#waysOn(socket));
     else if (socket.reading && socket.peerFinished === 'sent') {
       ready.push(() => {
         socket.peerFinished = 'delivered';
@@ -317,6 +331,26 @@ export class FakeDriver implements Driver {
       });
     }
     return ready;
+  }
+
+  /** A spliced socket's bytes are moved when there is nothing before them; they may also go back to come as data. */
+  #waysOn(socket: FakeSocket): Completion[] {
+    const { splicedTo: to } = socket;
+    const deliver = (): void => this.#deliver(socket);
+    if (!to || to.released !== undefined || to.hasFailed) return [deliver];
+    if (to.pending > 0) return [];
+    const goBack = (): void => {
+      socket.splicedTo = undefined;
+      this.#deliver(socket);
+    };
+    return [() => this.#move(socket, to), goBack];
+  }
+
+  #move(source: FakeSocket, to: FakeSocket): void {
+    const length = Math.min(this.chunkBytes, source.sent - source.delivered);
+    this.#take(to, { source, start: source.delivered, length });
+    source.delivered += length;
+    this.#events.moved(source.handle, length);
   }
 
   #deliver(socket: FakeSocket): void {

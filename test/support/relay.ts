@@ -4,6 +4,7 @@ import { monotonicNow } from '../../src/io/clock.ts';
 import type { Driver, DriverEvents } from '../../src/io/driver.ts';
 import { PortableDriver } from '../../src/io/portable/driver.ts';
 import { Registry } from '../../src/metrics/registry.ts';
+import type { BulkProof } from '../../src/proxy/bulk.ts';
 import type { ClientPolicy, ListenerSpec, Target, Up } from '../../src/proxy/messages.ts';
 import type { ConnectionRecord } from '../../src/proxy/record.ts';
 import { Worker } from '../../src/proxy/worker.ts';
@@ -21,6 +22,8 @@ export interface RelayOptions {
   readonly random?: () => number;
   /** How many workers share the load, for what is split among them; this is the first. */
   readonly workers?: number;
+  /** When a direction counts as bulk; the program's own proof when not given. */
+  readonly bulk?: BulkProof;
 }
 
 export class Relay {
@@ -58,6 +61,7 @@ export class Relay {
       },
       createDriver: options.createDriver ?? (events => new PortableDriver(events)),
       random: options.random ?? Math.random,
+      ...(options.bulk && { bulk: options.bulk }),
     });
     const dropped = this.registry.scope({}).counter('l5d:accesslog:dropped');
     this.worker.tell({ type: 'recording', recording: { inFlight: sharedCounts.inFlight, dropped } });

@@ -58,6 +58,11 @@ export class BufferPool {
     return copy;
   }
 
+  /** For a chunk that will be held for long: the same buffer, or a copy when the pool is short or it does not begin at 0. */
+  keep(id: BufferId, offset: number, length: number): BufferId {
+    return offset === 0 && !this.isScarce ? id : this.copyOut(id, offset, length);
+  }
+
   give(id: BufferId): void {
     if (this.#owned) {
       if (!this.#owned[id]) throw new Error(`buffer ${id} is given back by who does not own it`);

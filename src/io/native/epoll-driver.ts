@@ -8,12 +8,13 @@
 import { constants } from 'node:os';
 import { monotonicNow } from '../clock.ts';
 import type { BufferId, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
-import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
+import { type Handle, noHandle, slotOf } from '../handle.ts';
 import { BufferPool } from './buffer-pool.ts';
 import * as c from './constants.ts';
 import { errno, libc, nullPointer } from './libc.ts';
 import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
+import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
 import {
   localAddress,
   openConnector,
@@ -23,27 +24,26 @@ import {
   socketError,
   startConnect,
 } from './sockets.ts';
+import { type Splice, Splices } from './splices.ts';
 import { WaitingWrites } from './waiting-writes.ts';
 
 const { EAGAIN, EINPROGRESS, EINTR, ECONNABORTED } = constants.errno;
 
 const Flag = {
-  readable: 1,
-  writable: 2,
+  ...TableFlag,
+  readable: firstDriverBit,
+  writable: firstDriverBit << 1,
   /** The peer's FIN is in the receive queue, or behind it. */
-  hangup: 4,
-  reading: 8,
-  connecting: 16,
-  listening: 32,
-  accepting: 64,
+  hangup: firstDriverBit << 2,
+  reading: firstDriverBit << 3,
+  connecting: firstDriverBit << 4,
+  listening: firstDriverBit << 5,
+  accepting: firstDriverBit << 6,
   /** The end of input was delivered. */
-  ended: 128,
-  failed: 256,
-  shutdown: 512,
-  /** In the list of this or the next turn. */
-  queued: 1024,
+  ended: firstDriverBit << 7,
+  shutdown: firstDriverBit << 8,
   /** `listening` was delivered. */
-  announced: 2048,
+  announced: firstDriverBit << 9,
 } as const;
 
 const eventsPerWait = 512;
@@ -52,26 +52,22 @@ const acceptsPerTurn = 64;
 const bufferBytes = 64 * 1024;
 const bufferLimit = 1024;
 const acceptRetryMs = 100;
+
 export class EpollDriver implements NativeDriver {
   readonly kind = 'epoll';
   readonly #events: DriverEvents;
   readonly #onWake: () => void;
   readonly #pool: BufferPool;
-  readonly #handles = new HandleTable();
+  readonly #sockets = new SocketTable();
+  readonly #splices = new Splices();
   readonly #epoll: number;
   readonly #ready = mapMemory(eventsPerWait * 16);
   readonly #readyInts = new Int32Array(this.#ready.buffer);
   readonly #control = mapMemory(16);
   readonly #controlInts = new Int32Array(this.#control.buffer);
 
-  #fd = new Int32Array(0);
-  #flags = new Uint16Array(0);
-  /** The errno that is to be delivered, 0 for none. */
-  #failure = new Int32Array(0);
   readonly #waiting: (WaitingWrites | undefined)[] = [];
 
-  #work: Handle[] = [];
-  #nextWork: Handle[] = [];
   #closed: Handle[] = [];
   #starved: Handle[] = [];
   #blockedListeners: Handle[] = [];
@@ -104,56 +100,48 @@ export class EpollDriver implements NativeDriver {
       this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#events.woken();
     }
-    const work = this.#work;
-    this.#work = this.#nextWork;
-    this.#nextWork = work;
-    for (const handle of work) {
-      if (!this.#handles.isCurrent(handle)) continue;
-      this.#flags[slotOf(handle)] &= ~Flag.queued;
-      this.#step(handle);
-    }
-    work.length = 0;
+    this.#sockets.work(this.#step);
     this.#deliverClosed();
     if (this.#starved.length > 0 && !this.#pool.isExhausted) this.#feedStarved();
   }
 
   listen(options: ListenOptions): Handle {
     const fd = openListener(options);
-    const handle = this.#adopt(fd, Flag.listening | Flag.accepting);
+    const handle = this.#sockets.adopt(fd, Flag.listening | Flag.accepting);
     if (handle === noHandle) throw new RangeError('more than 2^20 sockets');
     if (fd >= 0) this.#watch(fd, handle, c.EPOLLIN | c.EPOLLET);
-    this.#queue(handle);
+    this.#sockets.queue(handle);
     return handle;
   }
 
   accepting(handle: Handle, on: boolean): void {
     const slot = slotOf(handle);
-    if (on) this.#flags[slot] |= Flag.accepting;
-    else this.#flags[slot] &= ~Flag.accepting;
-    if (on && this.#flags[slot] & Flag.readable) this.#queue(handle);
+    if (on) this.#sockets.flags[slot] |= Flag.accepting;
+    else this.#sockets.flags[slot] &= ~Flag.accepting;
+    if (on && this.#sockets.flags[slot] & Flag.readable) this.#sockets.queue(handle);
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {
     const fd = openConnector(address, options);
-    const handle = this.#adopt(fd, Flag.connecting);
+    const handle = this.#sockets.adopt(fd, Flag.connecting);
     if (handle === noHandle || fd < 0) return handle;
     const failure = startConnect(fd, address);
     if (failure === 0 || failure === EINPROGRESS) this.#watch(fd, handle, watched);
-    else this.#fail(handle, failure);
+    else this.#sockets.fail(handle, failure);
     return handle;
   }
 
   reading(handle: Handle, on: boolean): void {
     const slot = slotOf(handle);
     if (on) {
-      this.#flags[slot] |= Flag.reading;
-      if (this.#flags[slot] & Flag.readable) this.#queue(handle);
-    } else this.#flags[slot] &= ~Flag.reading;
+      this.#sockets.flags[slot] |= Flag.reading;
+      if (this.#sockets.flags[slot] & Flag.readable) this.#sockets.queue(handle);
+    } else this.#sockets.flags[slot] &= ~Flag.reading;
   }
 
   write(handle: Handle, buffer: BufferId, offset: number, length: number): void {
     const slot = slotOf(handle);
-    if (this.#failure[slot] !== 0 || this.#flags[slot] & Flag.failed) {
+    if (this.#sockets.failure[slot] !== 0 || this.#sockets.flags[slot] & Flag.over) {
       this.#pool.give(buffer);
       return;
     }
@@ -163,7 +151,7 @@ export class EpollDriver implements NativeDriver {
       return;
     }
     const sent = this.#send(handle, buffer, offset, length);
-    if (sent === length || this.#failure[slot] !== 0) this.#pool.give(buffer);
+    if (sent === length || this.#sockets.failure[slot] !== 0) this.#pool.give(buffer);
     else {
       this.#waiting[slot] ??= new WaitingWrites(this.#pool);
       this.#waiting[slot].push(buffer, offset + sent, length - sent);
@@ -171,29 +159,35 @@ export class EpollDriver implements NativeDriver {
   }
 
   pending(handle: Handle): number {
-    return this.#waiting[slotOf(handle)]?.bytes ?? 0;
+    const slot = slotOf(handle);
+    return (this.#waiting[slot]?.bytes ?? 0) + this.#splices.pending(slot);
+  }
+
+  splice(from: Handle, to: Handle): boolean {
+    return this.#splices.begin(from, to);
   }
 
   shutdown(handle: Handle): void {
     const slot = slotOf(handle);
-    this.#flags[slot] |= Flag.shutdown;
-    if (this.pending(handle) === 0) libc.shutdown(this.#fd[slot], c.SHUT_WR);
+    this.#sockets.flags[slot] |= Flag.shutdown;
+    if (this.pending(handle) === 0) libc.shutdown(this.#sockets.fd[slot], c.SHUT_WR);
   }
 
   close(handle: Handle): void {
     const slot = slotOf(handle);
-    if (this.#fd[slot] >= 0) libc.close(this.#fd[slot]);
+    if (this.#sockets.fd[slot] >= 0) libc.close(this.#sockets.fd[slot]);
     this.#waiting[slot]?.clear();
     this.#waiting[slot] = undefined;
-    this.#fd[slot] = -1;
+    this.#splices.forget(handle);
+    this.#sockets.fd[slot] = -1;
     // Retired at once: what is still queued for the handle finds it gone. The slot is free when `closed` has been delivered.
-    this.#flags[slot] = Flag.failed;
-    this.#failure[slot] = 0;
+    this.#sockets.flags[slot] = Flag.over;
+    this.#sockets.failure[slot] = 0;
     this.#closed.push(handle);
   }
 
   reset(handle: Handle): void {
-    if (this.#fd[slotOf(handle)] >= 0) resetOnClose(this.#fd[slotOf(handle)]);
+    if (this.#sockets.fd[slotOf(handle)] >= 0) resetOnClose(this.#sockets.fd[slotOf(handle)]);
     this.close(handle);
   }
 
@@ -202,7 +196,7 @@ export class EpollDriver implements NativeDriver {
   }
 
   keep(buffer: BufferId, offset: number, length: number): BufferId {
-    return offset === 0 && !this.#pool.isScarce ? buffer : this.#pool.copyOut(buffer, offset, length);
+    return this.#pool.keep(buffer, offset, length);
   }
 
   release(buffer: BufferId): void {
@@ -210,20 +204,21 @@ export class EpollDriver implements NativeDriver {
   }
 
   peer(handle: Handle): string {
-    return peerAddress(this.#fd[slotOf(handle)]);
+    return peerAddress(this.#sockets.fd[slotOf(handle)]);
   }
 
   ledger(): { sockets: number; buffers: number } {
-    return { sockets: this.#handles.live, buffers: this.#pool.inUse };
+    return { sockets: this.#sockets.handles.live, buffers: this.#pool.inUse };
   }
 
   /** Closes the driver's own descriptors; its sockets are closed before. */
   destroy(): void {
+    this.#splices.close();
     libc.close(this.#epoll);
   }
 
   #timeout(longestMs: number): number {
-    if (this.#work.length > 0 || this.#closed.length > 0) return 0;
+    if (this.#sockets.hasWork || this.#closed.length > 0) return 0;
     const next = Math.min(this.#wakeAt, this.#retryAcceptAt) - monotonicNow();
     return Math.max(0, Math.ceil(Math.min(next, longestMs)));
   }
@@ -235,53 +230,47 @@ export class EpollDriver implements NativeDriver {
       this.#onWake();
       return;
     }
-    if (!this.#handles.isCurrent(handle)) return;
+    if (!this.#sockets.handles.isCurrent(handle)) return;
     let noted = 0;
     if (ready & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) noted |= Flag.readable;
     if (ready & (c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) noted |= Flag.hangup;
     if (ready & (c.EPOLLOUT | c.EPOLLHUP | c.EPOLLERR)) noted |= Flag.writable;
-    this.#flags[slotOf(handle)] |= noted;
-    this.#queue(handle);
+    this.#sockets.flags[slotOf(handle)] |= noted;
+    this.#sockets.queue(handle);
   }
 
   /** All that can go on at a socket. Every event may close it, so each step looks whether it is still there. */
-  #step(handle: Handle): void {
+  readonly #step = (handle: Handle): void => {
     const slot = slotOf(handle);
-    const flags = this.#flags[slot];
-    if (flags & Flag.failed) return;
-    if (this.#failure[slot] !== 0) return this.#deliverFailure(handle);
+    const flags = this.#sockets.flags[slot];
+    if (flags & Flag.over) return;
+    if (this.#sockets.failure[slot] !== 0) return this.#deliverFailure(handle);
     if (flags & Flag.listening) return this.#stepListener(handle);
     if (flags & Flag.connecting) return this.#stepConnecting(handle);
-    if (flags & Flag.writable && this.#waiting[slot]?.bytes) this.#flush(handle);
-    if (this.#isOpen(handle) && (this.#flags[slot] & readMask) === readNow) this.#read(handle);
-    if (this.#isOpen(handle) && (this.#flags[slot] & endedHangup) === endedHangup) this.#afterEnd(handle);
-  }
-
-  #isOpen(handle: Handle): boolean {
-    return this.#handles.isCurrent(handle) && (this.#flags[slotOf(handle)] & Flag.failed) === 0;
-  }
+    if (flags & Flag.writable && this.pending(handle) > 0) this.#flush(handle);
+    if (this.#sockets.isOpen(handle) && (this.#sockets.flags[slot] & readMask) === readNow) this.#read(handle);
+    if (this.#sockets.isOpen(handle) && (this.#sockets.flags[slot] & endedHangup) === endedHangup)
+      this.#afterEnd(handle);
+  };
 
   #stepListener(handle: Handle): void {
     const slot = slotOf(handle);
-    if (!(this.#flags[slot] & Flag.announced)) {
-      this.#flags[slot] |= Flag.announced;
-      this.#events.listening(handle, localAddress(this.#fd[slot]));
+    if (!(this.#sockets.flags[slot] & Flag.announced)) {
+      this.#sockets.flags[slot] |= Flag.announced;
+      this.#events.listening(handle, localAddress(this.#sockets.fd[slot]));
     }
     for (let i = 0; i < acceptsPerTurn; i++) {
-      if ((this.#flags[slot] & acceptNow) !== acceptNow || !this.#isOpen(handle)) return;
-      const fd = libc.accept4(this.#fd[slot], nullPointer, nullPointer, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC);
+      if ((this.#sockets.flags[slot] & acceptNow) !== acceptNow || !this.#sockets.isOpen(handle)) return;
+      const fd = libc.accept4(this.#sockets.fd[slot], nullPointer, nullPointer, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC);
       if (fd >= 0) this.#accepted(handle, fd);
       else if (!this.#acceptFailed(handle, errno())) return;
     }
-    this.#queue(handle);
+    this.#sockets.queue(handle);
   }
 
   #accepted(listener: Handle, fd: number): void {
-    const socket = this.#adopt(fd, Flag.writable);
-    if (socket === noHandle) {
-      libc.close(fd);
-      return;
-    }
+    const socket = this.#sockets.adopt(fd, Flag.writable);
+    if (socket === noHandle) return;
     this.#watch(fd, socket, watched);
     this.#events.accepted(listener, socket);
   }
@@ -290,7 +279,7 @@ export class EpollDriver implements NativeDriver {
   #acceptFailed(listener: Handle, failure: number): boolean {
     if (failure === EINTR) return true;
     if (failure === EAGAIN) {
-      this.#flags[slotOf(listener)] &= ~Flag.readable;
+      this.#sockets.flags[slotOf(listener)] &= ~Flag.readable;
       return false;
     }
     this.#events.acceptFailed(listener, failure);
@@ -303,34 +292,38 @@ export class EpollDriver implements NativeDriver {
 
   #retryAccept(): void {
     this.#retryAcceptAt = Number.POSITIVE_INFINITY;
-    for (const listener of this.#blockedListeners.splice(0)) if (this.#isOpen(listener)) this.#queue(listener);
+    for (const listener of this.#blockedListeners.splice(0))
+      if (this.#sockets.isOpen(listener)) this.#sockets.queue(listener);
   }
 
   #stepConnecting(handle: Handle): void {
     const slot = slotOf(handle);
-    if (!(this.#flags[slot] & Flag.writable)) return;
-    const failure = socketError(this.#fd[slot]);
+    if (!(this.#sockets.flags[slot] & Flag.writable)) return;
+    const failure = socketError(this.#sockets.fd[slot]);
     if (failure !== 0) {
-      this.#failure[slot] = failure;
+      this.#sockets.failure[slot] = failure;
       return this.#deliverFailure(handle);
     }
-    this.#flags[slot] &= ~Flag.connecting;
+    this.#sockets.flags[slot] &= ~Flag.connecting;
     this.#events.connected(handle);
-    if (this.#isOpen(handle) && (this.#flags[slot] & readMask) === readNow) this.#queue(handle);
+    if (this.#sockets.isOpen(handle) && (this.#sockets.flags[slot] & readMask) === readNow) this.#sockets.queue(handle);
   }
 
   #flush(handle: Handle): void {
     const slot = slotOf(handle);
-    const waiting = this.#waiting[slot] as WaitingWrites;
-    for (let first = waiting.first; first; first = waiting.first) {
+    const waiting = this.#waiting[slot];
+    for (let first = waiting?.first; first; first = waiting?.first) {
       const { buffer, offset, length } = first;
       const sent = this.#send(handle, buffer, offset, length);
-      if (this.#failure[slot] !== 0) return this.#deliverFailure(handle);
-      waiting.took(sent);
+      if (this.#sockets.failure[slot] !== 0) return this.#deliverFailure(handle);
+      waiting?.took(sent);
       if (sent < length) return;
     }
-    if (this.#flags[slot] & Flag.shutdown) libc.shutdown(this.#fd[slot], c.SHUT_WR);
+    const splice = this.#splices.into(slot);
+    if (splice && !this.#emptyPipe(splice)) return;
+    if (this.#sockets.flags[slot] & Flag.shutdown) libc.shutdown(this.#sockets.fd[slot], c.SHUT_WR);
     this.#events.drained(handle);
+    if (splice && !splice.isDetached) this.#sockets.queue(splice.from);
   }
 
   /** @returns the bytes the kernel took; fewer than `length` clears `writable`. A failure is kept for its delivery. */
@@ -338,18 +331,20 @@ export class EpollDriver implements NativeDriver {
     const slot = slotOf(handle);
     const start = this.#pool.pointer(buffer);
     const pointer = offset === 0 ? start : start + BigInt(offset);
-    let sent = libc.write(this.#fd[slot], pointer, length);
+    let sent = libc.write(this.#sockets.fd[slot], pointer, length);
     if (sent < 0) {
       const failure = errno();
-      if (failure !== EAGAIN && failure !== EINTR) this.#fail(handle, failure);
+      if (failure !== EAGAIN && failure !== EINTR) this.#sockets.fail(handle, failure);
       sent = 0;
     }
-    if (sent < length) this.#flags[slot] &= ~Flag.writable;
+    if (sent < length) this.#sockets.flags[slot] &= ~Flag.writable;
     return sent;
   }
 
   #read(handle: Handle): void {
     const slot = slotOf(handle);
+    const splice = this.#splices.from(slot);
+    if (splice) return this.#move(splice);
     const pool = this.#pool;
     for (let i = 0; i < readsPerTurn; i++) {
       const buffer = pool.take();
@@ -357,32 +352,64 @@ export class EpollDriver implements NativeDriver {
         this.#starved.push(handle);
         return;
       }
-      const received = libc.read(this.#fd[slot], pool.pointer(buffer), bufferBytes);
+      const received = libc.read(this.#sockets.fd[slot], pool.pointer(buffer), bufferBytes);
       if (received <= 0) {
         pool.give(buffer);
         return received === 0 ? this.#end(handle) : this.#readFailed(handle, errno());
       }
       // A short read has emptied the queue: what comes later comes with a new edge, but a FIN may be there already.
-      const isEmpty = received < bufferBytes && !(this.#flags[slot] & Flag.hangup);
-      if (isEmpty) this.#flags[slot] &= ~Flag.readable;
+      const isEmpty = received < bufferBytes && !(this.#sockets.flags[slot] & Flag.hangup);
+      if (isEmpty) this.#sockets.flags[slot] &= ~Flag.readable;
       this.#events.data(handle, buffer, 0, received);
-      if (isEmpty || !this.#isOpen(handle) || !(this.#flags[slot] & Flag.reading)) return;
+      if (isEmpty || !this.#sockets.isOpen(handle) || !(this.#sockets.flags[slot] & Flag.reading)) return;
     }
-    this.#queue(handle);
+    this.#sockets.queue(handle);
+  }
+
+  /** Fills the pipe and empties it, as often as both sockets go along. When it stays full, `to` will go on with it. */
+  #move(splice: Splice): void {
+    const { from, pipe } = splice;
+    const slot = slotOf(from);
+    for (let i = 0; i < readsPerTurn && !splice.isDetached; i++) {
+      if (pipe.bytes > 0) return;
+      const moved = pipe.fill(this.#sockets.fd[slot]);
+      if (moved <= 0) return moved === 0 ? this.#end(from) : this.#readFailed(from, errno());
+      this.#emptyPipe(splice);
+      this.#splices.moved(splice, moved);
+      this.#events.moved(from, moved);
+      if (!this.#sockets.isOpen(from) || !(this.#sockets.flags[slot] & Flag.reading)) return;
+    }
+    this.#sockets.queue(from);
+  }
+
+  /** @returns whether the pipe is empty now; if not, `writable` is cleared */
+  #emptyPipe(splice: Splice): boolean {
+    const { to, pipe } = splice;
+    const slot = slotOf(to);
+    if (this.#waiting[slot]?.bytes || !(this.#sockets.flags[slot] & Flag.writable)) return false;
+    while (pipe.bytes > 0) {
+      if (pipe.empty(this.#sockets.fd[slot]) > 0) continue;
+      this.#sockets.flags[slot] &= ~Flag.writable;
+      const failure = errno();
+      if (failure !== EAGAIN) this.#sockets.fail(to, failure);
+      return false;
+    }
+    this.#splices.emptied(splice);
+    return true;
   }
 
   #end(handle: Handle): void {
     const slot = slotOf(handle);
-    this.#flags[slot] = (this.#flags[slot] | Flag.ended) & ~(Flag.readable | Flag.hangup);
+    this.#sockets.flags[slot] = (this.#sockets.flags[slot] | Flag.ended) & ~(Flag.readable | Flag.hangup);
     this.#events.ended(handle);
   }
 
   #readFailed(handle: Handle, failure: number): void {
     const slot = slotOf(handle);
-    if (failure === EAGAIN) this.#flags[slot] &= ~Flag.readable;
-    else if (failure === EINTR) this.#queue(handle);
+    if (failure === EAGAIN) this.#sockets.flags[slot] &= ~Flag.readable;
+    else if (failure === EINTR) this.#sockets.queue(handle);
     else {
-      this.#failure[slot] = failure;
+      this.#sockets.failure[slot] = failure;
       this.#deliverFailure(handle);
     }
   }
@@ -390,25 +417,20 @@ export class EpollDriver implements NativeDriver {
   /** An edge after the end of input: the peer has reset what it had only half closed, or both sides are done. */
   #afterEnd(handle: Handle): void {
     const slot = slotOf(handle);
-    this.#flags[slot] &= ~Flag.hangup;
-    const failure = socketError(this.#fd[slot]);
+    this.#sockets.flags[slot] &= ~Flag.hangup;
+    const failure = socketError(this.#sockets.fd[slot]);
     if (failure === 0) return;
-    this.#failure[slot] = failure;
+    this.#sockets.failure[slot] = failure;
     this.#deliverFailure(handle);
-  }
-
-  /** Keeps a failure met in a command for the next turn: commands never call back. */
-  #fail(handle: Handle, failure: number): void {
-    this.#failure[slotOf(handle)] = failure;
-    this.#queue(handle);
   }
 
   #deliverFailure(handle: Handle): void {
     const slot = slotOf(handle);
-    const failure = this.#failure[slot];
-    this.#failure[slot] = 0;
-    this.#flags[slot] |= Flag.failed;
+    const failure = this.#sockets.failure[slot];
+    this.#sockets.failure[slot] = 0;
+    this.#sockets.flags[slot] |= Flag.over;
     this.#waiting[slot]?.clear();
+    this.#splices.forget(handle);
     this.#events.failed(handle, failure);
   }
 
@@ -416,50 +438,18 @@ export class EpollDriver implements NativeDriver {
     if (this.#closed.length === 0) return;
     for (const handle of this.#closed.splice(0)) {
       this.#events.closed(handle);
-      this.#handles.release(handle);
+      this.#sockets.handles.release(handle);
     }
   }
 
   #feedStarved(): void {
-    for (const handle of this.#starved.splice(0)) if (this.#isOpen(handle)) this.#queue(handle);
-  }
-
-  #queue(handle: Handle): void {
-    const slot = slotOf(handle);
-    if (this.#flags[slot] & Flag.queued) return;
-    this.#flags[slot] |= Flag.queued;
-    this.#work.push(handle);
-  }
-
-  #adopt(fd: number, flags: number): Handle {
-    const handle = this.#handles.take();
-    if (handle === noHandle) return handle;
-    const slot = slotOf(handle);
-    if (slot >= this.#fd.length) this.#grow(slot);
-    this.#fd[slot] = fd < 0 ? -1 : fd;
-    this.#flags[slot] = flags;
-    this.#failure[slot] = 0;
-    if (fd < 0) this.#fail(handle, -fd);
-    return handle;
+    for (const handle of this.#starved.splice(0)) if (this.#sockets.isOpen(handle)) this.#sockets.queue(handle);
   }
 
   #watch(fd: number, handle: Handle, events: number): void {
     this.#controlInts[0] = events;
     this.#controlInts[c.epollDataInt] = handle;
     libc.epoll_ctl(this.#epoll, c.EPOLL_CTL_ADD, fd, this.#control.pointer);
-  }
-
-  #grow(slot: number): void {
-    const size = Math.max(256, slot + 1, this.#fd.length * 2);
-    const fd = new Int32Array(size);
-    fd.set(this.#fd);
-    this.#fd = fd;
-    const flags = new Uint16Array(size);
-    flags.set(this.#flags);
-    this.#flags = flags;
-    const failure = new Int32Array(size);
-    failure.set(this.#failure);
-    this.#failure = failure;
   }
 }
 

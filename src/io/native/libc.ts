@@ -4,7 +4,7 @@
  * Arguments are 32-bit wherever the values allow it (sizes and flags do), and pointers are BigInts made once. node:ffi has a
  * quicker way for up to three arguments (bench/ffi-call.ts): bytes are moved by read() and write(), not recv() and send(); sockets
  * are non-blocking, and Node ignores SIGPIPE. Results below 0 are errors; {@link errno} says which.
- * Importing this module loads node:ffi; see availability.ts for who may.
+ * Importing this module loads node:ffi; see choose-driver.ts for who may.
  */
 import * as ffi from 'node:ffi';
 
@@ -27,6 +27,9 @@ const { functions } = ffi.dlopen(null as unknown as string, {
   eventfd: { arguments: ['i32', 'i32'], return: 'i32' },
   read: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   write: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+  pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
+  fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'i32', 'i32'], return: 'i32' },
   mmap: { arguments: ['pointer', 'u64', 'i32', 'i32', 'i32', 'i64'], return: 'pointer' },
 });
 

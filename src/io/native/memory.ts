@@ -9,6 +9,8 @@ const mapFailed = 0xffff_ffff_ffff_ffffn;
 export interface NativeMemory {
   readonly pointer: bigint;
   readonly buffer: ArrayBuffer;
+  /** All of it. */
+  readonly bytes: Uint8Array;
 }
 
 /** Zeroed, page aligned; lives as long as the process. */
@@ -19,7 +21,8 @@ export function mapMemory(bytes: number): NativeMemory {
 }
 
 export function viewMemory(pointer: bigint, bytes: number): NativeMemory {
-  return { pointer, buffer: ffi.toArrayBuffer(pointer, bytes, false) as ArrayBuffer };
+  const buffer = ffi.toArrayBuffer(pointer, bytes, false) as ArrayBuffer;
+  return { pointer, buffer, bytes: new Uint8Array(buffer) };
 }
 
 /** Of an array of the JavaScript heap. Whoever uses it keeps the array alive. */

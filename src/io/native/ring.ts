@@ -98,14 +98,20 @@ export class Ring {
     if (this.#pending === this.#entries) this.enter(0, 0);
     const at = (this.#tail & this.#sqMask) << 4;
     const sqes = this.#sqes;
-    sqes.fill(0, at, at + 16);
     sqes[at] = word0;
     sqes[at + 1] = fd;
+    sqes[at + 2] = 0;
+    sqes[at + 3] = 0;
+    sqes[at + 4] = 0;
+    sqes[at + 5] = 0;
+    sqes[at + 6] = 0;
+    sqes[at + 7] = 0;
     sqes[at + 8] = data;
     sqes[at + 9] = tag;
+    // Words 11 to 15 are never set.
+    sqes[at + 10] = 0;
     this.#tail = (this.#tail + 1) | 0;
     this.#pending++;
-    Atomics.store(this.#ints, this.#sqTail, this.#tail);
     return at;
   }
 
@@ -125,6 +131,8 @@ export class Ring {
     wait[8] = Math.floor(ms / 1000);
     wait[10] = Math.round((ms % 1000) * 1e6);
     const flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
+    // Publishes the entries: the kernel looks at the tail in the call.
+    Atomics.store(this.#ints, this.#sqTail, this.#tail);
     const submitted = syscalls.enter(ENTER, this.fd, this.#pending, min, flags, this.#wait.pointer, waitArgumentBytes);
     if (submitted >= 0) this.#pending -= submitted;
     else {

@@ -6,20 +6,29 @@ import type { NativeMemory } from './memory.ts';
 
 export const maxSockaddrBytes = 28;
 
+/** Endpoints are connected to again and again, and addresses are dear to parse. */
+const encoded = new WeakMap<SocketAddress, Uint8Array>();
+
 /** Writes the address at `offset`. @returns its length in bytes */
-export function writeSockaddr(memory: NativeMemory, { ip, port }: SocketAddress, offset = 0): number {
-  const bytes = new Uint8Array(memory.buffer, offset, maxSockaddrBytes);
-  const view = new DataView(memory.buffer, offset, maxSockaddrBytes);
-  bytes.fill(0);
-  view.setUint16(2, port, false);
-  if (isIPv6(ip)) {
-    view.setUint16(0, AF_INET6, true);
-    bytes.set(ipv6Bytes(ip), 8);
-    return 28;
+export function writeSockaddr(memory: NativeMemory, address: SocketAddress, offset = 0): number {
+  let bytes = encoded.get(address);
+  if (!bytes) {
+    bytes = encode(address);
+    encoded.set(address, bytes);
   }
-  view.setUint16(0, AF_INET, true);
-  bytes.set(ip.split('.').map(Number), 4);
-  return 16;
+  memory.bytes.set(bytes, offset);
+  return bytes.length;
+}
+
+function encode({ ip, port }: SocketAddress): Uint8Array {
+  const isLong = isIPv6(ip);
+  const bytes = new Uint8Array(isLong ? 28 : 16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, isLong ? AF_INET6 : AF_INET, true);
+  view.setUint16(2, port, false);
+  if (isLong) bytes.set(ipv6Bytes(ip), 8);
+  else bytes.set(ip.split('.').map(Number), 4);
+  return bytes;
 }
 
 export function readSockaddr(memory: NativeMemory, offset = 0): SocketAddress {
@@ -29,7 +38,7 @@ export function readSockaddr(memory: NativeMemory, offset = 0): SocketAddress {
     const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(8 + 2 * i, false));
     return { ip: showIPv6(groups), port };
   }
-  return { ip: Array.from(new Uint8Array(memory.buffer, offset + 4, 4)).join('.'), port };
+  return { ip: memory.bytes.subarray(offset + 4, offset + 8).join('.'), port };
 }
 
 function ipv6Bytes(ip: string): number[] {

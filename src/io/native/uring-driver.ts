@@ -7,55 +7,57 @@
 import { constants } from 'node:os';
 import { monotonicNow } from '../clock.ts';
 import type { BufferId, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
-import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
+import { type Handle, noHandle, slotOf } from '../handle.ts';
 import { BufferPool } from './buffer-pool.ts';
-import * as c from './constants.ts';
-import { libc } from './libc.ts';
+import { SHUT_WR } from './constants.ts';
+import { errno, libc } from './libc.ts';
 import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
-import { ReceiveRing, receiveGroup } from './receive-ring.ts';
+import { ReceiveRing } from './receive-ring.ts';
 import { Ring } from './ring.ts';
-import { writeSockaddr } from './sockaddr.ts';
+import { Sends } from './sends.ts';
+import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
 import { localAddress, openConnector, openListener, peerAddress, resetOnClose } from './sockets.ts';
-import { WaitingWrites } from './waiting-writes.ts';
+import { type Splice, Splices } from './splices.ts';
+import { Operation, Operations } from './uring-operations.ts';
 
 const { EAGAIN, ENOBUFS, ECANCELED, EINTR, ECONNABORTED } = constants.errno;
 
-/** Opcodes, flags and priorities of submission entries, from io_uring.h. */
-const Op = { accept: 13, cancel: 14, connect: 16, close: 19, read: 22, send: 26, receive: 27, shutdown: 34 } as const;
-const acceptWord = Op.accept | (1 << 16);
-const receiveWord = Op.receive | (0x20 << 8) | (2 << 16);
-const cancelAllOfFd = 3;
 const completionMore = 2;
 
 const Flag = {
-  reading: 1,
-  listening: 2,
-  accepting: 4,
-  connecting: 8,
+  ...TableFlag,
+  reading: firstDriverBit,
+  listening: firstDriverBit << 1,
+  accepting: firstDriverBit << 2,
   /** Operations the kernel has of this socket. */
-  receiveArmed: 16,
-  sending: 32,
-  shuttingDown: 64,
-  acceptArmed: 128,
-  cancelled: 256,
+  connecting: firstDriverBit << 3,
+  receiveArmed: firstDriverBit << 4,
+  sending: firstDriverBit << 5,
+  acceptArmed: firstDriverBit << 7,
+  pollingIn: firstDriverBit << 8,
+  pollingOut: firstDriverBit << 9,
+  /** The receive is being cancelled. */
+  cancelled: firstDriverBit << 10,
   /** Input has ended: no receive will be armed again. */
-  inputOver: 1024,
-  ended: 2048,
-  failed: 4096,
-  shutdown: 8192,
-  closing: 16384,
-  queued: 32768,
+  inputOver: firstDriverBit << 11,
+  ended: firstDriverBit << 12,
+  shutdown: firstDriverBit << 13,
+  closing: firstDriverBit << 14,
+  /** `listening` was delivered. */
+  announced: firstDriverBit << 6,
 } as const;
-const inKernel = Flag.receiveArmed | Flag.sending | Flag.shuttingDown | Flag.acceptArmed | Flag.connecting;
-
+const inKernel =
+  Flag.connecting | Flag.receiveArmed | Flag.sending | Flag.acceptArmed | Flag.pollingIn | Flag.pollingOut;
 const receiving = Flag.receiveArmed | Flag.cancelled;
+const inputBusy = Flag.receiveArmed | Flag.pollingIn | Flag.inputOver | Flag.over | Flag.connecting;
 
 const entries = 4096;
 const bufferBytes = 16 * 1024;
 const bufferLimit = 4096;
 /** Chunks kept while reading is off before the receive is cancelled. */
 const heldBeforeCancel = 4;
+const movesPerTurn = 4;
 const acceptRetryMs = 100;
 
 interface Held {
@@ -68,23 +70,17 @@ export class UringDriver implements NativeDriver {
   readonly #events: DriverEvents;
   readonly #wake: NativeDriverOptions['wake'];
   readonly #wakeMemory = mapMemory(8);
-  readonly #handles = new HandleTable();
+  readonly #sockets = new SocketTable(rows => this.#sends.grow(rows));
+  readonly #splices = new Splices();
   readonly #pool: BufferPool;
   readonly #ring: Ring;
+  readonly #operations: Operations;
+  readonly #sends: Sends;
   readonly #receives: ReceiveRing;
 
-  #fd = new Int32Array(0);
-  #flags = new Uint16Array(0);
-  #failure = new Int32Array(0);
-  #sendBuffer = new Int32Array(0);
-  #sendOffset = new Int32Array(0);
-  #sendLength = new Int32Array(0);
-  readonly #waiting: (WaitingWrites | undefined)[] = [];
   readonly #held: (Held | undefined)[] = [];
   readonly #parked: (number[] | undefined)[] = [];
 
-  #work: Handle[] = [];
-  #nextWork: Handle[] = [];
   #starved: Handle[] = [];
   #retryAcceptAt = Number.POSITIVE_INFINITY;
   readonly #blockedListeners: Handle[] = [];
@@ -95,7 +91,9 @@ export class UringDriver implements NativeDriver {
     this.#events = events;
     this.#wake = wake;
     this.#ring = new Ring(entries);
+    this.#operations = new Operations(this.#ring);
     this.#pool = new BufferPool({ bytes: bufferBytes, step: 64, limit: buffers, debug });
+    this.#sends = new Sends(this.#pool, this.#operations);
     this.#receives = new ReceiveRing(this.#ring, this.#pool);
     if (wake) this.#armWake();
   }
@@ -109,9 +107,9 @@ export class UringDriver implements NativeDriver {
   }
 
   turn(longestMs = longestWaitMs): void {
-    const isIdle = this.#work.length === 0;
     const next = Math.min(this.#wakeAt, this.#retryAcceptAt) - monotonicNow();
-    this.#ring.enter(isIdle ? 1 : 0, isIdle ? Math.min(next, longestMs) : 0);
+    const wait = this.#sockets.hasWork ? 0 : Math.max(0, Math.min(next, longestMs));
+    this.#ring.enter(wait > 0 ? 1 : 0, wait);
     this.#now = monotonicNow();
     this.#ring.reap(this.#complete);
     if (this.#now >= this.#retryAcceptAt) this.#retryAccept();
@@ -119,101 +117,88 @@ export class UringDriver implements NativeDriver {
       this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#events.woken();
     }
-    const work = this.#work;
-    this.#work = this.#nextWork;
-    this.#nextWork = work;
-    for (const handle of work) {
-      if (!this.#handles.isCurrent(handle)) continue;
-      this.#flags[slotOf(handle)] &= ~Flag.queued;
-      this.#step(handle);
-    }
-    work.length = 0;
+    this.#sockets.work(this.#step);
     if (this.#receives.refill() && this.#starved.length > 0) {
-      for (const handle of this.#starved.splice(0)) if (this.#handles.isCurrent(handle)) this.#armReceive(handle);
+      for (const handle of this.#starved.splice(0))
+        if (this.#sockets.handles.isCurrent(handle)) this.#armReceive(handle);
     }
   }
 
   listen(options: ListenOptions): Handle {
-    const handle = this.#adopt(openListener(options), Flag.listening | Flag.accepting);
+    const handle = this.#sockets.adopt(openListener(options), Flag.listening | Flag.accepting);
     if (handle === noHandle) throw new RangeError('more than 2^20 sockets');
-    this.#queue(handle);
+    this.#sockets.queue(handle);
     return handle;
   }
 
   accepting(handle: Handle, on: boolean): void {
     const slot = slotOf(handle);
     if (on) {
-      this.#flags[slot] |= Flag.accepting;
-      this.#queue(handle);
+      this.#sockets.flags[slot] |= Flag.accepting;
+      this.#sockets.queue(handle);
     } else {
-      this.#flags[slot] &= ~Flag.accepting;
-      if (this.#flags[slot] & Flag.acceptArmed) this.#cancel(handle);
+      this.#sockets.flags[slot] &= ~Flag.accepting;
+      if (this.#sockets.flags[slot] & Flag.acceptArmed) this.#operations.cancel(handle, this.#sockets.fd[slot]);
     }
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {
     const fd = openConnector(address, options);
-    const handle = this.#adopt(fd, fd < 0 ? 0 : Flag.connecting);
+    const handle = this.#sockets.adopt(fd, fd < 0 ? 0 : Flag.connecting);
     if (handle === noHandle || fd < 0) return handle;
-    const ring = this.#ring;
-    const at = ring.prepare(Op.connect, fd, Op.connect, handle);
-    const offset = ring.scratchOffset(at);
-    ring.entry[at + 2] = writeSockaddr(ring.scratch, address, offset);
-    this.#setAddress(at, ring.scratch.pointer + BigInt(offset));
+    this.#operations.connect(handle, fd, address);
     return handle;
   }
 
   reading(handle: Handle, on: boolean): void {
     const slot = slotOf(handle);
     if (!on) {
-      this.#flags[slot] &= ~Flag.reading;
+      this.#sockets.flags[slot] &= ~Flag.reading;
       return;
     }
-    this.#flags[slot] |= Flag.reading;
-    if (this.#held[slot] || this.#flags[slot] & Flag.inputOver) this.#queue(handle);
+    this.#sockets.flags[slot] |= Flag.reading;
+    if (this.#held[slot] || this.#sockets.flags[slot] & Flag.inputOver) this.#sockets.queue(handle);
     else this.#armReceive(handle);
   }
 
   write(handle: Handle, buffer: BufferId, offset: number, length: number): void {
     const slot = slotOf(handle);
-    if (this.#failure[slot] !== 0 || this.#flags[slot] & Flag.failed) {
+    if (this.#sockets.failure[slot] !== 0 || this.#sockets.flags[slot] & Flag.over) {
       this.#pool.give(buffer);
       return;
     }
-    if (this.#flags[slot] & Flag.sending) {
-      this.#waiting[slot] ??= new WaitingWrites(this.#pool);
-      this.#waiting[slot].push(buffer, offset, length);
-      return;
-    }
-    this.#sendBuffer[slot] = buffer;
-    this.#sendOffset[slot] = offset;
-    this.#sendLength[slot] = length;
-    this.#submitSend(handle);
+    if (this.#sends.push(slot, buffer, offset, length)) this.#submitSend(handle);
   }
 
   pending(handle: Handle): number {
     const slot = slotOf(handle);
-    const direct = this.#sendBuffer[slot] >= 0 ? this.#sendLength[slot] : 0;
-    return direct + (this.#waiting[slot]?.bytes ?? 0);
+    return this.#sends.pending(slot) + this.#splices.pending(slot);
+  }
+
+  splice(from: Handle, to: Handle): boolean {
+    if (!this.#splices.begin(from, to)) return false;
+    if ((this.#sockets.flags[slotOf(from)] & receiving) === Flag.receiveArmed) this.#cancelReceive(from);
+    return true;
   }
 
   shutdown(handle: Handle): void {
-    this.#flags[slotOf(handle)] |= Flag.shutdown;
-    if (this.pending(handle) === 0) this.#submitShutdown(handle);
+    this.#sockets.flags[slotOf(handle)] |= Flag.shutdown;
+    if (this.pending(handle) === 0) this.#shutdown(handle);
   }
 
   close(handle: Handle): void {
     const slot = slotOf(handle);
-    this.#flags[slot] |= Flag.closing | Flag.failed;
+    this.#sockets.flags[slot] |= Flag.closing | Flag.over;
     this.#dropHeld(slot);
+    this.#splices.forget(handle);
     for (const fd of this.#parked[slot]?.splice(0) ?? []) libc.close(fd);
     this.#parked[slot] = undefined;
-    if ((this.#flags[slot] & (inKernel & ~Flag.shuttingDown)) !== 0) this.#cancel(handle);
+    if ((this.#sockets.flags[slot] & inKernel) !== 0) this.#operations.cancel(handle, this.#sockets.fd[slot]);
     this.#closeWhenIdle(handle);
   }
 
   reset(handle: Handle): void {
-    if (this.#fd[slotOf(handle)] >= 0) resetOnClose(this.#fd[slotOf(handle)]);
+    if (this.#sockets.fd[slotOf(handle)] >= 0) resetOnClose(this.#sockets.fd[slotOf(handle)]);
     this.close(handle);
   }
 
@@ -222,7 +207,7 @@ export class UringDriver implements NativeDriver {
   }
 
   keep(buffer: BufferId, offset: number, length: number): BufferId {
-    return offset === 0 && !this.#pool.isScarce ? buffer : this.#pool.copyOut(buffer, offset, length);
+    return this.#pool.keep(buffer, offset, length);
   }
 
   release(buffer: BufferId): void {
@@ -230,14 +215,15 @@ export class UringDriver implements NativeDriver {
   }
 
   peer(handle: Handle): string {
-    return peerAddress(this.#fd[slotOf(handle)]);
+    return peerAddress(this.#sockets.fd[slotOf(handle)]);
   }
 
   ledger(): { sockets: number; buffers: number } {
-    return { sockets: this.#handles.live, buffers: this.#pool.inUse - this.#receives.size };
+    return { sockets: this.#sockets.handles.live, buffers: this.#pool.inUse - this.#receives.size };
   }
 
   destroy(): void {
+    this.#splices.close();
     this.#ring.close();
   }
 
@@ -246,22 +232,23 @@ export class UringDriver implements NativeDriver {
   readonly #complete = (tag: number, data: number, result: number, flags: number): void => {
     const handle = data as Handle;
     switch (tag) {
-      case Op.receive:
+      case Operation.receive:
         return this.#received(handle, result, flags);
-      case Op.send:
+      case Operation.send:
         return this.#sent(handle, result);
-      case Op.accept:
+      case Operation.accept:
         return this.#acceptedOne(handle, result, flags);
-      case Op.connect:
+      case Operation.connect:
         return this.#connectDone(handle, result);
-      case Op.shutdown:
-        this.#flags[slotOf(handle)] &= ~Flag.shuttingDown;
-        return this.#closeWhenIdle(handle);
-      case Op.close:
+      case Operation.pollIn:
+        return this.#readable(handle);
+      case Operation.pollOut:
+        return this.#writable(handle);
+      case Operation.close:
         this.#events.closed(handle);
-        this.#handles.release(handle);
+        this.#sockets.handles.release(handle);
         return;
-      case Op.read:
+      case Operation.read:
         this.#wake?.onWake();
         return this.#armWake();
     }
@@ -269,21 +256,22 @@ export class UringDriver implements NativeDriver {
 
   #received(handle: Handle, result: number, flags: number): void {
     const slot = slotOf(handle);
-    if (!(flags & completionMore)) this.#flags[slot] &= ~(Flag.receiveArmed | Flag.cancelled);
+    if (!(flags & completionMore)) this.#sockets.flags[slot] &= ~(Flag.receiveArmed | Flag.cancelled);
     if (result > 0) {
       this.#receives.taken();
       const buffer = flags >>> 16;
-      if (this.#flags[slot] & Flag.closing) this.#pool.give(buffer);
-      else if (this.#flags[slot] & Flag.reading && !this.#held[slot]) this.#events.data(handle, buffer, 0, result);
+      if (this.#sockets.flags[slot] & Flag.closing) this.#pool.give(buffer);
+      else if (this.#sockets.flags[slot] & Flag.reading && !this.#held[slot])
+        this.#events.data(handle, buffer, 0, result);
       else this.#hold(handle, buffer, result);
     } else if (result === -ENOBUFS) this.#receives.ranOut();
     else if (result !== -ECANCELED && result !== -EINTR) {
-      this.#flags[slot] |= Flag.inputOver;
-      if (result < 0 && this.#failure[slot] === 0) this.#failure[slot] = -result;
-      this.#queue(handle);
+      this.#sockets.flags[slot] |= Flag.inputOver;
+      if (result < 0) this.#sockets.fail(handle, -result);
+      else this.#sockets.queue(handle);
     }
     if (flags & completionMore) return;
-    if (this.#flags[slot] & Flag.closing) this.#closeWhenIdle(handle);
+    if (this.#sockets.flags[slot] & Flag.closing) this.#closeWhenIdle(handle);
     else if (result === -ENOBUFS) this.#starved.push(handle);
     else this.#armReceive(handle);
   }
@@ -294,60 +282,42 @@ export class UringDriver implements NativeDriver {
     const { buffers, lengths } = this.#held[slot];
     buffers.push(this.#pool.isScarce ? this.#pool.copyOut(buffer, 0, length) : buffer);
     lengths.push(length);
-    const flags = this.#flags[slot];
-    if (flags & Flag.reading) this.#queue(handle);
+    const flags = this.#sockets.flags[slot];
+    if (flags & Flag.reading) this.#sockets.queue(handle);
     else if (buffers.length >= heldBeforeCancel && (flags & receiving) === Flag.receiveArmed)
       this.#cancelReceive(handle);
   }
 
   #sent(handle: Handle, result: number): void {
     const slot = slotOf(handle);
-    this.#flags[slot] &= ~Flag.sending;
-    if (this.#flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
+    this.#sockets.flags[slot] &= ~Flag.sending;
+    if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
     if (result < 0 && result !== -EAGAIN && result !== -EINTR) {
-      this.#dropWrites(slot);
-      if (this.#failure[slot] === 0) this.#failure[slot] = -result;
-      return this.#queue(handle);
+      this.#sends.drop(slot);
+      return this.#sockets.fail(handle, -result);
     }
-    this.#took(handle, Math.max(0, result));
-    if (this.#sendBuffer[slot] >= 0) return this.#submitSend(handle);
-    if (this.#flags[slot] & Flag.shutdown) this.#submitShutdown(handle);
-    this.#events.drained(handle);
+    this.#sends.took(slot, Math.max(0, result));
+    if (this.#sends.isEmpty(slot)) this.#flushed(handle);
+    else this.#submitSend(handle);
   }
 
-  /** The kernel has taken `n` bytes of the send in flight. What is left, or waits next, takes its place. */
-  #took(handle: Handle, n: number): void {
+  /** All that was written is in the kernel; the pipe comes after it. */
+  #flushed(handle: Handle): void {
     const slot = slotOf(handle);
-    if (n < this.#sendLength[slot]) {
-      this.#sendOffset[slot] += n;
-      this.#sendLength[slot] -= n;
-      if (!this.#pool.isScarce || this.#pool.isCopy(this.#sendBuffer[slot])) return;
-      // The reader is slow and buffers are short: its bytes wait elsewhere.
-      this.#sendBuffer[slot] = this.#pool.copyOut(
-        this.#sendBuffer[slot],
-        this.#sendOffset[slot],
-        this.#sendLength[slot],
-      );
-      this.#sendOffset[slot] = 0;
-      return;
-    }
-    this.#pool.give(this.#sendBuffer[slot]);
-    this.#sendBuffer[slot] = -1;
-    const waiting = this.#waiting[slot];
-    if (!waiting?.bytes) return;
-    const { buffer, offset, length } = waiting.shift();
-    this.#sendBuffer[slot] = buffer;
-    this.#sendOffset[slot] = offset;
-    this.#sendLength[slot] = length;
+    const splice = this.#splices.into(slot);
+    if (splice && !this.#emptyPipe(splice)) return;
+    if (this.#sockets.flags[slot] & Flag.shutdown) this.#shutdown(handle);
+    this.#events.drained(handle);
+    if (splice && !splice.isDetached) this.#armReceive(splice.from);
   }
 
   #acceptedOne(listener: Handle, result: number, flags: number): void {
     const slot = slotOf(listener);
-    if (!(flags & completionMore)) this.#flags[slot] &= ~Flag.acceptArmed;
+    if (!(flags & completionMore)) this.#sockets.flags[slot] &= ~Flag.acceptArmed;
     if (result >= 0) {
-      if ((this.#flags[slot] & (Flag.accepting | Flag.closing)) === Flag.accepting)
+      if ((this.#sockets.flags[slot] & (Flag.accepting | Flag.closing)) === Flag.accepting)
         this.#deliverAccepted(listener, result);
-      else if (this.#flags[slot] & Flag.closing) libc.close(result);
+      else if (this.#sockets.flags[slot] & Flag.closing) libc.close(result);
       else {
         this.#parked[slot] ??= [];
         this.#parked[slot].push(result);
@@ -361,41 +331,98 @@ export class UringDriver implements NativeDriver {
       }
     }
     if (flags & completionMore) return;
-    if (this.#flags[slot] & Flag.closing) this.#closeWhenIdle(listener);
-    else if (this.#flags[slot] & Flag.accepting) this.#armAccept(listener);
+    if (this.#sockets.flags[slot] & Flag.closing) this.#closeWhenIdle(listener);
+    else if (this.#sockets.flags[slot] & Flag.accepting) this.#armAccept(listener);
   }
 
   #connectDone(handle: Handle, result: number): void {
     const slot = slotOf(handle);
-    this.#flags[slot] &= ~Flag.connecting;
-    if (this.#flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
+    this.#sockets.flags[slot] &= ~Flag.connecting;
+    if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
     if (result < 0) {
-      this.#failure[slot] = -result;
+      this.#sockets.failure[slot] = -result;
       return this.#deliverFailure(handle);
     }
     this.#events.connected(handle);
   }
 
+  // ---- bytes that go through a pipe -----------------------------------------------------------------------------------
+
+  #readable(handle: Handle): void {
+    const slot = slotOf(handle);
+    this.#sockets.flags[slot] &= ~Flag.pollingIn;
+    if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
+    const splice = this.#splices.from(slot);
+    if (splice && this.#sockets.flags[slot] & Flag.reading && this.#sockets.isOpen(handle)) this.#move(splice);
+    this.#armReceive(handle);
+  }
+
+  #writable(handle: Handle): void {
+    const slot = slotOf(handle);
+    this.#sockets.flags[slot] &= ~Flag.pollingOut;
+    if (this.#sockets.flags[slot] & Flag.closing) this.#closeWhenIdle(handle);
+    else if (this.#sockets.isOpen(handle)) this.#flushed(handle);
+  }
+
+  /** Fills the pipe and empties it, as often as both sockets go along. When it stays full, `to` will go on with it. */
+  #move(splice: Splice): void {
+    const { from, pipe } = splice;
+    const slot = slotOf(from);
+    for (let i = 0; i < movesPerTurn && pipe.bytes === 0 && !splice.isDetached; i++) {
+      const moved = pipe.fill(this.#sockets.fd[slot]);
+      if (moved <= 0) return this.#filledNothing(from, moved < 0 ? errno() : 0);
+      this.#emptyPipe(splice);
+      this.#splices.moved(splice, moved);
+      this.#events.moved(from, moved);
+      if (!this.#sockets.isOpen(from) || !(this.#sockets.flags[slot] & Flag.reading)) return;
+    }
+  }
+
+  #filledNothing(handle: Handle, failure: number): void {
+    if (failure === EAGAIN || failure === EINTR) return;
+    this.#sockets.flags[slotOf(handle)] |= Flag.inputOver;
+    if (failure === 0) this.#sockets.queue(handle);
+    else this.#sockets.fail(handle, failure);
+  }
+
+  /** @returns whether the pipe is empty now; if not, it goes on when the send in flight is done, or there is room again */
+  #emptyPipe(splice: Splice): boolean {
+    const { to, pipe } = splice;
+    const slot = slotOf(to);
+    if (this.#sockets.flags[slot] & (Flag.sending | Flag.pollingOut)) return false;
+    while (pipe.bytes > 0) {
+      if (pipe.empty(this.#sockets.fd[slot]) > 0) continue;
+      const failure = errno();
+      if (failure === EAGAIN || failure === EINTR) {
+        this.#sockets.flags[slot] |= Flag.pollingOut;
+        this.#operations.pollOut(to, this.#sockets.fd[slot]);
+      } else this.#sockets.fail(to, failure);
+      return false;
+    }
+    this.#splices.emptied(splice);
+    return true;
+  }
+
   // ---- work of a turn -------------------------------------------------------------------------------------------------
 
   /** What could not be delivered from a command, or was held: now it can. */
-  #step(handle: Handle): void {
+  readonly #step = (handle: Handle): void => {
     const slot = slotOf(handle);
-    if (this.#flags[slot] & Flag.failed) return;
-    if (this.#flags[slot] & Flag.listening) return this.#stepListener(handle);
+    if (this.#sockets.flags[slot] & Flag.over) return;
+    if (this.#sockets.flags[slot] & Flag.listening) return this.#stepListener(handle);
     this.#deliverHeld(handle);
-    if (!this.#isOpen(handle)) return;
-    if (this.#failure[slot] !== 0 && !this.#held[slot]) return this.#deliverFailure(handle);
-    const readable = this.#flags[slot] & (Flag.reading | Flag.inputOver | Flag.ended);
+    if (!this.#sockets.isOpen(handle)) return;
+    if (this.#sockets.failure[slot] !== 0 && !this.#held[slot]) return this.#deliverFailure(handle);
+    const readable = this.#sockets.flags[slot] & (Flag.reading | Flag.inputOver | Flag.ended);
     if (readable === (Flag.reading | Flag.inputOver) && !this.#held[slot]) {
-      this.#flags[slot] |= Flag.ended;
+      this.#sockets.flags[slot] |= Flag.ended;
       this.#events.ended(handle);
     } else this.#armReceive(handle);
-  }
+  };
 
   #deliverHeld(handle: Handle): void {
     const slot = slotOf(handle);
-    while (this.#held[slot] && this.#isOpen(handle) && this.#flags[slot] & Flag.reading) {
+    while (this.#held[slot] && this.#sockets.isOpen(handle) && this.#sockets.flags[slot] & Flag.reading) {
       const { buffers, lengths } = this.#held[slot];
       const buffer = buffers.shift() as BufferId;
       const length = lengths.shift() as number;
@@ -406,175 +433,96 @@ export class UringDriver implements NativeDriver {
 
   #stepListener(handle: Handle): void {
     const slot = slotOf(handle);
-    if (this.#failure[slot] !== 0) return this.#deliverFailure(handle);
-    if (!(this.#flags[slot] & Flag.ended)) {
-      // A listener has no input that could end: the flag says that it was announced.
-      this.#flags[slot] |= Flag.ended;
-      this.#events.listening(handle, localAddress(this.#fd[slot]));
+    if (this.#sockets.failure[slot] !== 0) return this.#deliverFailure(handle);
+    if (!(this.#sockets.flags[slot] & Flag.announced)) {
+      this.#sockets.flags[slot] |= Flag.announced;
+      this.#events.listening(handle, localAddress(this.#sockets.fd[slot]));
     }
-    while (this.#isOpen(handle) && this.#flags[slot] & Flag.accepting) {
+    while (this.#sockets.isOpen(handle) && this.#sockets.flags[slot] & Flag.accepting) {
       const fd = this.#parked[slot]?.shift();
       if (fd === undefined) break;
       this.#deliverAccepted(handle, fd);
     }
-    if (this.#isOpen(handle) && this.#flags[slot] & Flag.accepting) this.#armAccept(handle);
+    if (this.#sockets.isOpen(handle) && this.#sockets.flags[slot] & Flag.accepting) this.#armAccept(handle);
   }
 
   #deliverAccepted(listener: Handle, fd: number): void {
-    const socket = this.#adopt(fd, 0);
-    if (socket === noHandle) libc.close(fd);
-    else this.#events.accepted(listener, socket);
+    const socket = this.#sockets.adopt(fd, 0);
+    if (socket !== noHandle) this.#events.accepted(listener, socket);
   }
 
   #deliverFailure(handle: Handle): void {
     const slot = slotOf(handle);
-    const failure = this.#failure[slot];
-    this.#flags[slot] |= Flag.failed;
+    const failure = this.#sockets.failure[slot];
+    this.#sockets.flags[slot] |= Flag.over;
     this.#dropHeld(slot);
+    this.#splices.forget(handle);
     this.#events.failed(handle, failure);
   }
 
   #retryAccept(): void {
     this.#retryAcceptAt = Number.POSITIVE_INFINITY;
-    for (const listener of this.#blockedListeners.splice(0)) if (this.#isOpen(listener)) this.#queue(listener);
+    for (const listener of this.#blockedListeners.splice(0))
+      if (this.#sockets.isOpen(listener)) this.#sockets.queue(listener);
   }
 
   // ---- submissions ----------------------------------------------------------------------------------------------------
 
   #armReceive(handle: Handle): void {
     const slot = slotOf(handle);
-    const wanted =
-      this.#flags[slot] & (Flag.reading | Flag.receiveArmed | Flag.inputOver | Flag.failed | Flag.connecting);
-    if (wanted !== Flag.reading || this.#held[slot]) return;
-    const at = this.#ring.prepare(receiveWord, this.#fd[slot], Op.receive, handle);
-    this.#ring.entry[at + 10] = receiveGroup;
-    this.#flags[slot] |= Flag.receiveArmed;
+    if ((this.#sockets.flags[slot] & (inputBusy | Flag.reading)) !== Flag.reading || this.#held[slot]) return;
+    const splice = this.#splices.from(slot);
+    if (!splice) {
+      this.#operations.receive(handle, this.#sockets.fd[slot]);
+      this.#sockets.flags[slot] |= Flag.receiveArmed;
+    } else if (splice.pipe.bytes === 0) {
+      this.#operations.pollIn(handle, this.#sockets.fd[slot]);
+      this.#sockets.flags[slot] |= Flag.pollingIn;
+    }
   }
 
   #submitSend(handle: Handle): void {
     const slot = slotOf(handle);
-    const at = this.#ring.prepare(Op.send, this.#fd[slot], Op.send, handle);
-    const entry = this.#ring.entry;
-    const buffer = this.#sendBuffer[slot];
-    const low = (this.#pool.low(buffer) >>> 0) + this.#sendOffset[slot];
-    this.#flags[slot] |= Flag.sending;
-    entry[at + 4] = low | 0;
-    entry[at + 5] = this.#pool.high(buffer) + (low > 0xffff_ffff ? 1 : 0);
-    entry[at + 6] = this.#sendLength[slot];
-    // The kernel keeps the bytes until the reader takes them all; but a buffer of the pool, when they are short, only if it need not wait.
-    const mayWait = !this.#pool.isScarce || this.#pool.isCopy(buffer);
-    entry[at + 7] = c.MSG_NOSIGNAL | (mayWait ? c.MSG_WAITALL : c.MSG_DONTWAIT);
+    this.#sockets.flags[slot] |= Flag.sending;
+    this.#sends.submit(handle, this.#sockets.fd[slot]);
   }
 
-  #submitShutdown(handle: Handle): void {
-    const slot = slotOf(handle);
-    const at = this.#ring.prepare(Op.shutdown, this.#fd[slot], Op.shutdown, handle);
-    this.#ring.entry[at + 6] = c.SHUT_WR;
-    this.#flags[slot] |= Flag.shuttingDown;
+  /** A call of its own: the ring would hand it to a kernel thread, which is much dearer. */
+  #shutdown(handle: Handle): void {
+    libc.shutdown(this.#sockets.fd[slotOf(handle)], SHUT_WR);
   }
 
   #armAccept(listener: Handle): void {
     const slot = slotOf(listener);
-    if (this.#flags[slot] & Flag.acceptArmed) return;
-    const at = this.#ring.prepare(acceptWord, this.#fd[slot], Op.accept, listener);
-    this.#ring.entry[at + 7] = c.SOCK_CLOEXEC | c.SOCK_NONBLOCK;
-    this.#flags[slot] |= Flag.acceptArmed;
+    if (this.#sockets.flags[slot] & Flag.acceptArmed) return;
+    this.#operations.accept(listener, this.#sockets.fd[slot]);
+    this.#sockets.flags[slot] |= Flag.acceptArmed;
   }
 
   #armWake(): void {
     const { fd } = this.#wake as { fd: number };
-    const at = this.#ring.prepare(Op.read, fd, Op.read, wakeHandle);
-    this.#setAddress(at, this.#wakeMemory.pointer);
-    this.#ring.entry[at + 6] = 8;
-  }
-
-  /** Cancels every operation the kernel has of the socket. */
-  #cancel(handle: Handle): void {
-    const at = this.#ring.prepare(Op.cancel, this.#fd[slotOf(handle)], Op.cancel, handle);
-    this.#ring.entry[at + 7] = cancelAllOfFd;
+    this.#operations.read(wakeHandle, fd, this.#wakeMemory.pointer, 8);
   }
 
   #cancelReceive(handle: Handle): void {
-    const at = this.#ring.prepare(Op.cancel, -1, Op.cancel, handle);
-    this.#ring.entry[at + 4] = handle;
-    this.#ring.entry[at + 5] = Op.receive;
-    this.#flags[slotOf(handle)] |= Flag.cancelled;
+    this.#operations.cancelReceive(handle);
+    this.#sockets.flags[slotOf(handle)] |= Flag.cancelled;
   }
 
   /** The descriptor is closed, and the slot free, only when the kernel has nothing of it any more. */
   #closeWhenIdle(handle: Handle): void {
     const slot = slotOf(handle);
-    if (!(this.#flags[slot] & Flag.closing) || this.#flags[slot] & inKernel) return;
-    this.#dropWrites(slot);
-    const fd = this.#fd[slot];
-    this.#fd[slot] = -1;
-    // A close of -1 fails and completes all the same: `closed` always comes by this way, once.
-    this.#ring.prepare(Op.close, fd, Op.close, handle);
-  }
-
-  #setAddress(at: number, pointer: bigint): void {
-    this.#ring.entry[at + 4] = Number(BigInt.asIntN(32, pointer));
-    this.#ring.entry[at + 5] = Number(pointer >> 32n);
+    if (!(this.#sockets.flags[slot] & Flag.closing) || this.#sockets.flags[slot] & inKernel) return;
+    this.#sends.drop(slot);
+    // `closed` always comes by this way, once.
+    this.#operations.close(handle, this.#sockets.fd[slot]);
+    this.#sockets.fd[slot] = -1;
   }
 
   // ---- rows -----------------------------------------------------------------------------------------------------------
 
-  #isOpen(handle: Handle): boolean {
-    return this.#handles.isCurrent(handle) && (this.#flags[slotOf(handle)] & Flag.failed) === 0;
-  }
-
-  #queue(handle: Handle): void {
-    const slot = slotOf(handle);
-    if (this.#flags[slot] & Flag.queued) return;
-    this.#flags[slot] |= Flag.queued;
-    this.#work.push(handle);
-  }
-
   #dropHeld(slot: number): void {
     for (const buffer of this.#held[slot]?.buffers ?? []) this.#pool.give(buffer);
     this.#held[slot] = undefined;
-  }
-
-  #dropWrites(slot: number): void {
-    if (this.#sendBuffer[slot] >= 0) this.#pool.give(this.#sendBuffer[slot]);
-    this.#sendBuffer[slot] = -1;
-    this.#waiting[slot]?.clear();
-    this.#waiting[slot] = undefined;
-  }
-
-  #adopt(fd: number, flags: number): Handle {
-    const handle = this.#handles.take();
-    if (handle === noHandle) {
-      if (fd >= 0) libc.close(fd);
-      return handle;
-    }
-    const slot = slotOf(handle);
-    if (slot >= this.#fd.length) this.#grow(slot);
-    this.#fd[slot] = fd < 0 ? -1 : fd;
-    this.#flags[slot] = flags;
-    this.#failure[slot] = 0;
-    this.#sendBuffer[slot] = -1;
-    if (fd < 0) {
-      this.#failure[slot] = -fd;
-      this.#queue(handle);
-    }
-    return handle;
-  }
-
-  #grow(slot: number): void {
-    const size = Math.max(256, slot + 1, this.#fd.length * 2);
-    const grown = (old: Int32Array): Int32Array<ArrayBuffer> => {
-      const larger = new Int32Array(size);
-      larger.set(old);
-      return larger;
-    };
-    this.#fd = grown(this.#fd);
-    this.#failure = grown(this.#failure);
-    this.#sendBuffer = grown(this.#sendBuffer);
-    this.#sendOffset = grown(this.#sendOffset);
-    this.#sendLength = grown(this.#sendLength);
-    const flags = new Uint16Array(size);
-    flags.set(this.#flags);
-    this.#flags = flags;
   }
 }

@@ -152,6 +152,11 @@ export class PortableDriver implements Driver {
     return this.#socket(handle).writableLength;
   }
 
+  /** Node has no way to. */
+  splice(): boolean {
+    return false;
+  }
+
   shutdown(handle: Handle): void {
     const socket = this.#socket(handle);
     // end() at once would let node wait in a state in which it can neither write nor reset.

@@ -1,0 +1,84 @@
+/**
+ * Pipes for bytes that go from one socket to another inside the kernel, by splice(2): its pages change hands, nothing is copied.
+ *
+ * Few connections are bulk at a time, so there are few pipes. One that was emptied is used again; one with bytes left is closed
+ * with them.
+ */
+import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './constants.ts';
+import { libc, nullPointer } from './libc.ts';
+import { mapMemory } from './memory.ts';
+
+/** What a pipe is asked to hold. A kernel short of pipe memory keeps to its own size, which works as well. */
+const pipeBytes = 256 * 1024;
+const mostAtOnce = 1024 * 1024;
+const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
+
+export class Pipe {
+  readonly #readEnd: number;
+  readonly #writeEnd: number;
+  /** In the pipe now. */
+  bytes = 0;
+
+  constructor(readEnd: number, writeEnd: number) {
+    this.#readEnd = readEnd;
+    this.#writeEnd = writeEnd;
+  }
+
+  /** Moves what a socket has received into the empty pipe. @returns as read(2) */
+  fill(socket: number): number {
+    const moved = libc.splice(socket, nullPointer, this.#writeEnd, nullPointer, mostAtOnce, flags);
+    if (moved > 0) this.bytes += moved;
+    return moved;
+  }
+
+  /** Moves what the socket takes out of the pipe. @returns as write(2) */
+  empty(socket: number): number {
+    const moved = libc.splice(this.#readEnd, nullPointer, socket, nullPointer, this.bytes, flags);
+    if (moved > 0) this.bytes -= moved;
+    return moved;
+  }
+
+  close(): void {
+    libc.close(this.#readEnd);
+    libc.close(this.#writeEnd);
+  }
+}
+
+export class PipePool {
+  readonly #limit: number;
+  readonly #kept: number;
+  readonly #free: Pipe[] = [];
+  readonly #ends = mapMemory(8);
+  #inUse = 0;
+
+  /** @param limit pipes in use at a time; @param kept empty ones kept for later */
+  constructor({ limit, kept }: { readonly limit: number; readonly kept: number }) {
+    this.#limit = limit;
+    this.#kept = kept;
+  }
+
+  /** @returns undefined at the limit, or when the process has no descriptors left */
+  take(): Pipe | undefined {
+    if (this.#inUse === this.#limit) return undefined;
+    const pipe = this.#free.pop() ?? this.#open();
+    if (pipe) this.#inUse++;
+    return pipe;
+  }
+
+  give(pipe: Pipe): void {
+    this.#inUse--;
+    if (pipe.bytes === 0 && this.#free.length < this.#kept) this.#free.push(pipe);
+    else pipe.close();
+  }
+
+  close(): void {
+    for (const pipe of this.#free.splice(0)) pipe.close();
+  }
+
+  #open(): Pipe | undefined {
+    if (libc.pipe2(this.#ends.pointer, O_CLOEXEC | O_NONBLOCK) < 0) return undefined;
+    const [readEnd, writeEnd] = new Int32Array(this.#ends.buffer);
+    libc.fcntl(writeEnd, F_SETPIPE_SZ, pipeBytes);
+    return new Pipe(readEnd, writeEnd);
+  }
+}
