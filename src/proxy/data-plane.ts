@@ -151,16 +151,22 @@ export class DataPlane {
     }
   }
 
-  /** Stops accepting and waits for the sessions to end. @returns how many were cut off after `graceMs`. */
+  /**
+   * Stops accepting and waits for the sessions to end, not for a worker that hangs.
+   * @returns how many were cut off after `graceMs`.
+   */
   async drain(graceMs: number): Promise<number> {
     let cut = 0;
-    const drained = this.#all(message => {
+    const silent = new Set(this.#workers.keys());
+    const drained = this.#all((message, worker) => {
       if (message.type !== 'drained') return false;
+      silent.delete(worker);
       cut += message.cut;
       return true;
     });
     this.#tell({ type: 'drain', graceMs });
-    await drained;
+    await Promise.race([drained, setTimeout(graceMs + answerTimeoutMs, undefined, { ref: false })]);
+    for (const worker of silent) this.#options.log.error(`data plane worker ${worker} hangs, and is ended by force`);
     return cut;
   }
 
@@ -211,13 +217,16 @@ export class DataPlane {
   }
 
   /** Resolves when every worker, or each of those, has sent a message that `matches`. */
-  #all(matches: (message: Up) => boolean, workers: Iterable<number> = this.#workers.keys()): Promise<void> {
+  #all(
+    matches: (message: Up, worker: number) => boolean,
+    workers: Iterable<number> = this.#workers.keys(),
+  ): Promise<void> {
     const missing = new Set(workers);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiters.add({
       fail: reject,
       done: (worker, message) => {
-        if (!missing.has(worker) || !matches(message)) return false;
+        if (!missing.has(worker) || !matches(message, worker)) return false;
         missing.delete(worker);
         if (missing.size > 0) return false;
         resolve();
@@ -251,6 +260,8 @@ export class DataPlane {
 const threadEntry = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
 const stopTimeoutMs = 1_500;
+/** A worker looks up from its work far sooner. */
+const answerTimeoutMs = 2_000;
 
 /** Chunks die young: a large nursery would only be more memory to walk through, and the engine lets it grow for minutes. */
 const resourceLimits = { maxYoungGenerationSizeMb: 6 };
