@@ -8,7 +8,7 @@ import type { Handle } from '../../src/io/handle.ts';
 import { slotOf } from '../../src/io/handle.ts';
 import type { CreateDriver } from '../support/checked-driver.ts';
 import { firstMismatch } from '../support/payload.ts';
-import { connectPeer, listeningPeer } from '../support/peer.ts';
+import { connectPeer, listeningPeer, type Peer } from '../support/peer.ts';
 import { freePort, refusingPort } from '../support/ports.ts';
 import { Rig } from './rig.ts';
 
@@ -470,6 +470,40 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await rig.settle();
     assert.equal(rig.heard(to).count('failed'), 1);
     assert.equal(rig.driver.ledger().buffers, 0);
+  });
+
+  /** A socket whose peer has stopped reading, with bytes that wait for it; the peer has sent 1 kB before. */
+  const behind = async (rig: Rig, t: TestContext, reading: boolean): Promise<{ socket: Handle; server: Peer }> => {
+    const { socket, server } = await rig.connected(await listeningPeer(t));
+    const { socket: from, client } = await rig.accept(t);
+    rig.heard(from).sink = socket;
+    server.stall();
+    rig.driver.reading(socket, true);
+    await server.play('send 1');
+    await rig.event(socket, 'data');
+    rig.driver.reading(socket, reading);
+    await server.play('send 1k');
+    rig.driver.reading(from, true);
+    client.queue(24 * megabyte);
+    await rig.until(() => rig.driver.pending(socket) > 300_000, 'writes to wait');
+    rig.driver.reading(from, false);
+    return { socket, server };
+  };
+
+  promise('a reset while a write waits is a failure, and never an end', async (rig, t) => {
+    const { socket, server } = await behind(rig, t, true);
+    await server.abort();
+    const { errno } = await rig.event(socket, 'failed');
+    assert.ok([ECONNRESET, EPIPE].includes(errno), String(errno));
+    assert.equal(rig.heard(socket).count('ended'), 0);
+  });
+
+  promise('a write that fails is told though reading is off and there is something to read', async (rig, t) => {
+    const { socket, server } = await behind(rig, t, false);
+    await server.abort();
+    const { errno } = await rig.event(socket, 'failed');
+    assert.ok([ECONNRESET, EPIPE].includes(errno), String(errno));
+    assert.equal(rig.heard(socket).received, 1);
   });
 
   promise('a socket both of whose directions have ended lives until it is closed', async (rig, t) => {

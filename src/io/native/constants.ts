@@ -15,6 +15,9 @@ export const SO_REUSEPORT = 15;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
+export const TCP_INFO = 11;
+/** A state of {@link TCP_INFO}. */
+export const TCP_CLOSE = 7;
 
 export const SHUT_WR = 1;
 export const MSG_DONTWAIT = 0x40;

@@ -16,6 +16,7 @@ import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
 import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
 import {
+  isGone,
   localAddress,
   openConnector,
   openListener,
@@ -27,7 +28,7 @@ import {
 import { type Splice, Splices } from './splices.ts';
 import { WaitingWrites } from './waiting-writes.ts';
 
-const { EAGAIN, EINPROGRESS, EINTR, ECONNABORTED } = constants.errno;
+const { EAGAIN, EINPROGRESS, EINTR, ECONNABORTED, ECONNRESET } = constants.errno;
 
 const Flag = {
   ...TableFlag,
@@ -400,6 +401,7 @@ export class EpollDriver implements NativeDriver {
 
   #end(handle: Handle): void {
     const slot = slotOf(handle);
+    if (this.pending(handle) > 0 && isGone(this.#sockets.fd[slot])) return this.#readFailed(handle, ECONNRESET);
     this.#sockets.flags[slot] = (this.#sockets.flags[slot] | Flag.ended) & ~(Flag.readable | Flag.hangup);
     this.#events.ended(handle);
   }

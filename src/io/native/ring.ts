@@ -34,7 +34,10 @@ const SETUP_DEFER_TASKRUN = 1 << 13;
 const ENTER_GETEVENTS = 1;
 const ENTER_EXT_ARG = 8;
 const OFF_SQES = 0x1000_0000n;
+const REGISTER_FILES2 = 13;
 const REGISTER_PBUF_RING = 22;
+const RSRC_REGISTER_SPARSE = 1;
+const rsrcRegisterBytes = 32;
 const waitArgumentBytes = 24n;
 const protReadWrite = 3;
 const mapSharedPopulate = 0x8001;
@@ -167,6 +170,14 @@ export class Ring {
     view.setUint16(12, group, true);
     if (syscalls.register(REGISTER, this.fd, REGISTER_PBUF_RING, argument.pointer, 1) < 0)
       throw new RingRefused(errno());
+  }
+
+  /** Makes an empty table for direct descriptors. @returns whether the kernel allows one of that size */
+  registerDescriptors(rows: number): boolean {
+    // struct io_uring_rsrc_register: how many, flags; no descriptors are given.
+    const argument = mapMemory(rsrcRegisterBytes);
+    new Uint32Array(argument.buffer).set([rows, RSRC_REGISTER_SPARSE]);
+    return syscalls.register(REGISTER, this.fd, REGISTER_FILES2, argument.pointer, rsrcRegisterBytes) >= 0;
   }
 
   close(): void {

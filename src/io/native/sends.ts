@@ -51,7 +51,8 @@ export class Sends {
     return false;
   }
 
-  submit(socket: Handle, fd: number): void {
+  /** @param isDirect the socket is known to the ring by its row, and `fd` not needed */
+  submit(socket: Handle, fd: number, isDirect: boolean): void {
     const slot = slotOf(socket);
     const buffer = this.#buffer[slot];
     const low = (this.#pool.low(buffer) >>> 0) + this.#offset[slot];
@@ -59,7 +60,7 @@ export class Sends {
     // The kernel keeps the bytes until the reader takes them all; but a buffer of the pool, when they are short, only if it need not wait.
     const mayWait = !this.#pool.isScarce || this.#pool.isCopy(buffer);
     const flags = MSG_NOSIGNAL | (mayWait ? MSG_WAITALL : MSG_DONTWAIT);
-    this.#operations.send(socket, fd, low | 0, high, this.#length[slot], flags);
+    this.#operations.send(socket, isDirect ? slot : fd, isDirect, low | 0, high, this.#length[slot], flags);
   }
 
   /** The kernel has taken `n` bytes of the send in flight. What is left, or waits next, takes its place. */

@@ -67,6 +67,18 @@ export function socketError(fd: number): number {
   return libc.getsockopt(fd, c.SOL_SOCKET, c.SO_ERROR, intPointer, lengthPointer) < 0 ? errno() : ints[10];
 }
 
+/**
+ * Whether the connection is no more. A send or splice that was cut short by a reset tells how much it moved, not the reset, and
+ * takes the error away: the receive after it returns 0, as if the peer had finished.
+ */
+export function isGone(fd: number): boolean {
+  ints[8] = 4;
+  ints[10] = 0;
+  // The state is the first byte of struct tcp_info.
+  const asked = libc.getsockopt(fd, c.IPPROTO_TCP, c.TCP_INFO, intPointer, lengthPointer);
+  return asked === 0 && (ints[10] & 0xff) === c.TCP_CLOSE;
+}
+
 export function localAddress(fd: number): SocketAddress {
   ints[8] = maxSockaddrBytes;
   libc.getsockname(fd, scratch.pointer, lengthPointer);

@@ -10,6 +10,7 @@ import type { BufferId, DriverEvents, ListenOptions, SocketAddress, SocketOption
 import { type Handle, noHandle, slotOf } from '../handle.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { SHUT_WR } from './constants.ts';
+import { DirectDescriptors } from './direct-descriptors.ts';
 import { errno, libc } from './libc.ts';
 import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
@@ -17,11 +18,11 @@ import { ReceiveRing } from './receive-ring.ts';
 import { Ring } from './ring.ts';
 import { Sends } from './sends.ts';
 import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
-import { localAddress, openConnector, openListener, peerAddress, resetOnClose } from './sockets.ts';
+import { isGone, localAddress, openConnector, openListener, peerAddress, resetOnClose } from './sockets.ts';
 import { type Splice, Splices } from './splices.ts';
 import { Operation, Operations } from './uring-operations.ts';
 
-const { EAGAIN, ENOBUFS, ECANCELED, EINTR, ECONNABORTED } = constants.errno;
+const { EAGAIN, ENOBUFS, ECANCELED, EINTR, ECONNABORTED, ECONNRESET } = constants.errno;
 
 const completionMore = 2;
 
@@ -34,9 +35,10 @@ const Flag = {
   connecting: firstDriverBit << 3,
   receiveArmed: firstDriverBit << 4,
   sending: firstDriverBit << 5,
-  acceptArmed: firstDriverBit << 7,
-  pollingIn: firstDriverBit << 8,
-  pollingOut: firstDriverBit << 9,
+  acceptArmed: firstDriverBit << 6,
+  pollingIn: firstDriverBit << 7,
+  pollingOut: firstDriverBit << 8,
+  registering: firstDriverBit << 9,
   /** The receive is being cancelled. */
   cancelled: firstDriverBit << 10,
   /** Input has ended: no receive will be armed again. */
@@ -45,10 +47,18 @@ const Flag = {
   shutdown: firstDriverBit << 13,
   closing: firstDriverBit << 14,
   /** `listening` was delivered. */
-  announced: firstDriverBit << 6,
+  announced: firstDriverBit << 15,
+  /** The ring knows the socket by its row: it is sent to without its descriptor. */
+  direct: firstDriverBit << 16,
 } as const;
 const inKernel =
-  Flag.connecting | Flag.receiveArmed | Flag.sending | Flag.acceptArmed | Flag.pollingIn | Flag.pollingOut;
+  Flag.connecting |
+  Flag.receiveArmed |
+  Flag.sending |
+  Flag.acceptArmed |
+  Flag.pollingIn |
+  Flag.pollingOut |
+  Flag.registering;
 const receiving = Flag.receiveArmed | Flag.cancelled;
 const inputBusy = Flag.receiveArmed | Flag.pollingIn | Flag.inputOver | Flag.over | Flag.connecting;
 
@@ -76,6 +86,7 @@ export class UringDriver implements NativeDriver {
   readonly #ring: Ring;
   readonly #operations: Operations;
   readonly #sends: Sends;
+  readonly #direct: DirectDescriptors;
   readonly #receives: ReceiveRing;
 
   readonly #held: (Held | undefined)[] = [];
@@ -93,6 +104,7 @@ export class UringDriver implements NativeDriver {
     this.#ring = new Ring(entries);
     this.#operations = new Operations(this.#ring);
     this.#pool = new BufferPool({ bytes: bufferBytes, step: 64, limit: buffers, debug });
+    this.#direct = new DirectDescriptors(this.#ring);
     this.#sends = new Sends(this.#pool, this.#operations);
     this.#receives = new ReceiveRing(this.#ring, this.#pool);
     if (wake) this.#armWake();
@@ -244,6 +256,8 @@ export class UringDriver implements NativeDriver {
         return this.#readable(handle);
       case Operation.pollOut:
         return this.#writable(handle);
+      case Operation.register:
+        return this.#registered(handle, result);
       case Operation.close:
         this.#events.closed(handle);
         this.#sockets.handles.release(handle);
@@ -266,9 +280,7 @@ export class UringDriver implements NativeDriver {
       else this.#hold(handle, buffer, result);
     } else if (result === -ENOBUFS) this.#receives.ranOut();
     else if (result !== -ECANCELED && result !== -EINTR) {
-      this.#sockets.flags[slot] |= Flag.inputOver;
-      if (result < 0) this.#sockets.fail(handle, -result);
-      else this.#sockets.queue(handle);
+      this.#inputOver(handle, -result);
     }
     if (flags & completionMore) return;
     if (this.#sockets.flags[slot] & Flag.closing) this.#closeWhenIdle(handle);
@@ -276,8 +288,21 @@ export class UringDriver implements NativeDriver {
     else this.#armReceive(handle);
   }
 
+  /** Nothing more will be received: the peer has finished, or the connection has failed. */
+  #inputOver(handle: Handle, failure: number): void {
+    const slot = slotOf(handle);
+    this.#sockets.flags[slot] |= Flag.inputOver;
+    if (failure !== 0) this.#sockets.fail(handle, failure);
+    else if (this.pending(handle) > 0 && isGone(this.#sockets.fd[slot])) this.#sockets.fail(handle, ECONNRESET);
+    else this.#sockets.queue(handle);
+  }
+
   #hold(handle: Handle, buffer: BufferId, length: number): void {
     const slot = slotOf(handle);
+    if (this.#sockets.failure[slot] !== 0) {
+      this.#pool.give(buffer);
+      return this.#sockets.queue(handle);
+    }
     this.#held[slot] ??= { buffers: [], lengths: [] };
     const { buffers, lengths } = this.#held[slot];
     buffers.push(this.#pool.isScarce ? this.#pool.copyOut(buffer, 0, length) : buffer);
@@ -294,6 +319,8 @@ export class UringDriver implements NativeDriver {
     if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
     if (result < 0 && result !== -EAGAIN && result !== -EINTR) {
       this.#sends.drop(slot);
+      // Whether reading is on or off: who waits for the bytes to be sent must hear of it.
+      this.#dropHeld(slot);
       return this.#sockets.fail(handle, -result);
     }
     this.#sends.took(slot, Math.max(0, result));
@@ -346,6 +373,13 @@ export class UringDriver implements NativeDriver {
     this.#events.connected(handle);
   }
 
+  #registered(handle: Handle, result: number): void {
+    const slot = slotOf(handle);
+    this.#sockets.flags[slot] &= ~Flag.registering;
+    if (result === 1) this.#sockets.flags[slot] |= Flag.direct;
+    if (this.#sockets.flags[slot] & Flag.closing) this.#closeWhenIdle(handle);
+  }
+
   // ---- bytes that go through a pipe -----------------------------------------------------------------------------------
 
   #readable(handle: Handle): void {
@@ -380,9 +414,7 @@ export class UringDriver implements NativeDriver {
 
   #filledNothing(handle: Handle, failure: number): void {
     if (failure === EAGAIN || failure === EINTR) return;
-    this.#sockets.flags[slotOf(handle)] |= Flag.inputOver;
-    if (failure === 0) this.#sockets.queue(handle);
-    else this.#sockets.fail(handle, failure);
+    this.#inputOver(handle, failure);
   }
 
   /** @returns whether the pipe is empty now; if not, it goes on when the send in flight is done, or there is room again */
@@ -412,7 +444,9 @@ export class UringDriver implements NativeDriver {
     if (this.#sockets.flags[slot] & Flag.listening) return this.#stepListener(handle);
     this.#deliverHeld(handle);
     if (!this.#sockets.isOpen(handle)) return;
-    if (this.#sockets.failure[slot] !== 0 && !this.#held[slot]) return this.#deliverFailure(handle);
+    // What is held comes first, unless somebody waits for bytes to be sent that never will be.
+    const isDead = this.#sockets.failure[slot] !== 0 && (!this.#held[slot] || this.pending(handle) > 0);
+    if (isDead) return this.#deliverFailure(handle);
     const readable = this.#sockets.flags[slot] & (Flag.reading | Flag.inputOver | Flag.ended);
     if (readable === (Flag.reading | Flag.inputOver) && !this.#held[slot]) {
       this.#sockets.flags[slot] |= Flag.ended;
@@ -483,8 +517,12 @@ export class UringDriver implements NativeDriver {
 
   #submitSend(handle: Handle): void {
     const slot = slotOf(handle);
+    const isDirect = (this.#sockets.flags[slot] & Flag.direct) !== 0;
     this.#sockets.flags[slot] |= Flag.sending;
-    this.#sends.submit(handle, this.#sockets.fd[slot]);
+    this.#sends.submit(handle, this.#sockets.fd[slot], isDirect);
+    if (isDirect || !this.#direct.isDue(slot)) return;
+    this.#sockets.flags[slot] |= Flag.registering;
+    this.#operations.register(handle, this.#sockets.fd[slot]);
   }
 
   /** A call of its own: the ring would hand it to a kernel thread, which is much dearer. */
@@ -514,6 +552,9 @@ export class UringDriver implements NativeDriver {
     const slot = slotOf(handle);
     if (!(this.#sockets.flags[slot] & Flag.closing) || this.#sockets.flags[slot] & inKernel) return;
     this.#sends.drop(slot);
+    // While its row is registered the socket would stay open.
+    if (this.#sockets.flags[slot] & Flag.direct) this.#operations.unregister(handle);
+    this.#direct.forget(slot);
     // `closed` always comes by this way, once.
     this.#operations.close(handle, this.#sockets.fd[slot]);
     this.#sockets.fd[slot] = -1;

@@ -4,7 +4,7 @@
  * Every entry carries the socket's handle and, to tell completions apart, a tag: its {@link Operation}.
  */
 import type { SocketAddress } from '../driver.ts';
-import type { Handle } from '../handle.ts';
+import { type Handle, slotOf } from '../handle.ts';
 import { POLLIN, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK } from './constants.ts';
 import { receiveGroup } from './receive-ring.ts';
 import type { Ring } from './ring.ts';
@@ -22,6 +22,8 @@ export const Operation = {
   cancel: 7,
   close: 8,
   read: 9,
+  register: 10,
+  unregister: 11,
 } as const;
 
 /** Opcodes with their flags and priority: the first word of an entry. */
@@ -31,7 +33,10 @@ const cancelWord = 14;
 const connectWord = 16;
 const closeWord = 19;
 const readWord = 22;
+const filesUpdateWord = 20;
 const sendWord = 26;
+/** With IOSQE_FIXED_FILE: the row of a direct descriptor stands in place of the descriptor. */
+const sendDirectWord = sendWord | (1 << 8);
 /** With IOSQE_BUFFER_SELECT and IORING_RECV_MULTISHOT. */
 const receiveMultishotWord = 27 | (0x20 << 8) | (2 << 16);
 /** IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD */
@@ -47,10 +52,12 @@ const bufferGroup = 10;
 export class Operations {
   readonly #ring: Ring;
   readonly #entry: Int32Array;
+  readonly #scratch: Int32Array;
 
   constructor(ring: Ring) {
     this.#ring = ring;
     this.#entry = ring.entry;
+    this.#scratch = new Int32Array(ring.scratch.buffer);
   }
 
   accept(listener: Handle, fd: number): void {
@@ -73,14 +80,36 @@ export class Operations {
     this.#entry[at + bufferGroup] = receiveGroup;
   }
 
-  /** @param low @param high halves of the address of the bytes, which stay there until completion */
-  send(socket: Handle, fd: number, low: number, high: number, bytes: number, flags: number): void {
-    const at = this.#ring.prepare(sendWord, fd, Operation.send, socket);
+  /**
+   * @param low @param high halves of the address of the bytes, which stay there until completion
+   * @param isDirect `fd` is the row of a registered socket
+   */
+  send(socket: Handle, fd: number, isDirect: boolean, low: number, high: number, bytes: number, flags: number): void {
+    const at = this.#ring.prepare(isDirect ? sendDirectWord : sendWord, fd, Operation.send, socket);
     const entry = this.#entry;
     entry[at + addressLow] = low;
     entry[at + addressHigh] = high;
     entry[at + length] = bytes;
     entry[at + operationFlags] = flags;
+  }
+
+  /** Makes the socket known by its row. The result is 1 when that is done. */
+  register(socket: Handle, fd: number): void {
+    this.#updateRow(Operation.register, socket, fd);
+  }
+
+  unregister(socket: Handle): void {
+    this.#updateRow(Operation.unregister, socket, -1);
+  }
+
+  #updateRow(tag: number, socket: Handle, fd: number): void {
+    const ring = this.#ring;
+    const at = ring.prepare(filesUpdateWord, -1, tag, socket);
+    const offset = ring.scratchOffset(at);
+    this.#scratch[offset >> 2] = fd;
+    this.#entry[at + 2] = slotOf(socket);
+    this.#setAddress(at, ring.scratch.pointer + BigInt(offset));
+    this.#entry[at + length] = 1;
   }
 
   /** Once, also when there is something already. */

@@ -1,0 +1,41 @@
+/**
+ * Sockets the ring knows by their row, so that the kernel need not look the descriptor up, and count it, for every send.
+ *
+ * It takes an operation to register one and another to take it back, so only a socket that has sent some times is registered.
+ * The table keeps a socket open: it is taken back before the descriptor is closed. Before Linux 6.13 the kernel could put that off
+ * for as long as any send waited for its reader, and a FIN with it; so older ones do without. Source: io_uring_register(2).
+ */
+import { release } from 'node:os';
+import type { Ring } from './ring.ts';
+
+/** The kernel allows no larger table than the process may have open files. */
+const sizes = [32_768, 8192, 1024];
+const sendsBefore = 16;
+
+export class DirectDescriptors {
+  /** Sends of sockets not registered yet, up to {@link sendsBefore}. */
+  readonly #sends: Uint8Array;
+
+  constructor(ring: Ring) {
+    const size = releasesAtOnce(release()) ? sizes.find(rows => ring.registerDescriptors(rows)) : undefined;
+    this.#sends = new Uint8Array(size ?? 0);
+  }
+
+  /** Counts a send. @returns whether the socket is to be registered now */
+  isDue(slot: number): boolean {
+    // Also for a slot beyond the table: undefined is not equal to anything.
+    if (this.#sends[slot] === sendsBefore) return false;
+    return ++this.#sends[slot] === sendsBefore;
+  }
+
+  /** The slot is free for another socket. */
+  forget(slot: number): void {
+    this.#sends[slot] = 0;
+  }
+}
+
+/** @param version as `uname -r` says: 6.13.2-amd64 */
+export function releasesAtOnce(version: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 6 || (Number(major) === 6 && Number(minor) >= 13);
+}
