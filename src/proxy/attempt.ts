@@ -13,6 +13,7 @@ import { showErrno } from '../io/errno.ts';
 import type { WorkerContext } from './context.ts';
 import type { RouteSpec } from './messages.ts';
 import type { Endpoint } from './route.ts';
+import { isShortage } from './shortages.ts';
 
 /** In the order of the `cause` label of `l5d:balancer:connection:failure`. */
 export const failureCauses = ['timeout', 'refused', 'other'] as const;
@@ -50,7 +51,7 @@ export function attemptFailed(
   cells.add(route.cells.failure + causeOf(errno), 1);
   cells.add(endpoint.cells.failures, 1);
   cells.observe(route.cells.latencyUs, latencyMs * 1000);
-  if (isOurs(errno)) {
+  if (isShortage(errno)) {
     if (probing) releaseProbe(endpoints, endpoint.slot);
     context.shortage('cannot connect to endpoints', errno);
   } else if (recordFailure(endpoints, endpoint.slot, driver.now(), route.client.failFast, context.random)) {
@@ -78,12 +79,6 @@ export function connectionEnded(
 
 const show = ({ router, dst }: RouteSpec, endpoint: Endpoint): string =>
   `router ${router}, ${dst}: endpoint ${showAddress(endpoint)}`;
-
-/** The attempt never left this machine, for want of descriptors, ports or memory: no endpoint is to blame. */
-function isOurs(errno: number): boolean {
-  const { EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM } = constants.errno;
-  return [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM].includes(errno);
-}
 
 function causeOf(errno: number): number {
   if (errno === constants.errno.ETIMEDOUT) return 0;

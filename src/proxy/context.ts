@@ -13,7 +13,8 @@ export type Session = number;
 /** Ids in a worker's {@link Deadlines}. */
 export const housekeepingDeadline = 0;
 export const recordsDeadline = 1;
-export const firstSessionDeadline = 2;
+export const shortageDeadline = 2;
+export const firstSessionDeadline = 3;
 
 export interface WorkerContext {
   readonly driver: Driver;
@@ -29,6 +30,6 @@ export interface WorkerContext {
   /** Where records of ended sessions go; null while nobody wants them. */
   recorder: RecordSink | null;
   readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;
-  /** The machine lacks descriptors, ports or memory for what `text` says cannot be done; told now and then, not each time. */
+  /** The machine lacks descriptors, ports or memory for what `text` says cannot be done. */
   readonly shortage: (text: string, errno: number) => void;
 }

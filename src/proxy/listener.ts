@@ -20,7 +20,9 @@ export class Listener {
   closed = false;
   /** Sockets accepted when there was no place left, oldest first. */
   readonly queue: Handle[] = [];
+  /** There is no place left. */
   #gateShut = false;
+  #isPaused = false;
   readonly #driver: Driver;
   readonly #counts: Int32Array;
 
@@ -65,12 +67,19 @@ export class Listener {
     if (!this.#gateShut || this.closed || this.queue.length > 0) return;
     if (Atomics.load(this.#counts, this.spec.active) >= this.spec.maxConcurrency) return;
     this.#gateShut = false;
-    this.#driver.accepting(this.handle, true);
+    if (!this.#isPaused) this.#driver.accepting(this.handle, true);
+  }
+
+  /** Accepts nobody, whatever room there is, until it is turned off again. */
+  pause(on: boolean): void {
+    if (this.closed || on === this.#isPaused) return;
+    this.#isPaused = on;
+    if (!this.#gateShut) this.#driver.accepting(this.handle, !on);
   }
 
   #shut(): void {
     if (this.#gateShut || this.closed) return;
     this.#gateShut = true;
-    this.#driver.accepting(this.handle, false);
+    if (!this.#isPaused) this.#driver.accepting(this.handle, false);
   }
 }

@@ -12,18 +12,23 @@ import { showErrno } from '../io/errno.ts';
 import type { Handle } from '../io/handle.ts';
 import { Cells } from '../metrics/cells.ts';
 import { type BulkProof, defaultBulkProof } from './bulk.ts';
-import { firstSessionDeadline, housekeepingDeadline, recordsDeadline, type WorkerContext } from './context.ts';
+import {
+  firstSessionDeadline,
+  housekeepingDeadline,
+  recordsDeadline,
+  shortageDeadline,
+  type WorkerContext,
+} from './context.ts';
 import { Listener } from './listener.ts';
 import type { Down, Link, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from './messages.ts';
 import { indexOf, kindOf, Owner, Owners } from './owners.ts';
 import { Recorder } from './recorder.ts';
 import { Route } from './route.ts';
 import { Sessions } from './session.ts';
+import { Shortages } from './shortages.ts';
 import { Spares } from './spares.ts';
 
 const housekeepingMs = 1_000;
-/** Least time between two notices of a shortage. */
-const shortageNoticeMs = 10_000;
 
 export interface WorkerOptions {
   /** 0 … workers - 1. */
@@ -42,6 +47,7 @@ export class Worker implements DriverEvents {
   readonly #workers: number;
   readonly #sessions: Sessions;
   readonly #spares: Spares;
+  readonly #shortages: Shortages;
   /** By id, until their sockets are closed. */
   readonly #listeners = new Map<number, Listener>();
   readonly #routes = new Map<RouteId, Route>();
@@ -49,7 +55,6 @@ export class Worker implements DriverEvents {
   readonly #crowded = new Set<Listener>();
   #drainUntil = Number.POSITIVE_INFINITY;
   #draining = false;
-  #lastShortage = Number.NEGATIVE_INFINITY;
 
   constructor({ index, workers, memory, link, createDriver, random, bulk = defaultBulkProof }: WorkerOptions) {
     this.#link = link;
@@ -66,8 +71,11 @@ export class Worker implements DriverEvents {
       bulk,
       recorder: null,
       notice: (level, text) => link.post({ type: 'notice', level, text }),
-      shortage: (text, errno) => this.#shortage(text, errno),
+      shortage: (text, errno) => this.#shortages.met(text, errno),
     };
+    this.#shortages = new Shortages(this.#context, on => {
+      for (const listener of this.#listeners.values()) listener.pause(on);
+    });
     this.#spares = new Spares(this.#context, index, workers);
     this.#sessions = new Sessions(this.#context, this.#spares);
     this.#context.deadlines.set(housekeepingDeadline, driver.now() + housekeepingMs);
@@ -127,7 +135,9 @@ export class Worker implements DriverEvents {
       reusePort: this.#workers > 1,
       socket: { keepAliveSecs: spec.keepAliveSecs },
     });
-    this.#listeners.set(spec.id, new Listener(spec, route, handle, driver, counts));
+    const listener = new Listener(spec, route, handle, driver, counts);
+    if (this.#shortages.isPaused) listener.pause(true);
+    this.#listeners.set(spec.id, listener);
     owners.set(handle, Owner.listener, spec.id);
   }
 
@@ -206,16 +216,6 @@ export class Worker implements DriverEvents {
       this.#drained(0);
     }
     driver.wakeAt(deadlines.next());
-  }
-
-  #shortage(text: string, errno: number): void {
-    const { driver, notice } = this.#context;
-    const now = driver.now();
-    if (now - this.#lastShortage < shortageNoticeMs) return;
-    this.#lastShortage = now;
-    const { EMFILE, ENFILE } = constants.errno;
-    const advice = errno === EMFILE || errno === ENFILE ? '; raise the limit of open files' : '';
-    notice('error', `${text}: ${showErrno(errno)}${advice}`);
   }
 
   #admitQueued(): void {
@@ -345,6 +345,7 @@ export class Worker implements DriverEvents {
     for (let id = deadlines.due(now); id >= 0; id = deadlines.due(now)) {
       if (id >= firstSessionDeadline) this.#sessions.due(id - firstSessionDeadline);
       else if (id === recordsDeadline) this.#context.recorder?.flush();
+      else if (id === shortageDeadline) this.#shortages.over();
       else this.#housekeep(now);
     }
     this.#rearm();

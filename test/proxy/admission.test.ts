@@ -70,6 +70,38 @@ test('a listener that is closed turns away who waits for a place', () => {
   finish();
 });
 
+test('while something is lacking nobody is accepted, and again when nothing was for a tenth of a second', () => {
+  const { relay, driver, client, finish } = fakeRelay({ upstreams: [1001], listener: { maxConcurrency: 3 } });
+  const [listener] = driver.listeners;
+  client();
+  const fails = (): void => {
+    for (const attempt of driver.upstreams()) attempt.outcome = EMFILE;
+    driver.settle();
+  };
+  fails();
+  assert.equal(listener.accepting, false);
+  driver.advance(60);
+  fails();
+  driver.advance(60);
+  assert.equal(listener.accepting, false, 'the pause counts from the last time');
+  for (const attempt of driver.upstreams()) attempt.outcome = 0;
+  driver.settle();
+  driver.advance(100);
+  assert.equal(listener.accepting, true);
+  // Room and pause are two gates.
+  driver.acceptFailed(listener, EMFILE);
+  assert.equal(listener.accepting, false);
+  client();
+  client();
+  driver.advance(100);
+  assert.equal(listener.accepting, false, 'it is full');
+  relay.adjust({ maxConcurrency: 10 });
+  assert.equal(listener.accepting, true);
+  driver.acceptFailed(listener, ECONNABORTED);
+  assert.equal(listener.accepting, true, 'a client that was gone before it was accepted is no shortage');
+  finish();
+});
+
 test('a shortage is told at once, then every ten seconds, and no endpoint is blamed for it', () => {
   const { relay, driver, client, finish } = fakeRelay({
     upstreams: [1001],

@@ -8,9 +8,8 @@ import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK, SPLICE_F_MOVE, SPLICE_F_NONBLOCK }
 import { libc, nullPointer } from './libc.ts';
 import { mapMemory } from './memory.ts';
 
-/** What a pipe is asked to hold. A kernel short of pipe memory keeps to its own size, which works as well. */
-const pipeBytes = 256 * 1024;
-const mostAtOnce = 1024 * 1024;
+/** What a pipe is asked to hold, and what is moved at a time. A kernel short of pipe memory keeps to its own size, which is slower. */
+const pipeBytes = 1024 * 1024;
 const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 export class Pipe {
@@ -26,7 +25,7 @@ export class Pipe {
 
   /** Moves what a socket has received into the empty pipe. @returns as read(2) */
   fill(socket: number): number {
-    const moved = libc.splice(socket, nullPointer, this.#writeEnd, nullPointer, mostAtOnce, flags);
+    const moved = libc.splice(socket, nullPointer, this.#writeEnd, nullPointer, pipeBytes, flags);
     if (moved > 0) this.bytes += moved;
     return moved;
   }

@@ -1,0 +1,64 @@
+/**
+ * What a worker does when the machine has no descriptors, ports or memory left: it says so, now and then, and accepts nobody for a
+ * moment, so that what sessions give back goes to those that wait to connect. They could not be served otherwise, nor could the new.
+ */
+import { constants } from 'node:os';
+import type { Deadlines } from '../io/deadlines.ts';
+import type { Driver } from '../io/driver.ts';
+import { showErrno } from '../io/errno.ts';
+import { shortageDeadline, type WorkerContext } from './context.ts';
+
+/** Least time between two notices. */
+const noticeEveryMs = 10_000;
+/** Counted from the last time that something was lacking. */
+const pauseMs = 100;
+
+export class Shortages {
+  readonly #driver: Driver;
+  readonly #deadlines: Deadlines;
+  readonly #notice: WorkerContext['notice'];
+  readonly #pause: (on: boolean) => void;
+  #lastNotice = Number.NEGATIVE_INFINITY;
+  #isPaused = false;
+
+  /** @param pause stops all listeners from accepting, or lets them again */
+  constructor({ driver, deadlines, notice }: Shared, pause: (on: boolean) => void) {
+    this.#driver = driver;
+    this.#deadlines = deadlines;
+    this.#notice = notice;
+    this.#pause = pause;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** @param text what cannot be done; @param errno why, for want of something or not */
+  met(text: string, errno: number): void {
+    const now = this.#driver.now();
+    if (isShortage(errno)) {
+      this.#deadlines.set(shortageDeadline, now + pauseMs);
+      if (!this.#isPaused) this.#pause(true);
+      this.#isPaused = true;
+    }
+    if (now - this.#lastNotice < noticeEveryMs) return;
+    this.#lastNotice = now;
+    const { EMFILE, ENFILE } = constants.errno;
+    const advice = errno === EMFILE || errno === ENFILE ? '; raise the limit of open files' : '';
+    this.#notice('error', `${text}: ${showErrno(errno)}${advice}`);
+  }
+
+  /** Nothing was lacking for a while. */
+  over(): void {
+    this.#isPaused = false;
+    this.#pause(false);
+  }
+}
+
+/** It never left this machine, for want of descriptors, ports or memory: no endpoint is to blame. */
+export function isShortage(errno: number): boolean {
+  const { EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM } = constants.errno;
+  return [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM].includes(errno);
+}
+
+type Shared = Pick<WorkerContext, 'driver' | 'deadlines' | 'notice'>;
