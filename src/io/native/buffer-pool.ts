@@ -36,6 +36,8 @@ export class BufferPool {
     this.bytes = options.bytes;
     this.#options = options;
     this.#owned = options.debug ? [] : undefined;
+    // Copies come after them: an array with a gap would become a hash table, and be one for ever.
+    for (let id = 0; id < options.limit; id++) this.#set(id, noBytes, 0n);
   }
 
   /** @returns a buffer, or -1 when the limit is reached */

@@ -60,14 +60,14 @@ export class EpollDriver implements NativeDriver {
   readonly #onWake: () => void;
   readonly #pool: BufferPool;
   readonly #sockets = new SocketTable();
-  readonly #splices = new Splices();
+  readonly #splices = new Splices(this.#sockets);
   readonly #epoll: number;
   readonly #ready = mapMemory(eventsPerWait * 16);
   readonly #readyInts = new Int32Array(this.#ready.buffer);
   readonly #control = mapMemory(16);
   readonly #controlInts = new Int32Array(this.#control.buffer);
 
-  readonly #waiting: (WaitingWrites | undefined)[] = [];
+  readonly #waiting = this.#sockets.column<WaitingWrites>();
 
   #closed: Handle[] = [];
   #starved: Handle[] = [];

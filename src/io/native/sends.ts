@@ -6,7 +6,7 @@ import type { Handle } from '../handle.ts';
 import { slotOf } from '../handle.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from './constants.ts';
-import { longer } from './socket-table.ts';
+import { longer, type SocketTable } from './socket-table.ts';
 import type { Operations } from './uring-operations.ts';
 import { WaitingWrites } from './waiting-writes.ts';
 
@@ -17,9 +17,10 @@ export class Sends {
   #buffer = new Int32Array(0);
   #offset = new Int32Array(0);
   #length = new Int32Array(0);
-  readonly #waiting: (WaitingWrites | undefined)[] = [];
+  readonly #waiting: (WaitingWrites | undefined)[];
 
-  constructor(pool: BufferPool, operations: Operations) {
+  constructor(sockets: SocketTable, pool: BufferPool, operations: Operations) {
+    this.#waiting = sockets.column();
     this.#pool = pool;
     this.#operations = operations;
   }

@@ -27,10 +27,21 @@ export class SocketTable {
   #work: Handle[] = [];
   #otherWork: Handle[] = [];
   readonly #onGrow: (rows: number) => void;
+  readonly #columns: undefined[][] = [];
 
   /** @param onGrow told the new number of rows, for columns of a driver's own */
   constructor(onGrow: (rows: number) => void = () => {}) {
     this.#onGrow = onGrow;
+  }
+
+  /**
+   * A column for what few sockets have. It has a place for every row from the start: an array that is first written to far beyond
+   * its end becomes a hash table, and is one for ever.
+   */
+  column<T>(): (T | undefined)[] {
+    const column: undefined[] = [];
+    this.#columns.push(column);
+    return column;
   }
 
   /**
@@ -93,6 +104,7 @@ export class SocketTable {
     this.fd = longer(this.fd, rows);
     this.flags = longer(this.flags, rows);
     this.failure = longer(this.failure, rows);
+    for (const column of this.#columns) while (column.length < rows) column.push(undefined);
     this.#onGrow(rows);
   }
 }

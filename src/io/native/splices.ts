@@ -6,6 +6,7 @@
  */
 import { type Handle, slotOf } from '../handle.ts';
 import { type Pipe, PipePool } from './pipes.ts';
+import type { SocketTable } from './socket-table.ts';
 
 /** Less at a time, so often in a row, is not bulk any more. */
 const bulkBytes = 8 * 1024;
@@ -23,9 +24,14 @@ export interface Splice {
 
 export class Splices {
   readonly #pipes = new PipePool({ limit: 256, kept: 32 });
-  readonly #from: (Splice | undefined)[] = [];
-  readonly #into: (Splice | undefined)[] = [];
+  readonly #from: (Splice | undefined)[];
+  readonly #into: (Splice | undefined)[];
   #count = 0;
+
+  constructor(sockets: SocketTable) {
+    this.#from = sockets.column();
+    this.#into = sockets.column();
+  }
 
   /** @returns false when there is no pipe, or one of the two is spliced already */
   begin(from: Handle, to: Handle): boolean {

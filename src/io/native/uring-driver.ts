@@ -81,7 +81,7 @@ export class UringDriver implements NativeDriver {
   readonly #wake: NativeDriverOptions['wake'];
   readonly #wakeMemory = mapMemory(8);
   readonly #sockets = new SocketTable(rows => this.#sends.grow(rows));
-  readonly #splices = new Splices();
+  readonly #splices = new Splices(this.#sockets);
   readonly #pool: BufferPool;
   readonly #ring: Ring;
   readonly #operations: Operations;
@@ -89,8 +89,9 @@ export class UringDriver implements NativeDriver {
   readonly #direct: DirectDescriptors;
   readonly #receives: ReceiveRing;
 
-  readonly #held: (Held | undefined)[] = [];
-  readonly #parked: (number[] | undefined)[] = [];
+  readonly #held = this.#sockets.column<Held>();
+  /** Descriptors accepted after a listener was told to stop. */
+  readonly #parked = this.#sockets.column<number[]>();
 
   #starved: Handle[] = [];
   #retryAcceptAt = Number.POSITIVE_INFINITY;
@@ -105,7 +106,7 @@ export class UringDriver implements NativeDriver {
     this.#operations = new Operations(this.#ring);
     this.#pool = new BufferPool({ bytes: bufferBytes, step: 64, limit: buffers, debug });
     this.#direct = new DirectDescriptors(this.#ring);
-    this.#sends = new Sends(this.#pool, this.#operations);
+    this.#sends = new Sends(this.#sockets, this.#pool, this.#operations);
     this.#receives = new ReceiveRing(this.#ring, this.#pool);
     if (wake) this.#armWake();
   }
