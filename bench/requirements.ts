@@ -28,6 +28,12 @@ export const forSystemCalls: readonly Requirement[] = [
   { package: 'strace', isThere: () => findProgram('strace') !== undefined },
 ];
 
+/** Of bench/profile.ts. */
+export const forProfiles: readonly Requirement[] = [
+  ...redis,
+  { package: 'linux-perf', isThere: () => findProgram('perf') !== undefined },
+];
+
 /** @returns what is missing and the line to type, or undefined when all is there. */
 export function missingPackages(requirements: readonly Requirement[]): string | undefined {
   const missing = requirements.filter(({ isThere }) => !isThere()).map(requirement => requirement.package);
