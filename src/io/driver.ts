@@ -94,6 +94,8 @@ export interface Driver {
    */
   keep(buffer: BufferId, offset: number, length: number): BufferId;
   release(buffer: BufferId): void;
+  /** A chunk with a copy of bytes of one's own, to be written. */
+  wrap(bytes: Uint8Array): BufferId;
   /** `ip:port` of the other end, or '' when the kernel no longer knows. */
   peer(socket: Handle): string;
   /** Sockets and listeners not yet `closed`, and buffers not yet given back: 0 and 0 at the end, or something leaks. */

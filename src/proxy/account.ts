@@ -16,7 +16,6 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
   const { cells } = context;
   const listener = table.listener[s] as Listener;
   const spec = table.specOf(s);
-  const route = table.routeOf(s).spec;
   const own = spec.cells;
   const streamed = table.connectedAt[s] > 0;
   const { legacy } = ends[code];
@@ -35,7 +34,7 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
     at: Date.now() - Math.round(now - table.acceptedAt[s]),
     router: spec.router,
     server: listener.address,
-    dst: route.dst,
+    dst: table.route[s]?.spec.dst ?? '',
     client: table.peer[s],
     endpoint: endpoint ? showAddress(endpoint) : null,
     branch: table.branch[s]?.id ?? null,
@@ -52,8 +51,11 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
 
 /** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */
 function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
-  const { dst, target } = table.routeOf(s).spec;
   const { text } = ends[code];
+  if (table.refusal[s] !== '') return table.refusal[s];
+  const spec = table.route[s]?.spec;
+  if (!spec) return text;
+  const { dst, target } = spec;
   switch (code) {
     case 'NN':
       return target.state === 'negative' ? target.reason : text;

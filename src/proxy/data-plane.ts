@@ -26,6 +26,8 @@ export interface DataPlaneOptions {
   /** Portable when not given. */
   readonly driver?: DriverKind;
   readonly records: (records: readonly ConnectionRecord[]) => void;
+  /** A client of the listener names a server that its worker knows nothing of: to be answered by {@link DataPlane.named}, always. */
+  readonly asked?: (listener: number, name: string) => void;
   readonly died: (error: Error) => void;
 }
 
@@ -144,6 +146,16 @@ export class DataPlane {
     return generation;
   }
 
+  /** Where a server name of a listener leads: a route that is published, or null to refuse those who asked. */
+  named(listener: number, name: string, route: RouteId | null): void {
+    this.#tell({ type: 'named', listener, name, route });
+  }
+
+  /** The next client that names it asks. */
+  unnamed(listener: number, name: string): void {
+    this.#tell({ type: 'unnamed', listener, name });
+  }
+
   record(dropped: Cell | null): void {
     for (const i of this.#workers.keys()) {
       const recording = dropped === null ? null : { inFlight: this.#inFlight[i], dropped };
@@ -239,6 +251,7 @@ export class DataPlane {
   #hear(worker: number, message: Up): void {
     if (message.type === 'applied') this.#workers[worker].applied = message.generation;
     else if (message.type === 'notice') this.#options.log[message.level](message.text);
+    else if (message.type === 'asked' && !this.#stopping) this.#options.asked?.(message.listener, message.name);
     else if (message.type === 'records') {
       Atomics.sub(this.#counts, this.#inFlight[worker], message.records.length);
       this.#options.records(message.records);

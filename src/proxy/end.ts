@@ -1,9 +1,9 @@
 /**
  * Why a session ended: a pair of letters, *when* and *who*, in the manner of HAProxy's tcplog. Every session ends with exactly one.
  *
- * when: N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
+ * when: G greeting (the ClientHello that names the server is being read), N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
  * who:  C client, U upstream, N naming, T a timeout, L the lifetime limit, D drain (the proxy stops), R a resource limit,
- *       I an internal error
+ *       P the protocol (not TLS, or without the name that is needed), I an internal error
  */
 interface End {
   readonly text: string;
@@ -13,6 +13,10 @@ interface End {
 
 export const ends = {
   '--': { text: 'both sides finished', legacy: null },
+  GC: { text: 'the client left before it had said which server it wants', legacy: 'other' },
+  GP: { text: 'refused: no ClientHello, or one without a server name', legacy: 'other' },
+  GT: { text: 'no whole ClientHello within helloTimeoutMs', legacy: 'timeout' },
+  GD: { text: 'cut off before it was known which server it wants, because the proxy stopped', legacy: 'other' },
   NC: { text: 'the client left before the destination was known', legacy: 'other' },
   NN: { text: 'the name has no endpoint: it names nothing, or an empty set', legacy: 'other' },
   NT: { text: 'the destination was not known within connectTimeoutMs', legacy: 'timeout' },

@@ -12,7 +12,8 @@ import type { Route } from './route.ts';
 
 export class Listener {
   spec: ListenerSpec;
-  route: Route;
+  /** Null: whoever names no server, or one that means nothing, is refused. */
+  route: Route | null;
   readonly handle: Handle;
   /** The bound `ip:port`; empty until it listens. */
   address = '';
@@ -26,7 +27,7 @@ export class Listener {
   readonly #driver: Driver;
   readonly #counts: Int32Array;
 
-  constructor(spec: ListenerSpec, route: Route, handle: Handle, driver: Driver, counts: Int32Array) {
+  constructor(spec: ListenerSpec, route: Route | null, handle: Handle, driver: Driver, counts: Int32Array) {
     this.spec = spec;
     this.route = route;
     this.handle = handle;
@@ -35,7 +36,7 @@ export class Listener {
   }
 
   /** New settings for new sessions; the socket and the count stay. */
-  adjust(spec: ListenerSpec, route: Route): void {
+  adjust(spec: ListenerSpec, route: Route | null): void {
     this.spec = spec;
     this.route = route;
     this.retryGate();

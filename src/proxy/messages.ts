@@ -27,7 +27,13 @@ export interface ListenerSpec {
   readonly bufferSizeBytes: number;
   /** `rt` and `srv_addr` of its metrics and access log. */
   readonly router: string;
-  readonly route: RouteId;
+  /**
+   * Where its connections lead. Where it routes by server name: those of clients that name none, or a name that means nothing; null
+   * when they are refused.
+   */
+  readonly route: RouteId | null;
+  /** Read the ClientHello first, and route by the name in it. */
+  readonly sni: SniSpec | null;
   /** From accept to an upstream connection: naming, waiting and all attempts. */
   readonly connectTimeoutMs: number;
   /** Infinity for no limit; each session's own is drawn from [1 - jitter, 1] × this. */
@@ -38,6 +44,12 @@ export interface ListenerSpec {
   readonly maxConcurrency: number;
   readonly active: SharedCount;
   readonly cells: ListenerCells;
+}
+
+export interface SniSpec {
+  /** From accept to the end of the ClientHello. */
+  readonly helloTimeoutMs: number;
+  readonly mostHelloBytes: number;
 }
 
 export interface ListenerCells {
@@ -162,6 +174,10 @@ export type Down =
   | { readonly type: 'unlisten'; readonly id: number }
   | { readonly type: 'route'; readonly route: RouteSpec }
   | { readonly type: 'unroute'; readonly id: RouteId; readonly generation: number }
+  /** Where a server name leads, in answer to `asked` or unasked; null refuses those who asked, and nobody later. */
+  | { readonly type: 'named'; readonly listener: number; readonly name: string; readonly route: RouteId | null }
+  /** Nothing is known of the name any more: the next client that names it asks. */
+  | { readonly type: 'unnamed'; readonly listener: number; readonly name: string }
   | { readonly type: 'recording'; readonly recording: RecordingSpec | null }
   /** Stop accepting; what is left after `graceMs` is cut. */
   | { readonly type: 'drain'; readonly graceMs: number };
@@ -171,6 +187,8 @@ export type Up =
   | { readonly type: 'listening'; readonly id: number; readonly ip: string; readonly port: number }
   | { readonly type: 'listenFailed'; readonly id: number; readonly errno: number }
   | { readonly type: 'unlistened'; readonly id: number }
+  /** A client names a server nothing is known of yet; asked once until it is answered. */
+  | { readonly type: 'asked'; readonly listener: number; readonly name: string }
   | { readonly type: 'applied'; readonly generation: number }
   | { readonly type: 'records'; readonly records: readonly ConnectionRecord[] }
   /** For the log: rare, or rate-limited by the worker. */

@@ -4,18 +4,20 @@
  */
 import { type Handle, noHandle } from '../io/handle.ts';
 import type { Session } from './context.ts';
+import type { Greeting } from './greeting.ts';
 import type { Listener } from './listener.ts';
 import type { ListenerSpec } from './messages.ts';
 import type { Branch, Endpoint, Route } from './route.ts';
 
 export const State = {
   Free: 0,
-  Binding: 1,
-  Backoff: 2,
-  Connecting: 3,
-  Relaying: 4,
-  HalfClosed: 5,
-  Flushing: 6,
+  Greeting: 1,
+  Binding: 2,
+  Backoff: 3,
+  Connecting: 4,
+  Relaying: 5,
+  HalfClosed: 6,
+  Flushing: 7,
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
@@ -48,7 +50,7 @@ export class SessionTable {
   flags = new Uint8Array(0);
   client = new Int32Array(0);
   upstream = new Int32Array(0);
-  /** Bytes from the client that came before the upstream was there: one chunk at most. */
+  /** Bytes from the client that came before the upstream was there: one chunk at most, the ClientHello whole. */
   heldBuffer = new Int32Array(0);
   heldLength = new Int32Array(0);
   /** Large chunks in a row, from the client and from the upstream. */
@@ -57,7 +59,7 @@ export class SessionTable {
   retries = new Uint16Array(0);
   /** Of the last attempt to connect that failed. */
   errno = new Int32Array(0);
-  /** Flushing: 1 + the place of the session's end in `endCodes`; 0 before. */
+  /** Flushing, or refused with an alert: 1 + the place of the session's end in `endCodes`; 0 before. */
   settled = new Uint8Array(0);
   /** Bytes read from and written to the client. */
   rx = new Float64Array(0);
@@ -75,12 +77,19 @@ export class SessionTable {
   readonly listener: (Listener | null)[] = [];
   /** Settings and route of the session: those of its listener when it was accepted. A reload does not change them. */
   readonly spec: (ListenerSpec | null)[] = [];
+  /** Null while it is not known where a client wants to go. */
   readonly route: (Route | null)[] = [];
   /** Of the last attempt, also after it has failed. */
   readonly branch: (Branch | null)[] = [];
   readonly endpoint: (Endpoint | null)[] = [];
   /** Endpoint slots this session has failed on; made only when the first attempt fails. */
   readonly tried: Int32Array[] = [];
+  /** What a client says to a listener that routes by server name, until it is known where to go. */
+  readonly greeting: (Greeting | null)[] = [];
+  /** The server it names; empty where nobody asks for it, or it names none. */
+  readonly serverName: string[] = [];
+  /** Why a client was refused, where that is more than the code of the end says. */
+  readonly refusal: string[] = [];
   /** `ip:port` of the client, kept only while connections are recorded. */
   readonly peer: string[] = [];
 
@@ -106,6 +115,9 @@ export class SessionTable {
     this.routedAt[session] = 0;
     this.connectedAt[session] = 0;
     this.tried[session] = noTries;
+    this.greeting[session] = null;
+    this.serverName[session] = '';
+    this.refusal[session] = '';
     this.peer[session] = '';
     return session;
   }
@@ -118,6 +130,9 @@ export class SessionTable {
     this.branch[session] = null;
     this.endpoint[session] = null;
     this.tried[session] = noTries;
+    this.greeting[session] = null;
+    this.serverName[session] = '';
+    this.refusal[session] = '';
     this.peer[session] = '';
     this.#free.push(session);
   }
@@ -131,6 +146,7 @@ export class SessionTable {
     return this.spec[session] as ListenerSpec;
   }
 
+  /** Only of a session that has one: see {@link SessionTable.route}. */
   routeOf(session: Session): Route {
     return this.route[session] as Route;
   }

@@ -3,6 +3,7 @@
  *
  *   state      | clientData | clientEnd  | clientFail   | upConnected | upData   | upEnd      | upFail       | drained  | due
  *   -----------+------------+------------+--------------+-------------+----------+------------+--------------+----------+--------------
+ *   Greeting   | peek       | end GC     | end GC       | -           | -        | -          | -            | -        | end GT
  *   Binding    | hold       | note       | end NC       | -           | -        | -          | -            | -        | end NT
  *   Backoff    | hold       | note       | end CC       | -           | -        | -          | -            | -        | proceed | end CT
  *   Connecting | hold       | note       | end CC       | → Relaying  | -        | -          | Backoff | CU | -        | Backoff | end CT
@@ -11,6 +12,9 @@
  *   Flushing   | -          | -          | settle FC    | -           | -        | -          | settle FU    | end      | end FT | FL
  *
  * `-` cannot happen: the socket is closed or reading is off; it ends the session with II.
+ * peek: the ClientHello is kept, and read on until it is whole. Then the session asks where the server name leads (→ Binding),
+ * goes where clients without a name, or with one that means nothing, go, or is refused: the client gets an alert and the session
+ * ends with GP or NN when that is sent.
  * proceed: → Binding while the name is not known, which proceeds when it is published; else attempt: → Relaying with a spare
  * connection, else → Connecting; end NN when there is no endpoint any more.
  * Who enters Binding or Backoff takes one of `maxWaiters` places, once, or ends with NR; it is given back at → Relaying or the end.
@@ -30,12 +34,15 @@ import { constants } from 'node:os';
 import { noEndpoint } from '../balancer/picker.ts';
 import type { BufferId } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
+import { Alert } from '../wire/client-hello.ts';
 import { account } from './account.ts';
+import { Arrivals } from './arrivals.ts';
 import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
 import { runAfter } from './bulk.ts';
 import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
 import { type EndCode, endCodes, endIndex } from './end.ts';
 import type { Listener } from './listener.ts';
+import type { Link } from './messages.ts';
 import { Owner } from './owners.ts';
 import type { Route } from './route.ts';
 import { Flag, SessionTable, State, stateNames } from './session-table.ts';
@@ -43,30 +50,42 @@ import type { Spare, Spares } from './spares.ts';
 
 const { ETIMEDOUT, EMFILE } = constants.errno;
 
+/** How a session ends that is cut off by a drain, by its state. */
+const cutCodes: readonly EndCode[] = ['II', 'GD', 'ND', 'CD', 'CD', 'RD', 'FD', 'FD'];
+
 export class Sessions {
   readonly table = new SessionTable();
   readonly #context: WorkerContext;
   readonly #spares: Spares;
+  readonly #arrivals: Arrivals;
 
-  constructor(context: WorkerContext, spares: Spares) {
+  constructor(context: WorkerContext, spares: Spares, link: Link) {
     this.#context = context;
     this.#spares = spares;
+    this.#arrivals = new Arrivals(context, this, link);
+  }
+
+  /** The control plane knows where a server name leads. */
+  named(listener: number, name: string, route: Route | null): void {
+    this.#arrivals.named(listener, name, route);
+  }
+
+  forget(listener: number, name: string): void {
+    this.#arrivals.forget(listener, name);
   }
 
   // ---- before there is an upstream ------------------------------------------------------------------------------------
 
   /** The listener has a place for it: see {@link Listener.admit}. */
   accepted(listener: Listener, client: Handle): void {
-    const { driver, owners, cells, counts } = this.#context;
+    const { driver, owners, cells } = this.#context;
     const { table } = this;
     const { spec, route } = listener;
     const s = table.take();
     const now = driver.now();
-    table.state[s] = State.Binding;
     table.client[s] = client;
     table.listener[s] = listener;
     table.spec[s] = spec;
-    table.route[s] = route;
     table.acceptedAt[s] = now;
     table.activeAt[s] = now;
     table.waitUntil[s] = now + spec.connectTimeoutMs;
@@ -76,9 +95,19 @@ export class Sessions {
     cells.add(spec.cells.accepts, 1);
     cells.add(spec.cells.active, 1);
     cells.add(spec.cells.waiters, 1);
-    cells.add(spec.cells.routeFound, 1);
-    Atomics.add(counts, route.spec.waiters, 1);
     driver.reading(client, true);
+    if (spec.sni) this.#arrivals.greet(s, spec.sni);
+    else this.direct(s, route as Route);
+  }
+
+  /** It is known where the session goes. */
+  direct(s: Session, route: Route): void {
+    const { table } = this;
+    const { cells, counts } = this.#context;
+    table.state[s] = State.Binding;
+    table.route[s] = route;
+    cells.add(table.specOf(s).cells.routeFound, 1);
+    Atomics.add(counts, route.spec.waiters, 1);
     this.proceed(s);
   }
 
@@ -91,7 +120,7 @@ export class Sessions {
       table.state[s] = State.Binding;
       if (!this.#queue(s)) return;
       route.waiting.add(s);
-      this.#setDeadline(s, table.waitUntil[s]);
+      this.setDeadline(s, table.waitUntil[s]);
       return;
     }
     route.waiting.delete(s);
@@ -114,7 +143,7 @@ export class Sessions {
     }
     Atomics.sub(counts, spec.queued, 1);
     cells.add(spec.cells.waitersRejected, 1);
-    this.#end(s, 'NR');
+    this.end(s, 'NR');
     return false;
   }
 
@@ -133,8 +162,11 @@ export class Sessions {
     table.branch[s] = branch;
     const picked = branch ? branch.picker.pick(now, table.tried[s], table.tried[s].length) : noEndpoint;
     if (!branch || picked === noEndpoint) {
+      const { target } = route.spec;
+      if (table.specOf(s).sni && target.state === 'negative')
+        return this.#arrivals.fallBack(s, 'NN', Alert.unrecognizedName, target.reason);
       cells.add(route.spec.cells.unavailable, 1);
-      this.#end(s, 'NN');
+      this.end(s, 'NN');
       return;
     }
     const endpoint = branch.endpoints[picked];
@@ -150,7 +182,7 @@ export class Sessions {
     table.upstream[s] = upstream;
     table.state[s] = State.Connecting;
     owners.set(upstream, Owner.upstream, s);
-    this.#setDeadline(s, Math.min(table.waitUntil[s], now + route.spec.client.connectTimeoutMs));
+    this.setDeadline(s, Math.min(table.waitUntil[s], now + route.spec.client.connectTimeoutMs));
   }
 
   /** Retries on another endpoint, the first time at once, then with growing, jittered pauses. */
@@ -165,15 +197,15 @@ export class Sessions {
     table.flags[s] &= ~Flag.probing;
     table.errno[s] = errno;
     table.state[s] = State.Backoff;
-    if (now >= table.waitUntil[s]) return this.#end(s, 'CT');
-    if (table.retries[s] >= spec.client.maxRetries) return this.#end(s, 'CU');
+    if (now >= table.waitUntil[s]) return this.end(s, 'CT');
+    if (table.retries[s] >= spec.client.maxRetries) return this.end(s, 'CU');
     if (!this.#queue(s)) return;
     if (endpoint) table.tried[s] = withSlot(table.tried[s], endpoint.slot);
     const { min, max } = spec.client.retryBackoffMs;
     const pause = table.retries[s] === 0 ? 0 : Math.min(max, min * 2 ** (table.retries[s] - 1)) * (0.5 + random() / 2);
     table.retries[s]++;
     cells.add(spec.cells.retries, 1);
-    this.#setDeadline(s, Math.min(table.waitUntil[s], now + pause));
+    this.setDeadline(s, Math.min(table.waitUntil[s], now + pause));
   }
 
   connected(s: Session): void {
@@ -198,7 +230,7 @@ export class Sessions {
     owners.set(spare.handle, Owner.upstream, s);
     this.#established(s);
     for (const { buffer, length } of spare.held) {
-      this.#countTx(s, length);
+      this.countTx(s, length);
       driver.write(table.clientOf(s), buffer, 0, length);
     }
   }
@@ -236,8 +268,10 @@ export class Sessions {
   #waitOver(s: Session): void {
     const { table } = this;
     const { cells, counts } = this.#context;
-    const { queued, waiters } = table.routeOf(s).spec;
     cells.add(table.specOf(s).cells.waiters, -1);
+    const spec = table.route[s]?.spec;
+    if (!spec) return;
+    const { queued, waiters } = spec;
     if (table.flags[s] & Flag.queued) Atomics.sub(counts, queued, 1);
     table.flags[s] &= ~Flag.queued;
     Atomics.sub(counts, waiters, 1);
@@ -260,15 +294,22 @@ export class Sessions {
       }
       table.rxRun[s] = runAfter(table.rxRun[s], length, bulk);
       if (table.rxRun[s] === bulk.chunks) driver.splice(table.clientOf(s), upstream);
-    } else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
-      table.heldBuffer[s] = driver.keep(buffer, offset, length);
-      table.heldLength[s] = length;
-      table.flags[s] |= Flag.clientPaused;
-      driver.reading(table.clientOf(s), false);
+    } else if (state === State.Greeting) this.#arrivals.peek(s, buffer, offset, length);
+    else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
+      this.hold(s, driver.keep(buffer, offset, length), length);
     } else {
       driver.release(buffer);
       this.#impossible(s, 'clientData');
     }
+  }
+
+  /** Keeps what the client said for its upstream, and reads no more until that is there. */
+  hold(s: Session, buffer: BufferId, length: number): void {
+    const { table } = this;
+    table.heldBuffer[s] = buffer;
+    table.heldLength[s] = length;
+    table.flags[s] |= Flag.clientPaused;
+    this.#context.driver.reading(table.clientOf(s), false);
   }
 
   upstreamData(s: Session, buffer: BufferId, offset: number, length: number): void {
@@ -281,7 +322,7 @@ export class Sessions {
       return;
     }
     table.activeAt[s] = driver.now();
-    this.#countTx(s, length);
+    this.countTx(s, length);
     const client = table.clientOf(s);
     driver.write(client, buffer, offset, length);
     if (driver.pending(client) > table.specOf(s).bufferSizeBytes) {
@@ -300,12 +341,13 @@ export class Sessions {
 
   upstreamMoved(s: Session, length: number): void {
     this.table.activeAt[s] = this.#context.driver.now();
-    this.#countTx(s, length);
+    this.countTx(s, length);
   }
 
   clientDrained(s: Session): void {
     this.table.activeAt[s] = this.#context.driver.now();
-    if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
+    if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
+    else if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
     else if (this.table.flags[s] & Flag.upstreamPaused) {
       this.table.flags[s] &= ~Flag.upstreamPaused;
       this.#context.driver.reading(this.table.upstreamOf(s), true);
@@ -327,6 +369,7 @@ export class Sessions {
     const { table } = this;
     const state = table.state[s];
     table.flags[s] |= Flag.clientEnded;
+    if (state === State.Greeting) return this.end(s, 'GC');
     if (state <= State.Connecting) return;
     if (state === State.Flushing) return this.#impossible(s, 'clientEnd');
     this.#halfClosed(s, table.upstreamOf(s));
@@ -357,12 +400,15 @@ export class Sessions {
 
   clientFailed(s: Session): void {
     const { table } = this;
+    if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
     switch (table.state[s]) {
+      case State.Greeting:
+        return this.end(s, 'GC');
       case State.Binding:
-        return this.#end(s, 'NC');
+        return this.end(s, 'NC');
       case State.Backoff:
       case State.Connecting:
-        return this.#end(s, 'CC');
+        return this.end(s, 'CC');
       default: {
         const code = table.state[s] === State.Relaying ? 'RC' : 'FC';
         this.#drop(table.clientOf(s));
@@ -411,30 +457,33 @@ export class Sessions {
     const upstream = table.upstreamOf(s);
     if (client !== noHandle && driver.pending(client) > 0) return;
     if (upstream !== noHandle && driver.pending(upstream) > 0) return;
-    this.#end(s, endCodes[table.settled[s] - 1], (table.flags[s] & Flag.resetLast) !== 0);
+    this.end(s, endCodes[table.settled[s] - 1], (table.flags[s] & Flag.resetLast) !== 0);
   }
 
   /** A deadline of the session has come. */
   due(s: Session): void {
     const { table } = this;
     const now = this.#context.driver.now();
+    if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
     switch (table.state[s]) {
+      case State.Greeting:
+        return this.end(s, 'GT');
       case State.Binding:
-        return this.#end(s, 'NT');
+        return this.end(s, 'NT');
       case State.Backoff:
-        if (now >= table.waitUntil[s]) return this.#end(s, 'CT');
+        if (now >= table.waitUntil[s]) return this.end(s, 'CT');
         return this.proceed(s);
       case State.Connecting:
         this.#drop(table.upstreamOf(s));
         table.upstream[s] = noHandle;
         return this.#attemptFailed(s, ETIMEDOUT);
       case State.Relaying:
-        if (now >= table.liveUntil[s]) return this.#end(s, 'RL');
-        if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.#end(s, 'RT');
+        if (now >= table.liveUntil[s]) return this.end(s, 'RL');
+        if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.end(s, 'RT');
         return this.#watchQuiet(s);
       default:
-        if (now >= table.liveUntil[s]) return this.#end(s, 'FL');
-        if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.#end(s, 'FT');
+        if (now >= table.liveUntil[s]) return this.end(s, 'FL');
+        if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.end(s, 'FT');
         return this.#watchQuiet(s);
     }
   }
@@ -443,11 +492,8 @@ export class Sessions {
   cutAll(): number {
     let cut = 0;
     for (const s of this.table.live()) {
-      const state = this.table.state[s];
-      this.#end(
-        s,
-        state === State.Binding ? 'ND' : state <= State.Connecting ? 'CD' : state === State.Relaying ? 'RD' : 'FD',
-      );
+      if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
+      else this.end(s, cutCodes[this.table.state[s]]);
       cut++;
     }
     return cut;
@@ -457,20 +503,20 @@ export class Sessions {
     const { table } = this;
     const { idleTimeoutMs, finTimeoutMs } = table.specOf(s);
     const quiet = table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
-    this.#setDeadline(s, Math.min(table.activeAt[s] + quiet, table.liveUntil[s]));
+    this.setDeadline(s, Math.min(table.activeAt[s] + quiet, table.liveUntil[s]));
   }
 
-  #setDeadline(s: Session, time: number): void {
+  setDeadline(s: Session, time: number): void {
     this.#context.deadlines.set(firstSessionDeadline + s, time);
   }
 
   /** The one way out of every state: sockets, counts, metrics and record, then the row is free. */
-  #end(s: Session, code: EndCode, reset = false): void {
+  end(s: Session, code: EndCode, reset = false): void {
     const { table } = this;
     const context = this.#context;
     const { driver, deadlines } = context;
     const listener = table.listener[s] as Listener;
-    const route = table.routeOf(s);
+    const route = table.route[s];
     const endpoint = table.endpoint[s];
     const now = driver.now();
     deadlines.clear(firstSessionDeadline + s);
@@ -481,11 +527,12 @@ export class Sessions {
     account(context, table, s, code, now);
     // Who sees one of these counts at 0 may give away what they guard: they come last.
     if (table.state[s] <= State.Connecting) {
-      route.waiting.delete(s);
+      route?.waiting.delete(s);
+      if (!route) this.#arrivals.left(s);
       if (endpoint && table.state[s] === State.Connecting)
         attemptAbandoned(context, endpoint, (table.flags[s] & Flag.probing) !== 0);
       this.#waitOver(s);
-    } else if (endpoint) connectionEnded(context, route.spec, endpoint, now - table.connectedAt[s]);
+    } else if (endpoint && route) connectionEnded(context, route.spec, endpoint, now - table.connectedAt[s]);
     table.release(s);
     listener.ended();
   }
@@ -511,7 +558,7 @@ export class Sessions {
     if (endpoint && table.state[s] >= State.Relaying) cells.add(endpoint.cells.rxBytes, bytes);
   }
 
-  #countTx(s: Session, bytes: number): void {
+  countTx(s: Session, bytes: number): void {
     const { table } = this;
     const { cells } = this.#context;
     table.tx[s] += bytes;
@@ -526,7 +573,7 @@ export class Sessions {
       'error',
       `session in state ${stateNames[this.table.state[s]]} got ${event}, which cannot happen`,
     );
-    this.#end(s, 'II', true);
+    this.end(s, 'II', true);
   }
 }
 

@@ -77,7 +77,7 @@ export class Worker implements DriverEvents {
       for (const listener of this.#listeners.values()) listener.pause(on);
     });
     this.#spares = new Spares(this.#context, index, workers);
-    this.#sessions = new Sessions(this.#context, this.#spares);
+    this.#sessions = new Sessions(this.#context, this.#spares, link);
     this.#context.deadlines.set(housekeepingDeadline, driver.now() + housekeepingMs);
     this.#rearm();
     link.post({ type: 'ready' });
@@ -112,6 +112,12 @@ export class Worker implements DriverEvents {
         this.#unroute(message.id);
         this.#link.post({ type: 'applied', generation: message.generation });
         break;
+      case 'named':
+        this.#named(message.listener, message.name, message.route);
+        break;
+      case 'unnamed':
+        this.#sessions.forget(message.listener, message.name);
+        break;
       case 'recording':
         this.#context.recorder?.flush();
         this.#context.recorder = message.recording && new Recorder(this.#context, this.#link, message.recording);
@@ -126,8 +132,9 @@ export class Worker implements DriverEvents {
   #listen(spec: ListenerSpec): void {
     const { driver, counts, owners } = this.#context;
     if (this.#draining) return this.#link.post({ type: 'listenFailed', id: spec.id, errno: constants.errno.ECANCELED });
-    const route = this.#routes.get(spec.route);
-    if (!route) throw new Error(`listener ${spec.id} leads to route ${spec.route}, which was never published`);
+    const route = this.#routeFor(spec);
+    if (route === undefined)
+      throw new Error(`listener ${spec.id} leads to route ${spec.route}, which was never published`);
     const handle = driver.listen({
       ip: spec.ip,
       port: spec.port,
@@ -143,8 +150,17 @@ export class Worker implements DriverEvents {
 
   #adjust(spec: ListenerSpec): void {
     const listener = this.#listeners.get(spec.id);
-    const route = this.#routes.get(spec.route);
-    if (listener && route && !listener.closed) listener.adjust(spec, route);
+    const route = this.#routeFor(spec);
+    if (listener && route !== undefined && !listener.closed) listener.adjust(spec, route);
+  }
+
+  #routeFor({ route }: ListenerSpec): Route | null | undefined {
+    return route === null ? null : this.#routes.get(route);
+  }
+
+  #named(listener: number, name: string, id: RouteId | null): void {
+    const route = id === null ? null : this.#routes.get(id);
+    this.#sessions.named(listener, name, route ?? null);
   }
 
   #unlisten(id: number): void {

@@ -13,6 +13,7 @@ export const Alert = {
   illegalParameter: 47,
   decodeError: 50,
   protocolVersion: 70,
+  missingExtension: 109,
   unrecognizedName: 112,
 } as const;
 export type Alert = (typeof Alert)[keyof typeof Alert];

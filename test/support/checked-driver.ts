@@ -137,6 +137,13 @@ export class CheckedDriver implements Driver {
     this.#command(() => this.#driver.release(buffer));
   }
 
+  wrap(bytes: Uint8Array): BufferId {
+    const buffer = this.#command(() => this.#driver.wrap(bytes));
+    if (this.#owned.has(buffer)) this.#violated(`the chunk ${buffer} is made anew while its user owns it`);
+    this.#owned.add(buffer);
+    return buffer;
+  }
+
   peer(socket: Handle): string {
     return this.#driver.peer(socket);
   }

@@ -10,11 +10,10 @@ import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress } fro
 import { showAddress } from '../../src/io/driver.ts';
 import { type Handle, HandleTable, noHandle } from '../../src/io/handle.ts';
 
-interface Chunk {
-  readonly source: FakeSocket;
-  readonly start: number;
-  readonly length: number;
-}
+/** Bytes of a peer, by their place in what it sends; or the proxy's own. */
+type Chunk =
+  | { readonly source: FakeSocket; readonly start: number; readonly length: number }
+  | { readonly source: undefined; readonly own: Uint8Array; readonly length: number };
 
 /** A socket of the driver, seen from both ends. */
 export class FakeSocket {
@@ -40,6 +39,12 @@ export class FakeSocket {
   source: FakeSocket | undefined;
   written = 0;
   isShut = false;
+  /** The first bytes it sends, where they mean something; the others are 0. */
+  hello = new Uint8Array(0);
+  /** What the proxy itself has said to it. */
+  readonly told: number[] = [];
+  /** Its first bytes were put together again, once. */
+  isTaken = false;
   /** Where its bytes go without passing by. */
   splicedTo: FakeSocket | undefined;
   /** How its owner let go of it, and with how many bytes unflushed. */
@@ -227,12 +232,26 @@ export class FakeDriver implements Driver {
   }
 
   bytes(buffer: BufferId): Uint8Array {
-    return new Uint8Array((this.#chunks.get(buffer) as Chunk).length);
+    const chunk = this.#chunks.get(buffer) as Chunk;
+    if (!chunk.source) return chunk.own;
+    const bytes = new Uint8Array(chunk.length);
+    bytes.set(chunk.source.hello.subarray(chunk.start, chunk.start + chunk.length));
+    return bytes;
+  }
+
+  /** What a peer said first is known for what it is, also when it was put together again. */
+  wrap(bytes: Uint8Array): BufferId {
+    const isHello = ({ hello }: FakeSocket): boolean =>
+      hello.length > 0 && bytes.length >= hello.length && Buffer.from(hello).equals(bytes.subarray(0, hello.length));
+    const source = this.sockets.find(socket => isHello(socket) && socket.written === 0 && !socket.isTaken);
+    if (source) source.isTaken = true;
+    const { length } = bytes;
+    return this.#put(source ? { source, start: 0, length } : { source: undefined, own: bytes.slice(), length });
   }
 
   keep(buffer: BufferId, offset: number, length: number): BufferId {
-    const { source, start } = this.#chunks.get(buffer) as Chunk;
-    this.#chunks.set(buffer, { source, start: start + offset, length });
+    const chunk = this.#chunks.get(buffer) as Chunk;
+    if (chunk.source) this.#chunks.set(buffer, { source: chunk.source, start: chunk.start + offset, length });
     return buffer;
   }
 
@@ -266,10 +285,13 @@ export class FakeDriver implements Driver {
   }
 
   /** Bytes for a socket's peer: what the kernel has no room for is pending. */
-  #take(socket: FakeSocket, { source, start, length }: Chunk): void {
-    socket.source ??= source;
-    assert.equal(source, socket.source, `bytes of two connections are written to ${socket.name}`);
-    assert.equal(start, socket.written, `bytes to ${socket.name} out of order`);
+  #take(socket: FakeSocket, chunk: Chunk): void {
+    const { length } = chunk;
+    if (chunk.source) {
+      socket.source ??= chunk.source;
+      assert.equal(chunk.source, socket.source, `bytes of two connections are written to ${socket.name}`);
+      assert.equal(chunk.start, socket.written, `bytes to ${socket.name} out of order`);
+    } else socket.told.push(...chunk.own);
     socket.written += length;
     const taken = socket.pending > 0 ? 0 : Math.min(socket.room, length);
     socket.pending += length - taken;
@@ -355,10 +377,15 @@ export class FakeDriver implements Driver {
 
   #deliver(socket: FakeSocket): void {
     const length = Math.min(this.chunkBytes, socket.sent - socket.delivered);
-    let buffer = 0;
-    while (this.#chunks.has(buffer)) buffer++;
-    this.#chunks.set(buffer, { source: socket, start: socket.delivered, length });
+    const buffer = this.#put({ source: socket, start: socket.delivered, length });
     socket.delivered += length;
     this.#events.data(socket.handle, buffer, 0, length);
+  }
+
+  #put(chunk: Chunk): BufferId {
+    let buffer = 0;
+    while (this.#chunks.has(buffer)) buffer++;
+    this.#chunks.set(buffer, chunk);
+    return buffer;
   }
 }

@@ -8,6 +8,8 @@ export interface FakePlane {
   readonly published: Omit<RouteSpec, 'generation'>[];
   readonly unrouted: number[];
   readonly adjusted: ListenerSpec[];
+  /** About routes and the names that lead there, in the order it was told: `publish 1`, `named 7 a.test 1`. */
+  readonly told: string[];
   /** Opened, and not closed since. */
   readonly listening: Map<number, ListenerSpec>;
   /** Refuses to listen on this port. */
@@ -22,6 +24,7 @@ export function fakePlane(refusal: () => Error = () => new Error('refused')): Fa
     published: [],
     unrouted: [],
     adjusted: [],
+    told: [],
     listening: new Map(),
     refuse: undefined,
     closing: Promise.resolve(),
@@ -31,11 +34,19 @@ export function fakePlane(refusal: () => Error = () => new Error('refused')): Fa
       },
       publish(route: Omit<RouteSpec, 'generation'>) {
         fake.published.push(route);
+        fake.told.push(`publish ${route.id}`);
         return ++generation;
       },
       unroute(id: number) {
         fake.unrouted.push(id);
+        fake.told.push(`unroute ${id}`);
         return ++generation;
+      },
+      named(listener: number, name: string, route: number | null) {
+        fake.told.push(`named ${listener} ${name} ${route}`);
+      },
+      unnamed(listener: number, name: string) {
+        fake.told.push(`unnamed ${listener} ${name}`);
       },
       adjust(listener: ListenerSpec) {
         fake.adjusted.push(listener);

@@ -80,11 +80,22 @@ export class Relay {
 
   publish(target: Publication): void {
     this.#target = target;
-    const branches =
-      target.state === 'bound' ? target.branches.map(branch => branchSpec(this.registry, this.#slots, branch)) : [];
-    const shown: Target = target.state === 'bound' ? { state: 'bound', branches } : target;
+    const shown = this.#shown(target);
     const route = { ...routeSpec(this.registry, shown, this.#client), generation: ++this.#generation };
     this.worker.tell({ type: 'route', route });
+  }
+
+  /** One more destination, for a server name to lead to. */
+  publishRoute(id: number, target: Publication): void {
+    const shown = this.#shown(target);
+    const spec = routeSpec(this.registry, shown, this.#client);
+    this.worker.tell({ type: 'route', route: { ...spec, id, dst: `/svc/${id}`, generation: ++this.#generation } });
+  }
+
+  #shown(target: Publication): Target {
+    if (target.state !== 'bound') return target;
+    const branches = target.branches.map(branch => branchSpec(this.registry, this.#slots, branch));
+    return { state: 'bound', branches };
   }
 
   /** A reload: other settings for the same socket and, for new attempts, another policy. */

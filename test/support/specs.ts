@@ -69,6 +69,7 @@ export function listenerSpec(registry: Registry, settings: Partial<ListenerSpec>
     bufferSizeBytes: 16_384,
     router: 'test',
     route: routeId,
+    sni: null,
     connectTimeoutMs: 5_000,
     lifetimeMs: Number.POSITIVE_INFINITY,
     lifetimeJitter: 0,

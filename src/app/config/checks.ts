@@ -7,6 +7,7 @@ import type { ConfigDocument, ValuePath } from '../../config/document.ts';
 import { type Problem, pathText, valueAt } from '../../config/problem.ts';
 import { adminDefaults } from './linkerd-tcp-config.ts';
 import { overlap } from './overlap.ts';
+import { checkSni } from './sni-config.ts';
 
 type Complain = (problem: Problem) => void;
 
@@ -29,7 +30,10 @@ export function checkLinkerdTcp(root: unknown, complain: Complain, document: Con
   });
   checkAddresses(root, document, servers, complain);
   for (const place of [...servers, ...connectors]) checkTls(root, place, complain);
-  for (const server of servers) checkSession(root, server, complain);
+  for (const server of servers) {
+    checkSession(root, server, complain);
+    checkSni(root, server, complain);
+  }
   for (const connector of connectors) {
     ordered(root, [...connector, 'failFast'], 'failurePenaltySecs', 'maxPenaltySecs', complain);
     ordered(root, [...connector, 'retryBackoffMs'], 'min', 'max', complain);

@@ -1,8 +1,9 @@
 /** One entry of `servers`: where a router listens, and the limits of every connection accepted there. */
 import { z } from 'zod';
 import { count, ip, listenPort, millis, nonEmpty, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
-import { parsePath } from '../../dtab/parse.ts';
 import { briefly } from './brief-parse.ts';
+import { parseDstName } from './dst-name.ts';
+import { sniConfig } from './sni-config.ts';
 
 const identity = z.strictObject({
   certs: z.array(nonEmpty('the path of a PEM file')).min(1).meta({ description: 'PEM files, leaf certificate first' }),
@@ -34,9 +35,12 @@ export const serverConfig = z
   .strictObject({
     port: listenPort().meta({ description: 'port to listen on; 0 takes a free one' }),
     ip: ip().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` or `::` for all' }),
-    dstName: parsedText('a path like /svc/users', briefly(parsePath)).meta({
-      description: 'the name connections are routed by; the dtab and the namers say what it means',
+    dstName: parsedText('a path like /svc/users', briefly(parseDstName)).meta({
+      description:
+        'the name connections are routed by; the dtab and the namers say what it means. With `sni`, `{sni}` in it stands for the ' +
+        'server name a client asks for: `/svc/{sni}`',
     }),
+    sni: sniConfig.optional(),
     tls: serverTls.optional().meta({ description: 'TLS from clients; not available in this version yet' }),
     connectTimeoutMs: millis(1).default(10_000).meta({
       description: 'bound of the whole wait for a backend: naming, queue and every attempt to connect',

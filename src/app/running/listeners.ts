@@ -7,6 +7,7 @@ import type { Log } from '../../log.ts';
 import type { RouteId } from '../../proxy/messages.ts';
 import { adviseOnListening } from './listen-advice.ts';
 import { type ListenerSettings, type ListenerSurroundings, LiveListener } from './live-listener.ts';
+import type { NamedRoutes } from './named-routes.ts';
 import type { WantedListener } from './plan.ts';
 
 /** A server that listens. */
@@ -23,6 +24,8 @@ export interface ListenersOptions {
   readonly log: Log;
   /** Ids that no listener and no route has had. */
   readonly nextId: () => number;
+  /** Told which listeners route by server name: before they can ask, and until they cannot any more. */
+  readonly names: Pick<NamedRoutes, 'serve' | 'drop'>;
 }
 
 export class Listeners {
@@ -47,7 +50,7 @@ export class Listeners {
   /** @throws LinkerdTcpError CANNOT_LISTEN or SHARED_MEMORY_FULL, and then what listened before listens. */
   async apply(
     wanted: ReadonlyMap<string, WantedListener>,
-    routeOf: (listener: WantedListener) => RouteId,
+    routeOf: (listener: WantedListener) => RouteId | null,
   ): Promise<void> {
     const before = this.#open;
     const stays = (key: string): boolean => {
@@ -89,7 +92,7 @@ export class Listeners {
       const { address } = live;
       const { router, server } = listener;
       if (opened.has(key)) this.#options.log.info(`routing on ${address} to ${server.dstName}`, { router });
-      else if (live.adjust(settingsOf(listener, routeOf(listener))))
+      else if (this.#adjust(live, settingsOf(listener, routeOf(listener))))
         this.#options.log.info(`now routing on ${address} to ${server.dstName}`, { router });
     }
   }
@@ -100,25 +103,46 @@ export class Listeners {
   }
 
   async #openOne({ place }: WantedListener, settings: ListenerSettings, port: number): Promise<LiveListener> {
-    const { around, nextId } = this.#options;
     try {
-      return await LiveListener.open(nextId(), settings, around, port);
+      return await this.#start(settings, port);
     } catch (error) {
       throw adviseOnListening(error, `${place}.port`);
     }
   }
 
+  async #start(settings: ListenerSettings, port: number): Promise<LiveListener> {
+    const { around, nextId, names } = this.#options;
+    const id = nextId();
+    // Its first client may be there before it is known to listen everywhere.
+    if (settings.named) names.serve(id, settings.named);
+    try {
+      return await LiveListener.open(id, settings, around, port);
+    } catch (error) {
+      names.drop(id);
+      throw error;
+    }
+  }
+
+  #adjust(listener: LiveListener, settings: ListenerSettings): boolean {
+    const { names } = this.#options;
+    if (settings.named) names.serve(listener.id, settings.named);
+    const isNews = listener.adjust(settings);
+    if (!settings.named) names.drop(listener.id);
+    return isNews;
+  }
+
   async #close(listener: LiveListener): Promise<void> {
     this.#leaving.add(listener);
     await listener.close();
+    this.#options.names.drop(listener.id);
   }
 
   /** After a failure: the configuration before is in force. */
   async #reopen(key: string, { address, port, settings }: LiveListener): Promise<void> {
-    const { around, nextId, log } = this.#options;
+    const { log } = this.#options;
     this.#open.delete(key);
     try {
-      this.#open.set(key, await LiveListener.open(nextId(), settings, around, port));
+      this.#open.set(key, await this.#start(settings, port));
     } catch (error) {
       const reason = error instanceof LinkerdTcpError ? error.message : reasonOf(error);
       log.error(`no longer listening on ${address}: it was closed for a reload that failed`, { reason });
@@ -126,9 +150,10 @@ export class Listeners {
   }
 }
 
-const settingsOf = (listener: WantedListener, route: RouteId): ListenerSettings => ({
+const settingsOf = (listener: WantedListener, route: RouteId | null): ListenerSettings => ({
   router: listener.router,
   server: listener.server,
   route,
+  named: listener.named,
   bufferSizeBytes: listener.bufferSizeBytes,
 });

@@ -12,6 +12,7 @@ import type { ListenerSpec, RouteId, SharedCount } from '../../proxy/messages.ts
 import { overlap } from '../config/overlap.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import { type ListenerSeries, registerListener } from './listener-series.ts';
+import type { NameToRoute } from './plan.ts';
 import type { SharedCounts } from './shared-counts.ts';
 
 export interface ListenerSurroundings {
@@ -23,7 +24,10 @@ export interface ListenerSurroundings {
 export interface ListenerSettings {
   readonly router: string;
   readonly server: ServerConfig;
-  readonly route: RouteId;
+  /** Null where it routes by server name, and has no other destination. */
+  readonly route: RouteId | null;
+  /** Where server names lead; null where it does not route by them. */
+  readonly named: NameToRoute | null;
   readonly bufferSizeBytes: number;
 }
 
@@ -130,14 +134,15 @@ export class LiveListener {
   /** Needs {@link prepare}. @returns whether anything but limits changed: where connections lead, or under which router they count. */
   adjust(settings: ListenerSettings): boolean {
     const before = this.#settings;
+    this.#settings = settings;
     if (JSON.stringify(settings) === JSON.stringify(before)) return false;
     const { plane } = this.#around;
-    this.#settings = settings;
     const left = this.#series;
     if (settings.router !== before.router) this.#series = this.#seriesOf(settings.router);
     const leftIn = plane.adjust(specOf(this.id, this.port, this.#active, this.#series, settings));
     if (left !== this.#series) this.#past.push({ series: left, leftIn, wasIdle: false });
-    return settings.router !== before.router || settings.route !== before.route;
+    const { dstName } = settings.server;
+    return settings.router !== before.router || settings.route !== before.route || dstName !== before.server.dstName;
   }
 
   /** Resolves when no worker accepts here any more. */
@@ -195,6 +200,7 @@ function specOf(
     bufferSizeBytes,
     router,
     route,
+    sni: server.sni ? { helloTimeoutMs: server.sni.helloTimeoutMs, mostHelloBytes: server.sni.mostHelloBytes } : null,
     connectTimeoutMs: server.connectTimeoutMs,
     lifetimeMs: server.connectionLifetimeMs ?? Number.POSITIVE_INFINITY,
     lifetimeJitter: server.connectionLifetimeJitterPercent / 100,

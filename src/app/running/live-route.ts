@@ -115,6 +115,22 @@ export class LiveRoute {
     return this.#destination.state;
   }
 
+  /** Sessions that wait for it or for a connection through it. */
+  get waiters(): number {
+    return this.#around.counts.read(this.#waiters);
+  }
+
+  /** Whether a session waits for it or is connected through it, as far as can be told from spares. */
+  get isInUse(): boolean {
+    if (this.waiters > 0) return true;
+    return this.#endpoints.open() + this.#endpoints.connecting() > this.#settings.client.minConnections;
+  }
+
+  /** Connections that were begun; always 0 where spares would be counted, too. */
+  get attempts(): number {
+    return this.#settings.client.minConnections > 0 ? 0 : this.#around.registry.read(this.#cells.attempts);
+  }
+
   /** Takes the route from the workers. Its metrics and rows go when `sweep` finds that its last session has ended. */
   withdraw(): void {
     this.#subscription?.unsubscribe();
@@ -136,10 +152,9 @@ export class LiveRoute {
 
   /** @returns whether nothing is left of a withdrawn route. */
   sweep(acknowledged: number): boolean {
-    const { counts } = this.#around;
     if (this.#unpublished) this.#learn(this.#unpublished);
     // Who waits or retries still picks from what a withdrawn route last published.
-    if (this.#withdrawnIn !== undefined && counts.read(this.#waiters) > 0) return false;
+    if (this.#withdrawnIn !== undefined && this.waiters > 0) return false;
     const left = this.#endpoints.sweep(acknowledged);
     if (this.#withdrawnIn === undefined || this.#withdrawnIn > acknowledged || left > 0) return false;
     this.#end();
@@ -161,14 +176,14 @@ export class LiveRoute {
 
   /** Metrics of the whole route that are read, not counted. */
   #expose(scope: Scope): void {
-    const { counts, now } = this.#around;
+    const { now } = this.#around;
     const endpoints = this.#endpoints;
     scope.computed('l5d:balancer:endpoint:available', {}, () => endpoints.count('available'));
     scope.computed('l5d:balancer:endpoint:failed', {}, () => endpoints.count('failed', 'probing'));
     scope.computed('l5d:balancer:endpoint:retired', {}, () => endpoints.count('retired'));
     scope.computed('l5d:balancer:connection:pending', {}, () => endpoints.connecting());
     scope.computed('l5d:balancer:connection:open', {}, () => endpoints.open());
-    scope.computed('l5d:balancer:waiters', {}, () => counts.read(this.#waiters));
+    scope.computed('l5d:balancer:waiters', {}, () => this.waiters);
     scope.computed('l5d:resolver:stale_seconds', {}, () =>
       this.#destination.state === 'bound' && this.#destination.stale
         ? (now() - this.#destination.stale.sinceMs) / 1000

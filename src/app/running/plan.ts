@@ -3,6 +3,7 @@ import { pathText } from '../../config/problem.ts';
 import { parseDtab, parsePath } from '../../dtab/parse.ts';
 import type { Path } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
+import { parseDstName } from '../config/dst-name.ts';
 import { type LinkerdTcpConfig, onNegativeOf } from '../config/linkerd-tcp-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import { clientPolicy } from './client-policy.ts';
@@ -17,12 +18,25 @@ export interface Plan {
 export interface WantedListener {
   readonly router: string;
   readonly server: ServerConfig;
-  /** Key of its destination in {@link Plan.routes}. */
-  readonly route: string;
+  /**
+   * Key of its destination in {@link Plan.routes}. Where it routes by server name: of the one for who names none, or one that means
+   * nothing; null when there is none.
+   */
+  readonly route: string | null;
+  /** Where server names lead; null where it does not route by them. */
+  readonly named: NameToRoute | null;
   readonly bufferSizeBytes: number;
   /** Where the configuration asks for it: `routers[0].servers[1]`. */
   readonly place: string;
 }
+
+/** A destination and the key it has, or would have, in {@link Plan.routes}. */
+export interface PlannedRoute {
+  readonly key: string;
+  readonly settings: RouteSettings;
+}
+
+export type NameToRoute = (serverName: string) => PlannedRoute;
 
 export function planOf(config: LinkerdTcpConfig, naming: NamingGraph): Plan {
   const routes = new Map<string, RouteSettings>();
@@ -32,15 +46,27 @@ export function planOf(config: LinkerdTcpConfig, naming: NamingGraph): Plan {
     const onNegative = onNegativeOf(router);
     const interpreter = naming.interpreterOf(config, router);
     const namingKey = JSON.stringify([naming.keyOf(config, router), router.dtab, onNegative]);
-    for (const [s, server] of router.servers.entries()) {
-      const dst = parsePath(server.dstName);
-      const route = routeKey(router.label, dst);
+    const routeTo = (dst: Path): PlannedRoute => {
       const client = clientPolicy(router, dst);
-      routes.set(route, { router: router.label, dst, interpreter, namingKey, dtab, onNegative, client });
+      const settings = { router: router.label, dst, interpreter, namingKey, dtab, onNegative, client };
+      return { key: routeKey(router.label, dst), settings };
+    };
+    for (const [s, server] of router.servers.entries()) {
+      const { bySni, dstFor } = parseDstName(server.dstName);
+      const fixed = bySni ? server.sni?.default : server.dstName;
+      const planned = fixed === undefined ? null : routeTo(parsePath(fixed));
+      if (planned) routes.set(planned.key, planned.settings);
       // A port taken from the system is told from others by its place in the configuration.
       const key = server.port === 0 ? JSON.stringify([router.label, s]) : `${server.ip} ${server.port}`;
       const place = pathText(['routers', r, 'servers', s]);
-      listeners.set(key, { router: router.label, server, route, bufferSizeBytes: config.bufferSizeBytes, place });
+      listeners.set(key, {
+        router: router.label,
+        server,
+        route: planned?.key ?? null,
+        named: bySni ? name => routeTo(dstFor(name)) : null,
+        bufferSizeBytes: config.bufferSizeBytes,
+        place,
+      });
     }
   }
   return { routes, listeners };

@@ -18,9 +18,11 @@ import { DataPlane } from '../../proxy/data-plane.ts';
 import type { ConnectionRecord } from '../../proxy/record.ts';
 import type { LinkerdTcpConfig } from '../config/linkerd-tcp-config.ts';
 import { Listeners, type ListeningServer } from './listeners.ts';
-import { LiveRoute, type RouteSettings, type RouteSurroundings } from './live-route.ts';
+import type { LiveRoute, RouteSurroundings } from './live-route.ts';
+import { LiveRoutes } from './live-routes.ts';
+import { NamedRoutes } from './named-routes.ts';
 import type { NamingGraph } from './naming-graph.ts';
-import { planOf } from './plan.ts';
+import { type Plan, planOf } from './plan.ts';
 import { SharedCounts } from './shared-counts.ts';
 
 const maxEndpoints = 1 << 16;
@@ -42,17 +44,21 @@ export class ProxyParts {
   readonly #listeners: Listeners;
   readonly #dropped: Cell;
   readonly #sweeper: NodeJS.Timeout;
+  readonly #routes: LiveRoutes;
+  readonly #names: NamedRoutes;
   #config: LinkerdTcpConfig | undefined;
-  #lastId = 0;
-  /** By the keys of the plan. */
-  readonly #routes = new Map<string, LiveRoute>();
-  /** Withdrawn, by the same keys; there until their last session has ended. */
-  readonly #leaving = new Map<string, LiveRoute>();
+  /** In force; both the one before and the next while one takes the other's place. */
+  #planned: Plan['routes'] = new Map();
 
   private constructor(options: ProxyPartsOptions, around: RouteSurroundings) {
     this.#options = options;
     this.#around = around;
-    this.#listeners = new Listeners({ around, log: options.log, nextId: () => ++this.#lastId });
+    let lastId = 0;
+    const nextId = () => ++lastId;
+    const { plane, log, now } = around;
+    this.#routes = new LiveRoutes(around, nextId);
+    this.#names = new NamedRoutes({ plane, log, now, routes: this.#routes });
+    this.#listeners = new Listeners({ around, log, nextId, names: this.#names });
     this.#dropped = options.registry.scope({}).counter('l5d:accesslog:dropped');
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref();
   }
@@ -64,8 +70,10 @@ export class ProxyParts {
     const inFlight = Array.from({ length: workers }, () => counts.take());
     const metrics = registry.pages.slice(1);
     const shared = { metrics, endpoints, counts: counts.memory };
-    const plane = await DataPlane.start({ ...shared, driver, log, records, died }, inFlight);
-    return new ProxyParts(options, {
+    // Nobody asks before there is a listener.
+    const asked = (listener: number, name: string): void => parts.#names.asked(listener, name);
+    const plane = await DataPlane.start({ ...shared, driver, log, records, asked, died }, inFlight);
+    const parts = new ProxyParts(options, {
       table: new EndpointTable(endpoints),
       slots: new SlotAllocator(maxEndpoints),
       registry,
@@ -74,6 +82,7 @@ export class ProxyParts {
       counts,
       log,
     });
+    return parts;
   }
 
   /**
@@ -83,23 +92,33 @@ export class ProxyParts {
   async apply(config: LinkerdTcpConfig): Promise<void> {
     const { naming } = this.#options;
     const { routes, listeners } = planOf(config, naming);
-    const begun: string[] = [];
+    const before = this.#planned;
+    this.#planned = new Map([...before, ...routes]);
     try {
-      for (const [key, settings] of routes) {
-        if (this.#routes.has(key)) continue;
-        this.#begin(key, settings);
-        begun.push(key);
-      }
-      await this.#listeners.apply(listeners, ({ route }) => (this.#routes.get(route) as LiveRoute).id);
+      for (const [key, settings] of routes) if (!this.#routes.get(key)) this.#routes.begin(key, settings);
+      await this.#listeners.apply(listeners, ({ route }) => (route === null ? null : this.#planRoute(route).id));
     } catch (error) {
-      for (const key of begun) this.#withdraw(key);
+      this.#settle(before, routes);
+      this.#names.refresh();
       if (this.#config) naming.keepOnly(this.#config);
       throw error;
     }
-    for (const [key, settings] of routes) if (!begun.includes(key)) this.#routes.get(key)?.adjust(settings);
-    for (const key of [...this.#routes.keys()]) if (!routes.has(key)) this.#withdraw(key);
+    this.#settle(routes, before);
     naming.keepOnly(config);
     this.#config = config;
+  }
+
+  /** @param others what was, or would have been: withdrawn, unless a server name leads there */
+  #settle(planned: Plan['routes'], others: Plan['routes']): void {
+    this.#planned = planned;
+    for (const [key, settings] of planned) this.#planRoute(key).adjust(settings);
+    const named = this.#names.keys();
+    for (const key of others.keys())
+      if (!planned.has(key) && !named.has(key) && this.#routes.get(key)) this.#routes.withdraw(key);
+  }
+
+  #planRoute(key: string): LiveRoute {
+    return this.#routes.get(key) as LiveRoute;
   }
 
   record(on: boolean): void {
@@ -112,15 +131,16 @@ export class ProxyParts {
 
   /** Those in force, then those that were withdrawn and still have sessions. */
   routes(): readonly RouteView[] {
-    return [...this.#routes.values(), ...this.#leaving.values()].map(route => route.view());
+    return this.#routes.views();
   }
 
   /**
    * Destinations that keep the proxy from being ready: those without a first answer, and those whose naming failed, unless
-   * another one is served. One wrong name must not take the others out of a load balancer in front.
+   * another one is served. One wrong name must not take the others out of a load balancer in front. What clients name is up to them:
+   * it holds up nothing.
    */
   waitingFor(): readonly string[] {
-    const routes = [...this.#routes.values()];
+    const routes = [...this.#planned.keys()].map(key => this.#routes.get(key)).filter(route => route !== undefined);
     const isServing = routes.some(({ state }) => state === 'bound' || state === 'negative');
     return routes
       .filter(({ state }) => state === 'pending' || (state === 'failed' && !isServing))
@@ -144,29 +164,16 @@ export class ProxyParts {
 
   async terminate(): Promise<void> {
     clearInterval(this.#sweeper);
-    for (const route of this.#routes.values()) route.withdraw();
+    this.#names.dropAll();
+    this.#routes.withdrawAll();
     await this.#around.plane.terminate();
-  }
-
-  /** One that is still leaving comes back, with the health of its endpoints. */
-  #begin(key: string, settings: RouteSettings): void {
-    const leaving = this.#leaving.get(key);
-    this.#leaving.delete(key);
-    leaving?.revive(settings);
-    this.#routes.set(key, leaving ?? new LiveRoute(++this.#lastId, settings, this.#around));
-  }
-
-  #withdraw(key: string): void {
-    const route = this.#routes.get(key) as LiveRoute;
-    this.#routes.delete(key);
-    route.withdraw();
-    this.#leaving.set(key, route);
   }
 
   #sweep(): void {
     const { acknowledged } = this.#around.plane;
     this.#listeners.sweep(acknowledged);
-    for (const route of this.#routes.values()) route.sweep(acknowledged);
-    for (const [key, route] of this.#leaving) if (route.sweep(acknowledged)) this.#leaving.delete(key);
+    this.#names.sweep();
+    const named = this.#names.keys();
+    this.#routes.sweep(acknowledged, key => this.#planned.has(key) || named.has(key));
   }
 }

@@ -50,10 +50,16 @@ export class BufferPool {
 
   /** Moves a part of a buffer to memory of its own, and gives the buffer back. */
   copyOut(id: BufferId, offset: number, length: number): BufferId {
-    // An ArrayBuffer's memory never moves; that of a small typed array made without one might.
-    const bytes = new Uint8Array(new ArrayBuffer(length));
-    bytes.set(this.#views[id].subarray(offset, offset + length));
+    const copy = this.copyIn(this.#views[id].subarray(offset, offset + length));
     this.give(id);
+    return copy;
+  }
+
+  /** Memory of its own for bytes from elsewhere. */
+  copyIn(source: Uint8Array): BufferId {
+    // An ArrayBuffer's memory never moves; that of a small typed array made without one might.
+    const bytes = new Uint8Array(new ArrayBuffer(source.length));
+    bytes.set(source);
     const copy = this.#freeCopies.pop() ?? this.#options.limit + this.#copies++;
     this.#set(copy, bytes, pointerOf(bytes));
     if (this.#owned) this.#owned[copy] = true;

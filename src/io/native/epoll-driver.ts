@@ -204,6 +204,10 @@ export class EpollDriver implements NativeDriver {
     this.#pool.give(buffer);
   }
 
+  wrap(bytes: Uint8Array): BufferId {
+    return this.#pool.copyIn(bytes);
+  }
+
   peer(handle: Handle): string {
     return peerAddress(this.#sockets.fd[slotOf(handle)]);
   }

@@ -227,6 +227,10 @@ export class UringDriver implements NativeDriver {
     this.#pool.give(buffer);
   }
 
+  wrap(bytes: Uint8Array): BufferId {
+    return this.#pool.copyIn(bytes);
+  }
+
   peer(handle: Handle): string {
     return peerAddress(this.#sockets.fd[slotOf(handle)]);
   }

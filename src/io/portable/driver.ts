@@ -187,6 +187,10 @@ export class PortableDriver implements Driver {
     this.#take(buffer);
   }
 
+  wrap(bytes: Uint8Array): BufferId {
+    return this.#put(Buffer.from(bytes));
+  }
+
   peer(handle: Handle): string {
     const { remoteAddress: ip, remotePort: port } = this.#socket(handle);
     return ip === undefined || port === undefined ? '' : showAddress({ ip, port });
@@ -198,9 +202,7 @@ export class PortableDriver implements Driver {
 
   /** For the listeners below: node's chunk becomes a buffer of the driver, owned by whoever gets the event. */
   chunk(handle: Handle, bytes: Buffer): void {
-    const id = this.#freeBuffers.pop() ?? this.#buffers.length;
-    this.#buffers[id] = bytes;
-    this.#events.data(handle, id, 0, bytes.length);
+    this.#events.data(handle, this.#put(bytes), 0, bytes.length);
   }
 
   get events(): DriverEvents {
@@ -216,6 +218,12 @@ export class PortableDriver implements Driver {
 
   #socket(handle: Handle): DriverSocket {
     return this.#sockets[slotOf(handle)] as DriverSocket;
+  }
+
+  #put(bytes: Buffer): BufferId {
+    const id = this.#freeBuffers.pop() ?? this.#buffers.length;
+    this.#buffers[id] = bytes;
+    return id;
   }
 
   #take(buffer: BufferId): Buffer {

@@ -1,18 +1,32 @@
-/** The set of listeners across reloads. */
+/** The set of listeners across reloads, and who is told that they route by server name. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serverConfig } from '../../../src/app/config/server-config.ts';
 import { Listeners } from '../../../src/app/running/listeners.ts';
-import type { WantedListener } from '../../../src/app/running/plan.ts';
+import type { NameToRoute, WantedListener } from '../../../src/app/running/plan.ts';
 import { LinkerdTcpError } from '../../../src/errors.ts';
 import { surroundings } from '../../support/running.ts';
 
-const wanted = (...servers: readonly { ip?: string; port: number; backlog?: number }[]) =>
+interface Server {
+  readonly ip?: string;
+  readonly port: number;
+  readonly backlog?: number;
+  readonly dstName?: string;
+  readonly sni?: object;
+}
+
+const nameToRoute: NameToRoute = () => {
+  throw new Error('nobody asks');
+};
+
+const wanted = (...servers: readonly Server[]) =>
   new Map<string, WantedListener>(
     servers.map((server, i) => {
       const parsed = serverConfig.parse({ dstName: '/svc/web', ...server });
       const place = `routers[0].servers[${i}]`;
-      return [`${parsed.ip} ${parsed.port}`, { router: 'a', server: parsed, route: 'web', bufferSizeBytes: 1, place }];
+      const named = parsed.sni ? nameToRoute : null;
+      const route = parsed.sni ? null : 'web';
+      return [`${parsed.ip} ${parsed.port}`, { router: 'a', server: parsed, route, named, bufferSizeBytes: 1, place }];
     }),
   );
 
@@ -20,12 +34,18 @@ function start() {
   const taken = () => new LinkerdTcpError('CANNOT_LISTEN', { address: 'x', reason: 'address in use (EADDRINUSE)' });
   const given = surroundings({ refusal: taken });
   let id = 0;
-  const listeners = new Listeners({ around: given.around, log: given.log, nextId: () => ++id });
+  const told: string[] = [];
+  const names = {
+    serve: (listener: number) => void told.push(`serve ${listener}`),
+    drop: (listener: number) => void told.push(`drop ${listener}`),
+  };
+  const listeners = new Listeners({ around: given.around, log: given.log, nextId: () => ++id, names });
   return {
     ...given,
-    apply: (servers: ReturnType<typeof wanted>) => listeners.apply(servers, () => 1),
+    apply: (servers: ReturnType<typeof wanted>) => listeners.apply(servers, ({ route }) => (route === null ? null : 1)),
     open: () => [...given.fake.listening.values()].map(({ ip, port, backlog }) => `${ip}:${port} ${backlog}`),
     listeners,
+    told,
   };
 }
 
@@ -64,4 +84,56 @@ test('a listener that went for one that cannot be had is opened again, and the e
       .sort(),
     ['0.0.0.0:1', '127.0.0.1:2'],
   );
+});
+
+const bySni = { dstName: '/svc/{sni}', sni: { route: true } };
+
+test('a listener that routes by name is announced before it listens, and forgotten when no worker accepts there any more', async () => {
+  const { apply, told, fake } = start();
+  await apply(wanted({ port: 1, ...bySni }));
+  assert.deepEqual(told, ['serve 1']);
+  const { route, sni } = fake.listening.get(1)!;
+  assert.deepEqual([route, sni], [null, { helloTimeoutMs: 5_000, mostHelloBytes: 65_536 }]);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  fake.closing = promise;
+  const applied = apply(wanted());
+  assert.deepEqual(told, ['serve 1']);
+  resolve();
+  await applied;
+  assert.deepEqual(told, ['serve 1', 'drop 1']);
+});
+
+test('a listener that is opened again has another id, and the names of the first go with it', async () => {
+  const { apply, told } = start();
+  await apply(wanted({ port: 1, ...bySni }));
+  await apply(wanted({ port: 1, backlog: 7, ...bySni }));
+  assert.deepEqual(told, ['serve 1', 'drop 1', 'serve 2']);
+});
+
+test('one that cannot be had leaves nothing behind, and the one it replaced is announced again', async () => {
+  const { apply, told, fake } = start();
+  await apply(wanted({ ip: '0.0.0.0', port: 1, ...bySni }));
+  fake.refuse = 3;
+  await assert.rejects(apply(wanted({ ip: '127.0.0.1', port: 1, ...bySni }, { port: 3, ...bySni })));
+  assert.deepEqual(told, ['serve 1', 'drop 1', 'serve 2', 'serve 3', 'drop 3', 'drop 2', 'serve 4']);
+});
+
+test('routing by name is turned on and off on the same socket', async () => {
+  const { apply, told, fake, log } = start();
+  await apply(wanted({ port: 1 }));
+  await apply(wanted({ port: 1, ...bySni }));
+  assert.deepEqual(told, ['serve 1']);
+  assert.equal(fake.adjusted.at(-1)!.route, null);
+  assert.equal(log.lines.at(-1), 'info: now routing on 127.0.0.1:1 to /svc/{sni}');
+  await apply(wanted({ port: 1 }));
+  assert.deepEqual(told, ['serve 1', 'drop 1']);
+  assert.deepEqual([fake.adjusted.at(-1)!.route, fake.adjusted.at(-1)!.sni], [1, null]);
+});
+
+test('each reload tells where names lead now, also when nothing else of the listener changed', async () => {
+  const { apply, told, fake } = start();
+  await apply(wanted({ port: 1, ...bySni }));
+  await apply(wanted({ port: 1, ...bySni }));
+  assert.deepEqual(told, ['serve 1', 'serve 1']);
+  assert.equal(fake.adjusted.length, 0);
 });

@@ -10,6 +10,7 @@ const settings = (router: string, server: object = {}) => ({
   router,
   server: serverConfig.parse({ port: 7474, dstName: '/svc/web', ...server }),
   route: 1,
+  named: null,
   bufferSizeBytes: 1,
 });
 

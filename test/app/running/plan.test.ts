@@ -1,0 +1,55 @@
+/** What a configuration asks to run: destinations that are known, and those that are made when a client names them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { kinds } from '../../../src/app/config/kinds.ts';
+import { loadLinkerdTcp } from '../../../src/app/config/load.ts';
+import { NamingGraph } from '../../../src/app/running/naming-graph.ts';
+import { planOf } from '../../../src/app/running/plan.ts';
+import { silentLog } from '../../../src/log.ts';
+import { Registry } from '../../../src/metrics/registry.ts';
+
+function plan(router: object) {
+  const text = JSON.stringify({ routers: [{ label: 'edge', ...router }] });
+  const naming = new NamingGraph(silentLog, new Registry({ pages: 1 }), kinds);
+  const { routes, listeners } = planOf(loadLinkerdTcp({ file: '<stdin>', text }, kinds), naming);
+  return { routes, listeners: [...listeners.values()] };
+}
+
+const sni = { route: true };
+
+test('a server that routes by name has no destination until a client names one', () => {
+  const { routes, listeners } = plan({ servers: [{ port: 1, dstName: '/svc/{sni}', sni }] });
+  assert.equal(routes.size, 0);
+  assert.equal(listeners[0].route, null);
+  assert.deepEqual(listeners[0].named?.('a.test').settings.dst, ['svc', 'a.test']);
+});
+
+test('its default is a destination like any other', () => {
+  const servers = [{ port: 1, dstName: '/svc/{sni}', sni: { ...sni, default: '/svc/other' } }];
+  const { routes, listeners } = plan({ servers });
+  assert.deepEqual([...routes.keys()], [listeners[0].route]);
+  assert.deepEqual(routes.get(listeners[0].route!)?.dst, ['svc', 'other']);
+});
+
+test('a destination that a client names has the key and the settings that it has in the configuration', () => {
+  const servers = [
+    { port: 1, dstName: '/svc/{sni}', sni },
+    { port: 2, dstName: '/svc/a.test' },
+  ];
+  const { routes, listeners } = plan({ servers });
+  const { key, settings } = listeners[0].named!('a.test');
+  assert.equal(key, listeners[1].route);
+  assert.deepEqual(settings, routes.get(key));
+  assert.equal(listeners[1].named, null);
+});
+
+test('client settings by prefix apply to each destination that is made', () => {
+  const configs = [
+    { prefix: '/svc', connectTimeoutMs: 100 },
+    { prefix: '/svc/b.test', connectTimeoutMs: 200 },
+  ];
+  const client = { kind: 'io.l5d.static', configs };
+  const { listeners } = plan({ servers: [{ port: 1, dstName: '/svc/{sni}', sni }], client });
+  const timeouts = ['a.test', 'b.test'].map(name => listeners[0].named?.(name).settings.client.connectTimeoutMs);
+  assert.deepEqual(timeouts, [100, 200]);
+});

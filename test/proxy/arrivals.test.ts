@@ -1,0 +1,244 @@
+/** Listeners that route by server name: what the client says first is read, kept, and passed on whole or answered with an alert. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { ListenerSpec } from '../../src/proxy/messages.ts';
+import { Alert, alertRecord } from '../../src/wire/client-hello.ts';
+import { helloMessage, recordsOf } from '../support/client-hello.ts';
+import type { FakeSocket } from '../support/fake-driver.ts';
+import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
+import { bound } from '../support/relay.ts';
+
+const listenerId = 2;
+const sni = { helloTimeoutMs: 1_000, mostHelloBytes: 16_384 };
+const named = 7;
+
+let hellos = 0;
+/** No two are the same. */
+const helloFor = (serverName?: string): Uint8Array =>
+  recordsOf(
+    helloMessage({
+      others: [[4000, Uint8Array.of(++hellos >> 8, hellos & 0xff)]],
+      ...(serverName !== undefined && { serverName }),
+    }),
+    [40],
+  );
+
+function listening(listener: Partial<ListenerSpec> = {}, chunkBytes = 10_000): FakeRelay {
+  return fakeRelay({ upstreams: [1001], listener: { sni, route: null, ...listener }, chunkBytes });
+}
+
+/** A client that has said these bytes, and more zero bytes after them. */
+function saying(made: FakeRelay, hello: Uint8Array, more = 0): FakeSocket {
+  const client = made.client();
+  client.hello = new Uint8Array(hello);
+  client.send(hello.length + more);
+  made.driver.settle();
+  return client;
+}
+
+const asked = ({ relay }: FakeRelay): readonly string[] =>
+  relay.messages.flatMap(message => (message.type === 'asked' ? [message.name] : []));
+
+function answer(made: FakeRelay, name: string, route: number | null): void {
+  made.relay.worker.tell({ type: 'named', listener: listenerId, name, route });
+  made.driver.settle();
+}
+
+function connectAll({ driver }: FakeRelay): void {
+  for (const attempt of driver.upstreams()) if (attempt.connecting) attempt.outcome = 0;
+  driver.settle();
+}
+
+const alertOf = (client: FakeSocket): readonly number[] => client.told;
+const ends = ({ relay }: FakeRelay): readonly string[] => relay.records.map(({ end }) => end);
+
+test('the ClientHello reaches the upstream its name leads to, whole, in whatever pieces it came', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 300 }), fc.nat({ max: 500 }), (chunkBytes, more) => {
+      const made = listening({}, chunkBytes);
+      const hello = helloFor('a.test');
+      const client = saying(made, hello, more);
+      assert.deepEqual(asked(made), ['a.test']);
+      made.relay.publishRoute(named, bound([1002]));
+      answer(made, 'a.test', named);
+      connectAll(made);
+      const [upstream] = made.driver.upstreams();
+      assert.equal(upstream?.address.port, 1002);
+      assert.equal(upstream?.source, client);
+      assert.equal(upstream?.written, hello.length + more);
+      made.finish();
+      assert.equal(made.relay.records[0]?.dst, `/svc/${named}`);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a name is asked for once, and known from then on', () => {
+  const made = listening();
+  const clients = [
+    saying(made, helloFor('a.test')),
+    saying(made, helloFor('a.test')),
+    saying(made, helloFor('b.test')),
+  ];
+  assert.deepEqual(asked(made), ['a.test', 'b.test']);
+  made.relay.publishRoute(named, bound([1002]));
+  answer(made, 'a.test', named);
+  connectAll(made);
+  assert.equal(made.driver.upstreams(1002).length, 2);
+  saying(made, helloFor('A.test'));
+  connectAll(made);
+  assert.equal(made.driver.upstreams(1002).length, 3);
+  assert.equal(asked(made).length, 2);
+  assert.equal(clients[2].told.length, 0, 'it still waits');
+  made.finish();
+});
+
+test('after `unnamed` the next client asks again, and those that are connected stay', () => {
+  const made = listening();
+  saying(made, helloFor('a.test'));
+  made.relay.publishRoute(named, bound([1002]));
+  answer(made, 'a.test', named);
+  connectAll(made);
+  made.relay.worker.tell({ type: 'unnamed', listener: listenerId, name: 'a.test' });
+  saying(made, helloFor('a.test'));
+  assert.deepEqual(asked(made), ['a.test', 'a.test']);
+  assert.equal(made.driver.upstreams(1002).length, 1);
+  made.finish();
+});
+
+for (const [what, hello, alert, end] of [
+  ['that names no server', () => helloFor(), Alert.missingExtension, 'GP'],
+  ['that does not speak TLS', () => new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n'), Alert.unexpectedMessage, 'GP'],
+] as const) {
+  test(`a client ${what} gets alert ${alert} and is let go`, () => {
+    const made = listening();
+    const client = saying(made, hello());
+    assert.deepEqual(alertOf(client), [...alertRecord(alert)]);
+    assert.equal(client.released, 'close');
+    assert.deepEqual(asked(made), []);
+    made.finish();
+    assert.deepEqual(ends(made), [end]);
+    assert.ok(made.relay.records[0]?.reason);
+    assert.equal(made.relay.records[0]?.tx, 7);
+  });
+}
+
+test('a name that means nothing gets unrecognized_name, and the record says why', () => {
+  const made = listening();
+  const client = saying(made, helloFor('nobody.test'));
+  made.relay.publishRoute(named, { state: 'negative', reason: '/svc/nobody.test names nothing' });
+  answer(made, 'nobody.test', named);
+  assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
+  made.finish();
+  assert.deepEqual(ends(made), ['NN']);
+  assert.equal(made.relay.records[0]?.reason, '/svc/nobody.test names nothing');
+});
+
+test('a name nobody may ask for any more gets unrecognized_name', () => {
+  const made = listening();
+  const client = saying(made, helloFor('one-too-many.test'));
+  answer(made, 'one-too-many.test', null);
+  assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
+  made.finish();
+  assert.deepEqual(ends(made), ['GP']);
+  assert.match(made.relay.records[0]?.reason ?? '', /too many server names/);
+});
+
+test('where the listener has a destination of its own, it takes whose name is missing, refused or means nothing', () => {
+  const made = listening({ route: 1 });
+  const hello = helloFor();
+  saying(made, hello, 5);
+  saying(made, helloFor('refused.test'));
+  answer(made, 'refused.test', null);
+  saying(made, helloFor('nobody.test'));
+  made.relay.publishRoute(named, { state: 'negative', reason: 'names nothing' });
+  answer(made, 'nobody.test', named);
+  connectAll(made);
+  assert.equal(made.driver.upstreams(1001).length, 3);
+  assert.equal(made.driver.upstreams(1001)[0]?.written, hello.length + 5);
+  made.finish();
+});
+
+test('where that one means nothing either, the client is refused', () => {
+  const made = fakeRelay({ listener: { sni }, chunkBytes: 10_000 });
+  made.relay.publish({ state: 'negative', reason: 'the last resort names nothing' });
+  const client = saying(made, helloFor());
+  assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
+  made.finish();
+  assert.deepEqual(ends(made), ['NN']);
+});
+
+test('a client that says nothing, or not enough, is let go after helloTimeoutMs', () => {
+  const made = listening();
+  const silent = made.client();
+  const slow = saying(made, helloFor('a.test').subarray(0, 30));
+  made.driver.advance(999);
+  assert.equal(silent.released, undefined);
+  made.driver.advance(2);
+  assert.deepEqual([silent.released, slow.released], ['close', 'close']);
+  made.finish();
+  assert.deepEqual(ends(made), ['GT', 'GT']);
+});
+
+test('a client that leaves is told from one that waits: before its ClientHello is whole, and after', () => {
+  const made = listening();
+  const finishes = saying(made, helloFor('a.test').subarray(0, 30));
+  finishes.finish();
+  const resets = made.client();
+  resets.reset();
+  const waits = saying(made, helloFor('a.test'));
+  waits.reset();
+  made.driver.settle();
+  made.relay.publishRoute(named, bound([1002]));
+  answer(made, 'a.test', named);
+  assert.equal(made.driver.upstreams().length, 0);
+  made.finish();
+  assert.deepEqual(ends(made), ['GC', 'GC', 'NC']);
+});
+
+test('who waits for an answer that does not come is let go after connectTimeoutMs', () => {
+  const made = listening({ connectTimeoutMs: 3_000 });
+  saying(made, helloFor('a.test'));
+  made.driver.advance(3_001);
+  made.finish();
+  assert.deepEqual(ends(made), ['NT']);
+});
+
+test('more bytes than mostHelloBytes without a ClientHello are refused, also in ever so small records', () => {
+  const made = listening({ sni: { ...sni, mostHelloBytes: 512 } }, 100);
+  const big = recordsOf(helloMessage({ others: [[21, new Uint8Array(600)]] }));
+  const tiny = recordsOf(helloMessage({ others: [[21, new Uint8Array(300)]] }), Array(1000).fill(1));
+  const clients = [saying(made, big), saying(made, tiny)];
+  for (const client of clients) assert.deepEqual(alertOf(client), [...alertRecord(Alert.handshakeFailure)]);
+  made.finish();
+  assert.deepEqual(ends(made), ['GP', 'GP']);
+});
+
+test('a client that does not take its alert is let go all the same', () => {
+  const made = listening();
+  const client = made.client();
+  client.room = 0;
+  client.send(20);
+  made.driver.settle();
+  assert.equal(client.released, undefined);
+  made.driver.advance(5_001);
+  assert.equal(client.released, 'reset');
+  made.finish();
+  assert.deepEqual(ends(made), ['GP']);
+});
+
+test('a drain cuts off who is still being read, and who waits for an answer', () => {
+  const made = listening();
+  saying(made, helloFor('a.test').subarray(0, 30));
+  saying(made, helloFor('a.test'));
+  made.finish();
+  assert.deepEqual([...ends(made)].sort(), ['GD', 'ND']);
+});
+
+test('an answer for a listener that is gone disturbs nobody', () => {
+  const made = listening();
+  made.relay.worker.tell({ type: 'named', listener: 99, name: 'a.test', route: null });
+  made.relay.worker.tell({ type: 'unnamed', listener: 99, name: 'a.test' });
+  made.finish();
+});
