@@ -6,19 +6,15 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { runProgram } from '../test/support/process.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { startRedisBenchmark } from '../test/support/redis-benchmark.ts';
 import { type Scope, withScope } from '../test/support/scope.ts';
 import { tempDir } from '../test/support/temp-dir.ts';
 import { describeMachine, describeVersions, loadAverage } from './environment.ts';
-import { descriptorLimit } from './process-cost.ts';
-import { allProxies } from './proxies.ts';
 import { forProfiles, missingPackages } from './requirements.ts';
 import { type Profile, profileOf, type Share, shareOf } from './shares.ts';
 import { markdownTable } from './table.ts';
+import { whileLoaded } from './while-loaded.ts';
 
 const warmUpSeconds = 2;
 const shown = 12;
@@ -34,15 +30,8 @@ const loads: readonly Load[] = [
 ];
 
 async function profile(scope: Scope, driver: 'uring' | 'epoll', { args }: Load, seconds: number): Promise<Profile> {
-  const contender = allProxies(200, descriptorLimit()).find(({ name }) => name === driver);
-  if (contender === undefined) throw new Error(`there is no driver ${driver}`);
-  const redis = await startRedis(scope);
-  const address = `127.0.0.1:${redis.port}`;
-  const { pid, redisPort } = await contender.start(scope, { redis: address, bulk: address });
-  scope.after(() => rmSync(`/tmp/perf-${pid}.map`, { force: true }));
-  const load = startRedisBenchmark(scope, redisPort, { connections: 50, requests: 2_000_000_000, args });
-  const sample = async (): Promise<Profile> => {
-    await delay(warmUpSeconds * 1000);
+  return whileLoaded(scope, { driver, warmUpSeconds, args }, async ({ pid }) => {
+    scope.after(() => rmSync(`/tmp/perf-${pid}.map`, { force: true }));
     const file = join(tempDir(scope).path, 'perf.data');
     const record = ['record', '-o', file, '-F', '1999', '-p', String(pid), '--', 'sleep', String(seconds)];
     const recorded = await runProgram(scope, 'perf', record, { timeoutMs: 60_000 });
@@ -50,15 +39,7 @@ async function profile(scope: Scope, driver: 'uring' | 'epoll', { args }: Load, 
     const report = ['report', '-i', file, '--sort', 'symbol', '--stdio', '-g', 'none', '-w', '0'];
     const { output } = await runProgram(scope, 'perf', report, { timeoutMs: 60_000 });
     return profileOf(output);
-  };
-  const ended = load.finished.then(() => {
-    throw new Error('redis-benchmark ended before perf');
   });
-  try {
-    return await Promise.race([sample(), ended]);
-  } finally {
-    await load.program.stop();
-  }
 }
 
 const percent = (share: number): string => `${share.toFixed(1)} %`;

@@ -8,12 +8,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DriverKind } from '../src/io/choose-driver.ts';
 import { type Program, startProgram } from '../test/support/process.ts';
-import { startRedis } from '../test/support/redis.ts';
-import { startRedisBenchmark } from '../test/support/redis-benchmark.ts';
 import type { Scope } from '../test/support/scope.ts';
 import { until, within } from '../test/support/waiting.ts';
-import { cpuSecondsOf, descriptorLimit } from './process-cost.ts';
-import { allProxies } from './proxies.ts';
+import { cpuSecondsOf } from './process-cost.ts';
+import { whileLoaded } from './while-loaded.ts';
 
 export interface CountedCall {
   readonly name: string;
@@ -52,27 +50,14 @@ export interface Tracing {
 }
 
 /** redis-benchmark, GET over 50 connections, through one worker to a real redis, and strace on that worker for a while. */
-export async function traceLoadedWorker(scope: Scope, tracing: Tracing): Promise<TracedCalls> {
-  const { driver, seconds, warmUpSeconds } = tracing;
-  const contender = allProxies(200, descriptorLimit()).find(({ name }) => name === driver);
-  if (contender === undefined) throw new Error(`there is no driver ${driver}`);
-  const redis = await startRedis(scope);
-  const address = `127.0.0.1:${redis.port}`;
-  const proxy = await contender.start(scope, { redis: address, bulk: address });
-  const load = startRedisBenchmark(scope, proxy.redisPort, { connections: 50, requests: 2_000_000_000 });
-  const traced = async (): Promise<TracedCalls> => {
-    await delay(warmUpSeconds * 1000);
-    const thread = await busiestThread(proxy.pid);
+export async function traceLoadedWorker(
+  scope: Scope,
+  { driver, seconds, warmUpSeconds }: Tracing,
+): Promise<TracedCalls> {
+  return whileLoaded(scope, { driver, warmUpSeconds }, async ({ pid, redis }) => {
+    const thread = await busiestThread(pid);
     return countCalls(scope, thread, seconds, () => redis.info('total_commands_processed'));
-  };
-  const ended = load.finished.then(() => {
-    throw new Error('redis-benchmark ended before strace');
   });
-  try {
-    return await Promise.race([traced(), ended]);
-  } finally {
-    await load.program.stop();
-  }
 }
 
 /** The thread that took the most CPU time during a while; an error when the process is idle. */
