@@ -36,7 +36,8 @@ export class Shortages {
   /** @param text what cannot be done; @param errno why, for want of something or not */
   met(text: string, errno: number): void {
     const now = this.#driver.now();
-    if (isShortage(errno)) {
+    // The portable driver cannot leave clients in the kernel's queue: those it would park keep the descriptors that are lacking.
+    if (isShortage(errno) && this.#driver.kind !== 'portable') {
       this.#deadlines.set(shortageDeadline, now + pauseMs);
       if (!this.#isPaused) this.#pause(true);
       this.#isPaused = true;

@@ -98,7 +98,7 @@ export interface FakeListener {
 export type Completion = () => void;
 
 export class FakeDriver implements Driver {
-  readonly kind = 'portable';
+  readonly kind = 'epoll';
   /** All there ever were, in the order they were made. */
   readonly sockets: FakeSocket[] = [];
   readonly listeners: FakeListener[] = [];
