@@ -1,0 +1,451 @@
+/**
+ * TLS over any driver: sockets that were secured go through a stream of a {@link TlsEngine}, all others straight through.
+ *
+ * Commands never call back, so what an engine tells at once is told by `woken` in the next turn: the time the worker wants to be
+ * woken and that of such work share the one alarm of the driver below.
+ */
+import { constants } from 'node:os';
+import type { ClientHello } from '../../wire/client-hello.ts';
+import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
+import { type Handle, slotOf } from '../handle.ts';
+import type { SecureDriver, SecureEvents } from '../secure-driver.ts';
+import type { TlsContext, TlsContextId } from './context.ts';
+import type { TlsDetails, TlsEngine, TlsPeer, TlsSink, TlsStream } from './engine.ts';
+import type { TlsTrouble } from './trouble.ts';
+
+/** An alert, or close_notify, has this long to be taken by the system. */
+const lastWordsMs = 1_000;
+
+/** A socket that was secured. */
+interface Row {
+  readonly socket: Handle;
+  stream: TlsStream;
+  /** The ClientHello, until the stream has it. */
+  first: { readonly buffer: BufferId; readonly offset: number; readonly length: number } | undefined;
+  secured: boolean;
+  /** As the worker wants it; off when the handshake begins. */
+  reading: boolean;
+  /** The stream takes ciphertext. */
+  taking: boolean;
+  readingBelow: boolean;
+  trouble: TlsTrouble | null;
+  /** The worker was told `failed`, or has closed the socket: it is told nothing more but `closed`. */
+  over: boolean;
+  /** A FIN is to follow what the stream still encrypts. */
+  finWaits: boolean;
+  /** close_notify is on its way. */
+  notified: boolean;
+  /** Closed by the worker; the socket stays until its last words are sent. */
+  lingering: boolean;
+  /** When it will have waited for long enough. */
+  until: number;
+  queued: boolean;
+}
+
+export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
+  readonly #events: SecureEvents;
+  readonly #below: Driver;
+  readonly #makeEngine: (sink: TlsSink) => TlsEngine;
+  #engine: TlsEngine | undefined;
+  /** By slot. */
+  readonly #rows: (Row | undefined)[] = [];
+  /** Rows that have something to do in the next turn. */
+  #work: Row[] = [];
+  /** Rows whose last words are on their way. */
+  readonly #waiting = new Set<Row>();
+  #wakeAt = Number.POSITIVE_INFINITY;
+
+  /** @param engine made when the first context is defined */
+  constructor(
+    events: SecureEvents,
+    below: (events: DriverEvents) => Driver,
+    engine: (sink: TlsSink, below: Driver) => TlsEngine,
+  ) {
+    this.#events = events;
+    this.#below = below(this);
+    this.#makeEngine = sink => engine(sink, this.#below);
+  }
+
+  get kind(): Driver['kind'] {
+    return this.#below.kind;
+  }
+
+  get below(): Driver {
+    return this.#below;
+  }
+
+  // ---- contexts and handshakes ------------------------------------------------------------------------------------------
+
+  defineTls(id: TlsContextId, context: TlsContext): void {
+    this.#engine ??= this.#makeEngine(this);
+    this.#engine.define(id, context);
+  }
+
+  forgetTls(id: TlsContextId): void {
+    this.#engine?.forget(id);
+  }
+
+  acceptTls(
+    socket: Handle,
+    context: TlsContextId,
+    hello: ClientHello,
+    buffer: BufferId,
+    offset: number,
+    length: number,
+  ): void {
+    const row = this.#begin(socket, (this.#engine as TlsEngine).accept(socket, context, hello));
+    row.first = { buffer, offset, length };
+    // Nothing more is read before the stream has what was.
+    this.#below.reading(socket, false);
+    this.#queue(row);
+  }
+
+  connectTls(socket: Handle, context: TlsContextId, peer: TlsPeer): void {
+    const row = this.#begin(socket, (this.#engine as TlsEngine).connect(socket, context, peer));
+    row.stream.start();
+    this.#readBelow(row);
+  }
+
+  trouble(socket: Handle): TlsTrouble | null {
+    return this.#rows[slotOf(socket)]?.trouble ?? null;
+  }
+
+  #begin(socket: Handle, stream: TlsStream): Row {
+    const slot = slotOf(socket);
+    // An array that is first written to far beyond its end becomes a hash table.
+    while (this.#rows.length <= slot) this.#rows.push(undefined);
+    const row: Row = {
+      socket,
+      stream,
+      first: undefined,
+      secured: false,
+      reading: false,
+      taking: true,
+      readingBelow: false,
+      trouble: null,
+      over: false,
+      finWaits: false,
+      notified: false,
+      lingering: false,
+      until: Number.POSITIVE_INFINITY,
+      queued: false,
+    };
+    this.#rows[slot] = row;
+    return row;
+  }
+
+  // ---- commands ---------------------------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.#below.now();
+  }
+
+  wakeAt(time: number): void {
+    this.#wakeAt = time;
+    this.#arm();
+  }
+
+  listen(options: ListenOptions): Handle {
+    return this.#below.listen(options);
+  }
+
+  accepting(listener: Handle, on: boolean): void {
+    this.#below.accepting(listener, on);
+  }
+
+  connect(address: SocketAddress, options: SocketOptions): Handle {
+    return this.#below.connect(address, options);
+  }
+
+  reading(socket: Handle, on: boolean): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) return this.#below.reading(socket, on);
+    if (row.reading === on) return;
+    row.reading = on;
+    row.stream.reading(on);
+    if (on && row.stream.holds) this.#queue(row);
+    this.#readBelow(row);
+  }
+
+  write(socket: Handle, buffer: BufferId, offset: number, length: number): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) this.#below.write(socket, buffer, offset, length);
+    else if (row.trouble || row.over) this.#below.release(buffer);
+    else row.stream.write(buffer, offset, length);
+  }
+
+  pending(socket: Handle): number {
+    const row = this.#rows[slotOf(socket)];
+    return this.#below.pending(socket) + (row ? row.stream.pending : 0);
+  }
+
+  splice(from: Handle, to: Handle): boolean {
+    if (this.#rows[slotOf(from)] || this.#rows[slotOf(to)]) return false;
+    return this.#below.splice(from, to);
+  }
+
+  shutdown(socket: Handle): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) return this.#below.shutdown(socket);
+    if (row.trouble || row.over) return;
+    row.finWaits = true;
+    this.#notify(row);
+    this.#sendFin(row);
+  }
+
+  close(socket: Handle): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) return this.#below.close(socket);
+    row.over = true;
+    const isClean = row.secured && !row.trouble && this.pending(socket) === 0;
+    if (isClean) this.#notify(row);
+    if (!isClean || this.pending(socket) === 0) return this.#closeBelow(row);
+    row.lingering = true;
+    this.#readBelow(row);
+    this.#wait(row);
+  }
+
+  reset(socket: Handle): void {
+    const row = this.#rows[slotOf(socket)];
+    if (row) this.#drop(row);
+    this.#below.reset(socket);
+  }
+
+  bytes(buffer: BufferId): Uint8Array {
+    return this.#below.bytes(buffer);
+  }
+
+  keep(buffer: BufferId, offset: number, length: number): BufferId {
+    return this.#below.keep(buffer, offset, length);
+  }
+
+  release(buffer: BufferId): void {
+    this.#below.release(buffer);
+  }
+
+  wrap(bytes: Uint8Array): BufferId {
+    return this.#below.wrap(bytes);
+  }
+
+  peer(socket: Handle): string {
+    return this.#below.peer(socket);
+  }
+
+  ledger(): { readonly sockets: number; readonly buffers: number } {
+    return this.#below.ledger();
+  }
+
+  // ---- events of the driver below ---------------------------------------------------------------------------------------
+
+  listening(listener: Handle, address: SocketAddress): void {
+    this.#events.listening(listener, address);
+  }
+
+  accepted(listener: Handle, socket: Handle): void {
+    this.#events.accepted(listener, socket);
+  }
+
+  acceptFailed(listener: Handle, errno: number): void {
+    this.#events.acceptFailed(listener, errno);
+  }
+
+  connected(socket: Handle): void {
+    this.#events.connected(socket);
+  }
+
+  data(socket: Handle, buffer: BufferId, offset: number, length: number): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) this.#events.data(socket, buffer, offset, length);
+    else if (row.trouble || row.over) this.#below.release(buffer);
+    else row.stream.receive(buffer, offset, length);
+  }
+
+  moved(socket: Handle, length: number): void {
+    this.#events.moved(socket, length);
+  }
+
+  drained(socket: Handle): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) this.#events.drained(socket);
+    else this.#written(row);
+  }
+
+  ended(socket: Handle): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) this.#events.ended(socket);
+    else if (!row.trouble && !row.over) row.stream.receivedEnd();
+  }
+
+  failed(socket: Handle, errno: number): void {
+    const row = this.#rows[slotOf(socket)];
+    if (!row) return this.#events.failed(socket, errno);
+    if (row.lingering) return this.#closeBelow(row);
+    if (row.over) return;
+    row.over = true;
+    this.#waiting.delete(row);
+    this.#events.failed(socket, row.trouble ? constants.errno.EPROTO : errno);
+  }
+
+  closed(socket: Handle): void {
+    this.#events.closed(socket);
+  }
+
+  woken(): void {
+    this.#runWork();
+    if (this.#waiting.size > 0) this.#endWaits();
+    if (this.#below.now() >= this.#wakeAt) {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.#events.woken();
+    }
+    this.#arm();
+  }
+
+  // ---- what streams tell ------------------------------------------------------------------------------------------------
+
+  ciphertext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
+    this.#below.write(socket, buffer, offset, length);
+  }
+
+  plaintext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
+    this.#events.data(socket, buffer, offset, length);
+  }
+
+  secured(socket: Handle, details: TlsDetails): void {
+    const row = this.#rowOf(socket);
+    row.secured = true;
+    this.#readBelow(row);
+    this.#events.secured(socket, details);
+  }
+
+  finished(socket: Handle): void {
+    this.#events.ended(socket);
+  }
+
+  encrypted(socket: Handle): void {
+    const row = this.#rowOf(socket);
+    this.#sendFin(row);
+    this.#written(row);
+  }
+
+  taking(socket: Handle, on: boolean): void {
+    const row = this.#rowOf(socket);
+    row.taking = on;
+    this.#readBelow(row);
+  }
+
+  /** The worker is told when the alert is sent. */
+  troubled(socket: Handle, trouble: TlsTrouble): void {
+    const row = this.#rowOf(socket);
+    row.trouble = trouble;
+    if (row.lingering) return this.#queue(row);
+    this.#readBelow(row);
+    if (this.pending(socket) > 0) this.#wait(row);
+    else this.#queue(row);
+  }
+
+  // ---- turns ------------------------------------------------------------------------------------------------------------
+
+  #rowOf(socket: Handle): Row {
+    return this.#rows[slotOf(socket)] as Row;
+  }
+
+  #queue(row: Row): void {
+    if (row.queued) return;
+    row.queued = true;
+    this.#work.push(row);
+    this.#arm();
+  }
+
+  /** For last words to be sent. */
+  #wait(row: Row): void {
+    row.until = this.#below.now() + lastWordsMs;
+    this.#waiting.add(row);
+    this.#arm();
+  }
+
+  #arm(): void {
+    let next = this.#work.length > 0 ? 0 : this.#wakeAt;
+    for (const { until } of this.#waiting) next = Math.min(next, until);
+    this.#below.wakeAt(next);
+  }
+
+  #runWork(): void {
+    if (this.#work.length === 0) return;
+    const work = this.#work;
+    this.#work = [];
+    for (const row of work) {
+      row.queued = false;
+      if (this.#isThere(row)) this.#step(row);
+    }
+  }
+
+  #isThere(row: Row): boolean {
+    return this.#rows[slotOf(row.socket)] === row;
+  }
+
+  #step(row: Row): void {
+    const { first } = row;
+    row.first = undefined;
+    if (row.lingering) return this.#closeBelow(row);
+    if (row.trouble) return this.#tellTrouble(row);
+    if (first) row.stream.receive(first.buffer, first.offset, first.length);
+    else if (row.reading && row.stream.holds) row.stream.tell();
+    if (this.#isThere(row)) this.#readBelow(row);
+  }
+
+  #endWaits(): void {
+    const now = this.#below.now();
+    for (const row of this.#waiting) {
+      if (now < row.until) continue;
+      if (row.lingering) this.#closeBelow(row);
+      else this.#tellTrouble(row);
+    }
+  }
+
+  /** All that was written is with the system, or with the stream. */
+  #written(row: Row): void {
+    if (this.pending(row.socket) > 0) return;
+    if (row.lingering) this.#closeBelow(row);
+    else if (row.trouble) this.#tellTrouble(row);
+    else if (row.secured && !row.over) this.#events.drained(row.socket);
+  }
+
+  #tellTrouble(row: Row): void {
+    this.#waiting.delete(row);
+    if (row.over) return;
+    row.over = true;
+    this.#events.failed(row.socket, constants.errno.EPROTO);
+  }
+
+  #readBelow(row: Row): void {
+    const isWanted = row.secured ? row.reading : row.first === undefined;
+    const on = isWanted && row.taking && !row.trouble && !row.over;
+    if (on === row.readingBelow) return;
+    row.readingBelow = on;
+    this.#below.reading(row.socket, on);
+  }
+
+  #notify(row: Row): void {
+    if (row.notified) return;
+    row.notified = true;
+    row.stream.end();
+  }
+
+  #sendFin(row: Row): void {
+    if (!row.finWaits || row.stream.pending > 0) return;
+    row.finWaits = false;
+    this.#below.shutdown(row.socket);
+  }
+
+  #closeBelow(row: Row): void {
+    this.#drop(row);
+    this.#below.close(row.socket);
+  }
+
+  #drop(row: Row): void {
+    row.stream.destroy();
+    if (row.first) this.#below.release(row.first.buffer);
+    this.#waiting.delete(row);
+    this.#rows[slotOf(row.socket)] = undefined;
+  }
+}
