@@ -38,12 +38,12 @@ import { Alert } from '../wire/client-hello.ts';
 import { account } from './account.ts';
 import { Arrivals } from './arrivals.ts';
 import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
-import { runAfter } from './bulk.ts';
 import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
-import { type EndCode, endCodes, endIndex } from './end.ts';
+import type { EndCode } from './end.ts';
 import type { Listener } from './listener.ts';
 import type { Link } from './messages.ts';
 import { Owner } from './owners.ts';
+import { Relay } from './relay.ts';
 import type { Route } from './route.ts';
 import { Flag, SessionTable, State, stateNames } from './session-table.ts';
 import type { Spare, Spares } from './spares.ts';
@@ -58,11 +58,13 @@ export class Sessions {
   readonly #context: WorkerContext;
   readonly #spares: Spares;
   readonly #arrivals: Arrivals;
+  readonly #relay: Relay;
 
   constructor(context: WorkerContext, spares: Spares, link: Link) {
     this.#context = context;
     this.#spares = spares;
     this.#arrivals = new Arrivals(context, this, link);
+    this.#relay = new Relay(context, this);
   }
 
   /** The control plane knows where a server name leads. */
@@ -210,7 +212,7 @@ export class Sessions {
 
   connected(s: Session): void {
     const { table } = this;
-    if (table.state[s] !== State.Connecting) return this.#impossible(s, 'upConnected');
+    if (table.state[s] !== State.Connecting) return this.impossible(s, 'upConnected');
     const endpoint = table.endpoint[s];
     if (endpoint) {
       const latencyMs = this.#context.driver.now() - table.attemptAt[s];
@@ -261,7 +263,7 @@ export class Sessions {
       table.flags[s] &= ~Flag.clientPaused;
       driver.reading(table.clientOf(s), true);
     }
-    this.#watchQuiet(s);
+    this.#relay.watchQuiet(s);
   }
 
   /** Neither of {@link RouteSpec.waiters} any more nor of the queue among them. */
@@ -281,25 +283,17 @@ export class Sessions {
 
   clientData(s: Session, buffer: BufferId, offset: number, length: number): void {
     const { table } = this;
-    const { driver, bulk } = this.#context;
+    const { driver } = this.#context;
     const state = table.state[s];
     table.activeAt[s] = driver.now();
-    this.#countRx(s, length);
-    if (state === State.Relaying || state === State.HalfClosed) {
-      const upstream = table.upstreamOf(s);
-      driver.write(upstream, buffer, offset, length);
-      if (driver.pending(upstream) > table.specOf(s).bufferSizeBytes) {
-        table.flags[s] |= Flag.clientPaused;
-        driver.reading(table.clientOf(s), false);
-      }
-      table.rxRun[s] = runAfter(table.rxRun[s], length, bulk);
-      if (table.rxRun[s] === bulk.chunks) driver.splice(table.clientOf(s), upstream);
-    } else if (state === State.Greeting) this.#arrivals.peek(s, buffer, offset, length);
+    this.#relay.countRx(s, length);
+    if (state === State.Relaying || state === State.HalfClosed) this.#relay.clientData(s, buffer, offset, length);
+    else if (state === State.Greeting) this.#arrivals.peek(s, buffer, offset, length);
     else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
       this.hold(s, driver.keep(buffer, offset, length), length);
     } else {
       driver.release(buffer);
-      this.#impossible(s, 'clientData');
+      this.impossible(s, 'clientData');
     }
   }
 
@@ -313,54 +307,33 @@ export class Sessions {
   }
 
   upstreamData(s: Session, buffer: BufferId, offset: number, length: number): void {
-    const { table } = this;
-    const { driver, bulk } = this.#context;
-    const state = table.state[s];
-    if (state !== State.Relaying && state !== State.HalfClosed) {
-      driver.release(buffer);
-      this.#impossible(s, 'upData');
-      return;
-    }
-    table.activeAt[s] = driver.now();
-    this.countTx(s, length);
-    const client = table.clientOf(s);
-    driver.write(client, buffer, offset, length);
-    if (driver.pending(client) > table.specOf(s).bufferSizeBytes) {
-      table.flags[s] |= Flag.upstreamPaused;
-      driver.reading(table.upstreamOf(s), false);
-    }
-    table.txRun[s] = runAfter(table.txRun[s], length, bulk);
-    if (table.txRun[s] === bulk.chunks) driver.splice(table.upstreamOf(s), client);
+    const state = this.table.state[s];
+    if (state === State.Relaying || state === State.HalfClosed)
+      return this.#relay.upstreamData(s, buffer, offset, length);
+    this.#context.driver.release(buffer);
+    this.impossible(s, 'upData');
   }
 
-  /** Bytes of a spliced client have gone to its upstream: the driver pauses by itself. */
   clientMoved(s: Session, length: number): void {
-    this.table.activeAt[s] = this.#context.driver.now();
-    this.#countRx(s, length);
+    this.#relay.clientMoved(s, length);
   }
 
   upstreamMoved(s: Session, length: number): void {
-    this.table.activeAt[s] = this.#context.driver.now();
-    this.countTx(s, length);
+    this.#relay.upstreamMoved(s, length);
   }
 
   clientDrained(s: Session): void {
     this.table.activeAt[s] = this.#context.driver.now();
     if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
-    else if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
-    else if (this.table.flags[s] & Flag.upstreamPaused) {
-      this.table.flags[s] &= ~Flag.upstreamPaused;
-      this.#context.driver.reading(this.table.upstreamOf(s), true);
-    }
+    else this.#relay.clientDrained(s);
   }
 
   upstreamDrained(s: Session): void {
-    this.table.activeAt[s] = this.#context.driver.now();
-    if (this.table.state[s] === State.Flushing) this.#finishFlushed(s);
-    else if (this.table.flags[s] & Flag.clientPaused) {
-      this.table.flags[s] &= ~Flag.clientPaused;
-      this.#context.driver.reading(this.table.clientOf(s), true);
-    }
+    this.#relay.upstreamDrained(s);
+  }
+
+  countTx(s: Session, bytes: number): void {
+    this.#relay.countTx(s, bytes);
   }
 
   // ---- ends -----------------------------------------------------------------------------------------------------------
@@ -371,31 +344,16 @@ export class Sessions {
     table.flags[s] |= Flag.clientEnded;
     if (state === State.Greeting) return this.end(s, 'GC');
     if (state <= State.Connecting) return;
-    if (state === State.Flushing) return this.#impossible(s, 'clientEnd');
-    this.#halfClosed(s, table.upstreamOf(s));
+    if (state === State.Flushing) return this.impossible(s, 'clientEnd');
+    this.#relay.halfClosed(s, table.upstreamOf(s));
   }
 
   upstreamEnded(s: Session): void {
     const { table } = this;
     const state = table.state[s];
-    if (state !== State.Relaying && state !== State.HalfClosed) return this.#impossible(s, 'upEnd');
+    if (state !== State.Relaying && state !== State.HalfClosed) return this.impossible(s, 'upEnd');
     table.flags[s] |= Flag.upstreamEnded;
-    this.#halfClosed(s, table.clientOf(s));
-  }
-
-  /** `other` is the side that did not end just now. */
-  #halfClosed(s: Session, other: Handle): void {
-    const { table } = this;
-    const { driver } = this.#context;
-    const both = Flag.clientEnded | Flag.upstreamEnded;
-    const bothEnded = (table.flags[s] & both) === both;
-    // When nothing is left to flush the close that follows sends the FIN, and spares a system call.
-    const closesNow = bothEnded && driver.pending(table.clientOf(s)) + driver.pending(table.upstreamOf(s)) === 0;
-    if (!closesNow) driver.shutdown(other);
-    if (bothEnded) return this.#settle(s, '--', false);
-    table.state[s] = State.HalfClosed;
-    table.activeAt[s] = driver.now();
-    this.#watchQuiet(s);
+    this.#relay.halfClosed(s, table.clientOf(s));
   }
 
   clientFailed(s: Session): void {
@@ -411,53 +369,26 @@ export class Sessions {
         return this.end(s, 'CC');
       default: {
         const code = table.state[s] === State.Relaying ? 'RC' : 'FC';
-        this.#drop(table.clientOf(s));
+        this.drop(table.clientOf(s));
         table.client[s] = noHandle;
-        return this.#settle(s, code, (table.flags[s] & Flag.clientEnded) === 0);
+        return this.#relay.settle(s, code, (table.flags[s] & Flag.clientEnded) === 0);
       }
     }
   }
 
   upstreamFailed(s: Session, errno: number): void {
     const { table } = this;
-    if (table.state[s] < State.Connecting) return this.#impossible(s, 'upFail');
-    this.#drop(table.upstreamOf(s));
+    if (table.state[s] < State.Connecting) return this.impossible(s, 'upFail');
+    this.drop(table.upstreamOf(s));
     table.upstream[s] = noHandle;
     switch (table.state[s]) {
       case State.Connecting:
         return this.#attemptFailed(s, errno);
       default: {
         const code = table.state[s] === State.Relaying ? 'RU' : 'FU';
-        return this.#settle(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
+        return this.#relay.settle(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
       }
     }
-  }
-
-  /** Nothing more will be read; what was read is flushed, then the session ends. */
-  #settle(s: Session, code: EndCode, reset: boolean): void {
-    const { table } = this;
-    const { driver } = this.#context;
-    // The first cause is the true one, unless it is a clean end: that one is only clean if everything is flushed.
-    if (table.settled[s] <= 1 + endIndex['--']) {
-      table.settled[s] = 1 + endIndex[code];
-      if (reset) table.flags[s] |= Flag.resetLast;
-      else table.flags[s] &= ~Flag.resetLast;
-    }
-    table.state[s] = State.Flushing;
-    for (const handle of [table.clientOf(s), table.upstreamOf(s)])
-      if (handle !== noHandle) driver.reading(handle, false);
-    this.#finishFlushed(s);
-    if (table.state[s] === State.Flushing) this.#watchQuiet(s);
-  }
-
-  #finishFlushed(s: Session): void {
-    const { table } = this;
-    const { driver } = this.#context;
-    const client = table.clientOf(s);
-    const upstream = table.upstreamOf(s);
-    if (client !== noHandle && driver.pending(client) > 0) return;
-    if (upstream !== noHandle && driver.pending(upstream) > 0) return;
-    this.end(s, endCodes[table.settled[s] - 1], (table.flags[s] & Flag.resetLast) !== 0);
   }
 
   /** A deadline of the session has come. */
@@ -474,17 +405,17 @@ export class Sessions {
         if (now >= table.waitUntil[s]) return this.end(s, 'CT');
         return this.proceed(s);
       case State.Connecting:
-        this.#drop(table.upstreamOf(s));
+        this.drop(table.upstreamOf(s));
         table.upstream[s] = noHandle;
         return this.#attemptFailed(s, ETIMEDOUT);
       case State.Relaying:
         if (now >= table.liveUntil[s]) return this.end(s, 'RL');
         if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.end(s, 'RT');
-        return this.#watchQuiet(s);
+        return this.#relay.watchQuiet(s);
       default:
         if (now >= table.liveUntil[s]) return this.end(s, 'FL');
         if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.end(s, 'FT');
-        return this.#watchQuiet(s);
+        return this.#relay.watchQuiet(s);
     }
   }
 
@@ -497,13 +428,6 @@ export class Sessions {
       cut++;
     }
     return cut;
-  }
-
-  #watchQuiet(s: Session): void {
-    const { table } = this;
-    const { idleTimeoutMs, finTimeoutMs } = table.specOf(s);
-    const quiet = table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
-    this.setDeadline(s, Math.min(table.activeAt[s] + quiet, table.liveUntil[s]));
   }
 
   setDeadline(s: Session, time: number): void {
@@ -539,36 +463,17 @@ export class Sessions {
 
   /** Lets a side go that may be there: with a RST also when it did not get all that was read for it. */
   #part(handle: Handle, reset: boolean): void {
-    if (handle !== noHandle) this.#drop(handle, reset || this.#context.driver.pending(handle) > 0);
+    if (handle !== noHandle) this.drop(handle, reset || this.#context.driver.pending(handle) > 0);
   }
 
-  #drop(handle: Handle, reset = false): void {
+  drop(handle: Handle, reset = false): void {
     this.#context.owners.clear(handle);
     if (reset) this.#context.driver.reset(handle);
     else this.#context.driver.close(handle);
   }
 
-  /** What is held for an endpoint not yet connected counts as its bytes when it gets them. */
-  #countRx(s: Session, bytes: number): void {
-    const { table } = this;
-    const { cells } = this.#context;
-    table.rx[s] += bytes;
-    cells.add(table.specOf(s).cells.rxBytes, bytes);
-    const endpoint = table.endpoint[s];
-    if (endpoint && table.state[s] >= State.Relaying) cells.add(endpoint.cells.rxBytes, bytes);
-  }
-
-  countTx(s: Session, bytes: number): void {
-    const { table } = this;
-    const { cells } = this.#context;
-    table.tx[s] += bytes;
-    cells.add(table.specOf(s).cells.txBytes, bytes);
-    const endpoint = table.endpoint[s];
-    if (endpoint) cells.add(endpoint.cells.txBytes, bytes);
-  }
-
   /** An event the table above excludes: a defect of the driver or of ours. The session ends; the proxy goes on. */
-  #impossible(s: Session, event: string): void {
+  impossible(s: Session, event: string): void {
     this.#context.notice(
       'error',
       `session in state ${stateNames[this.table.state[s]]} got ${event}, which cannot happen`,
