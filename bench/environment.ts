@@ -29,6 +29,7 @@ export function describeVersions(): Record<string, string> {
     nginx: versionOf('nginx', ['-v'], /nginx\/(\S+)/),
     redis: versionOf('redis-server', ['--version'], /v=(\S+)/),
     iperf3: versionOf('iperf3', ['--version'], /iperf (\S+)/),
+    openssl: versionOf('openssl', ['version'], /OpenSSL (\S+)/),
   };
 }
 

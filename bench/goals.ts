@@ -52,6 +52,22 @@ export const goals: readonly Goal[] = [
     ...{ title: 'growth of CPU per request from 100 to the most connections (flat)', proxy: 'uring', row: 'scaling' },
     ...{ metric: 'growth', better: 'less', must: 1.25, aim: 1.1 },
   },
+  {
+    ...{ title: 'TLS: full handshakes per CPU second vs HAProxy', proxy: 'uring', row: 'tls-handshakes-full' },
+    ...{ metric: 'perCpuSecond', better: 'more', must: 1, baseline: 'haproxy' },
+  },
+  {
+    ...{ title: 'TLS: resumed handshakes per CPU second vs HAProxy', proxy: 'uring', row: 'tls-handshakes-resumed' },
+    ...{ metric: 'perCpuSecond', better: 'more', must: 1, baseline: 'haproxy' },
+  },
+  {
+    ...{ title: 'TLS: bulk bytes to the client per CPU second vs HAProxy', proxy: 'uring', row: 'tls-bulk' },
+    ...{ metric: 'perCpuSecond', better: 'more', must: 1, baseline: 'haproxy' },
+  },
+  {
+    ...{ title: 'TLS: bulk bytes from the client per CPU second vs HAProxy', proxy: 'uring', row: 'tls-bulk' },
+    ...{ metric: 'upPerCpuSecond', better: 'more', must: 1, baseline: 'haproxy' },
+  },
 ];
 
 /** By the median: a goal is reached in most rounds or not at all. */

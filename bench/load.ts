@@ -1,14 +1,10 @@
 /** The clients of the benchmark: redis-benchmark, iperf3 and our own at a fixed rate, each a process of its own. */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { runProgram } from '../test/support/process.ts';
 import { startRedisBenchmark } from '../test/support/redis-benchmark.ts';
 import { type Scope, withScope } from '../test/support/scope.ts';
-import { within } from '../test/support/waiting.ts';
+import { startClient, clientTimeoutMs as timeoutMs } from './client-process.ts';
 import type { Order, RateResult } from './rate-client.ts';
-
-const timeoutMs = 60_000;
+import { cipherSuite, type Identity, serverName } from './tls-agreement.ts';
 
 export interface RedisLoad {
   readonly connections: number;
@@ -16,15 +12,22 @@ export interface RedisLoad {
   readonly pipelining?: number;
   /** A connection for each request. */
   readonly reconnect?: boolean;
+  /** Of the proxy, when it is spoken to through TLS. */
+  readonly identity?: Identity | undefined;
 }
 
 /** @returns requests per second. */
 export function redisBenchmark(port: number, load: RedisLoad): Promise<number> {
-  const { connections, requests, pipelining = 1, reconnect = false } = load;
+  const { connections, requests, pipelining = 1, reconnect = false, identity } = load;
   return withScope(scope => {
-    const args = ['-P', String(pipelining), ...(reconnect ? ['-k', '0'] : [])];
+    const args = ['-P', String(pipelining), ...(reconnect ? ['-k', '0'] : []), ...throughTls(identity)];
     return startRedisBenchmark(scope, port, { connections, requests, args, timeoutMs }).finished;
   });
+}
+
+function throughTls(identity: Identity | undefined): string[] {
+  if (identity === undefined) return [];
+  return ['--tls', '--sni', serverName, '--cacert', identity.authorityFile, '--tls-ciphersuites', cipherSuite];
 }
 
 export interface Bulk {
@@ -47,33 +50,16 @@ export interface OpenConnections {
 }
 
 /** Opens connections that have seen one answer each and are idle now. */
-export async function openConnections(scope: Scope, port: number, count: number): Promise<OpenConnections> {
-  const child = fork(join(import.meta.dirname, 'rate-client.ts'), [String(port), String(count)], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+export async function openConnections(
+  scope: Scope,
+  port: number,
+  count: number,
+  identity?: Identity,
+): Promise<OpenConnections> {
+  const load = await startClient<Order, RateResult>(scope, {
+    file: 'rate-client.ts',
+    args: [String(port), String(count), ...(identity === undefined ? [] : [identity.authorityFile])],
+    readyWhen: `${count} connections`,
   });
-  const ended = once(child, 'exit');
-  let complaint = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  scope.after(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  const answer = async (what: string): Promise<unknown> => {
-    const message = once(child, 'message').then(([value]) => value as unknown);
-    const failed = ended.then(([code]) => {
-      throw new Error(`the client ended (exit code ${code}) before ${what}: ${complaint.trim()}`);
-    });
-    return within(Promise.race([message, failed]), what, timeoutMs);
-  };
-  await answer(`${count} connections`);
-  return {
-    load(order) {
-      const result = answer('the end of the load');
-      child.send(order);
-      return result as Promise<RateResult>;
-    },
-  };
+  return { load };
 }

@@ -1,7 +1,7 @@
 /**
  * The load of the latency, scaling and memory rows, a child process of the benchmark: opens connections to a redis-server
- * behind a proxy, sees one answer on each, says `ready`, and on `{ rate, seconds }` asks at that fixed rate in turn over
- * all connections.
+ * behind a proxy, with TLS when it is given an authority to trust, sees one answer on each, says `ready`, and on
+ * `{ rate, seconds }` asks at that fixed rate in turn over all connections.
  *
  * Open loop: request i is due at start + i / rate, whatever became of those before, and its latency counts from then, so a
  * stall costs every request it delays (no coordinated omission). It polls without sleeping, because timers of a
@@ -9,7 +9,9 @@
  */
 import { once } from 'node:events';
 import net from 'node:net';
+import tls from 'node:tls';
 import { percentileOf } from './statistics.ts';
+import { checkAgreement, clientOptions } from './tls-agreement.ts';
 
 export interface Order {
   readonly rate: number;
@@ -50,9 +52,28 @@ class Connection {
   }
 }
 
-async function open(port: number): Promise<Connection> {
-  const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'connect');
+type Connect = () => Promise<net.Socket>;
+
+function connector(port: number, authorityFile: string | undefined): Connect {
+  if (authorityFile === undefined) {
+    return async () => {
+      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+      await once(socket, 'connect');
+      return socket;
+    };
+  }
+  const options = clientOptions(port, authorityFile);
+  return async () => {
+    const socket = tls.connect(options);
+    await once(socket, 'secureConnect');
+    checkAgreement(socket, { resumed: false });
+    socket.setNoDelay();
+    return socket;
+  };
+}
+
+async function open(connect: Connect): Promise<Connection> {
+  const socket = await connect();
   socket.write(request);
   const [first] = (await once(socket, 'data')) as [Buffer];
   if (first.toString() !== answer) throw new Error(`an unexpected answer: ${first}`);
@@ -61,10 +82,10 @@ async function open(port: number): Promise<Connection> {
   return new Connection(socket);
 }
 
-async function openAll(port: number, count: number): Promise<Connection[]> {
+async function openAll(connect: Connect, count: number): Promise<Connection[]> {
   const connections: Connection[] = [];
   while (connections.length < count) {
-    const batch = Array.from({ length: Math.min(openAtOnce, count - connections.length) }, () => open(port));
+    const batch = Array.from({ length: Math.min(openAtOnce, count - connections.length) }, () => open(connect));
     connections.push(...(await Promise.all(batch)));
   }
   return connections;
@@ -117,11 +138,11 @@ function fail(error: unknown): never {
 
 const send = (message: unknown): void => void process.send?.(message);
 
-async function main(port: number, count: number): Promise<void> {
-  const connections = await openAll(port, count);
+async function main(port: number, count: number, authorityFile: string | undefined): Promise<void> {
+  const connections = await openAll(connector(port, authorityFile), count);
   process.on('message', async (order: Order) => send(await load(connections, order)));
   send('ready');
 }
 
 process.on('disconnect', () => process.exit(0));
-main(Number(process.argv[2]), Number(process.argv[3])).catch(fail);
+main(Number(process.argv[2]), Number(process.argv[3]), process.argv[4]).catch(fail);

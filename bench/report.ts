@@ -1,7 +1,7 @@
 /** What a run is told as: Markdown with every number and every goal, and the groups of the picture. */
 import type { Chart, Group } from './chart.ts';
 import { type Goal, goals, judge, type Verdict } from './goals.ts';
-import type { Metric, Row } from './rows.ts';
+import type { Metric, Row } from './row.ts';
 import { ratiosOf, type Sample, type Spread, spreadOf, valuesOf } from './statistics.ts';
 import { markdownTable, showRatio, showSpread } from './table.ts';
 
@@ -162,7 +162,7 @@ function rowTables(row: Described, samples: readonly Sample[], titles: Titles): 
 }
 
 /** Every bar is a ratio where longer is better: what should be small is turned over. */
-export function chartOf(run: Run, rows: readonly Described[], titles: Titles): Chart {
+export function chartOf(run: Run, rows: readonly Described[], titles: Titles, subtitle: string): Chart {
   const groups = rows.flatMap(row =>
     row.metrics
       .filter(metric => metric.drawn !== undefined)
@@ -179,8 +179,7 @@ export function chartOf(run: Run, rows: readonly Described[], titles: Titles): C
   );
   return {
     title: 'Against HAProxy on the same cores: longer is better',
-    subtitle:
-      'Work per CPU second of the proxy; latency, memory and CPU per request turned over. Bulk against HAProxy with splice.',
+    subtitle,
     groups: groups.filter(group => group.bars.length > 0),
   };
 }

@@ -1,7 +1,7 @@
 /** The Debian packages the benchmarks need, named when they are missing. */
 import { existsSync } from 'node:fs';
 import { findProgram } from '../scripts/debian-packages.ts';
-import { nginxModule } from './proxies.ts';
+import { nginxModule } from './proxies/nginx.ts';
 
 export interface Requirement {
   readonly package: string;
@@ -20,6 +20,7 @@ export const forComparison: readonly Requirement[] = [
   { package: 'libnginx-mod-stream', isThere: () => existsSync(nginxModule) },
   ...redis,
   { package: 'iperf3', isThere: () => findProgram('iperf3') !== undefined },
+  { package: 'openssl', isThere: () => findProgram('openssl') !== undefined },
 ];
 
 /** Of bench/syscalls.ts. */

@@ -1,8 +1,12 @@
-/** What the proxies stand before: one redis-server and one iperf3 server for all of them. */
+/** What the proxies stand before: one redis-server and one server of bulk for all of them. */
+import { join } from 'node:path';
 import { freePort } from '../test/support/ports.ts';
 import { startProgram } from '../test/support/process.ts';
 import type { Scope } from '../test/support/scope.ts';
 import { tempDir } from '../test/support/temp-dir.ts';
+
+/** iperf3 cannot speak TLS: behind proxies that do is a server of our own. */
+export type BulkServer = 'iperf3' | 'bulk-peer';
 
 export interface Upstreams {
   readonly redisPort: number;
@@ -15,7 +19,7 @@ export interface Upstreams {
  * Each proxy gets its own address of the loopback network to connect to: the local ports it used up, which wait for a
  * minute after a connection ended, are then missing to nobody else.
  */
-export async function startUpstreams(scope: Scope, proxies: number): Promise<Upstreams> {
+export async function startUpstreams(scope: Scope, proxies: number, bulk: BulkServer): Promise<Upstreams> {
   const redisAddresses = Array.from({ length: proxies }, (_, i) => `127.0.0.${11 + i}`);
   const folder = tempDir(scope);
   const redisPort = await onFreePort(async port => {
@@ -25,11 +29,20 @@ export async function startUpstreams(scope: Scope, proxies: number): Promise<Ups
     ]);
     await redis.printed(/Ready to accept connections/);
   });
-  const bulkPort = await onFreePort(async port => {
+  const bulkPort = await (bulk === 'iperf3' ? startIperf(scope) : startBulkPeer(scope));
+  return { redisPort, bulkPort, redisAddresses };
+}
+
+function startIperf(scope: Scope): Promise<number> {
+  return onFreePort(async port => {
     const iperf = startProgram(scope, 'iperf3', ['-s', '-B', '127.0.0.1', '-p', String(port), '--forceflush']);
     await iperf.printed(/Server listening/);
   });
-  return { redisPort, bulkPort, redisAddresses };
+}
+
+async function startBulkPeer(scope: Scope): Promise<number> {
+  const peer = startProgram(scope, process.execPath, [join(import.meta.dirname, 'bulk-peer.ts')]);
+  return Number((await peer.printed(/listening on (\d+)/))[1]);
 }
 
 /** Starts something on a port that was free a moment ago, and tries others when it is taken by then. */

@@ -22,6 +22,7 @@ const requirements: readonly Requirement[] = [
   { program: 'promtool', package: 'prometheus', service: 'prometheus' },
   { program: 'openssl', package: 'openssl' },
   { program: 'strace', package: 'strace' },
+  { program: 'curl', package: 'curl' },
 ];
 
 /** Where Debian puts programs, even when the caller's PATH lacks sbin. */

@@ -1,11 +1,11 @@
 /** What a run of the benchmark is told as. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { plainRows } from '../../bench/plain-rows.ts';
 import { chartOf, goalTable, markdownReport, type Run } from '../../bench/report.ts';
-import { allRows } from '../../bench/rows.ts';
 import type { Sample } from '../../bench/statistics.ts';
 
-const rows = allRows({ effort: 1, mostConnections: 9900 });
+const rows = plainRows({ effort: 1, mostConnections: 9900 });
 const titles = new Map([
   ['haproxy', 'HAProxy'],
   ['uring', 'linkerd-tcp uring'],
@@ -76,7 +76,7 @@ test('the picture has a bar for each proxy but the baseline, and what should be 
     round: 0,
     values: { p50Ms: 1, p99Ms, perCpuSecond: 1 },
   });
-  const { groups } = chartOf(runOf([latency('haproxy', 1), latency('uring', 0.5)]), rows, titles);
+  const { groups } = chartOf(runOf([latency('haproxy', 1), latency('uring', 0.5)]), rows, titles, 'x');
   assert.deepEqual(
     groups.map(({ title, bars }) => [title, bars.map(bar => [bar.series, bar.spread.median])]),
     [

@@ -1,58 +1,15 @@
-/** The rows of the benchmark: what is done through each proxy, and what is measured of it. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** The rows without TLS: small messages, connections, bulk, latency, memory, and how they scale. */
 import { withScope } from '../test/support/scope.ts';
+import { idleRow } from './idle-row.ts';
 import { iperf, openConnections, type RedisLoad, redisBenchmark } from './load.ts';
-import { costOf, ownBytes } from './process-cost.ts';
-import type { Backends, Contender, RunningProxy } from './proxies.ts';
-
-export interface Metric {
-  readonly key: string;
-  readonly title: string;
-  readonly better: 'more' | 'less';
-  /** What the picture calls it: its ratio to the baseline is a bar there. */
-  readonly drawn?: string;
-  /** A ratio of the proxy's own already: not compared with the baseline. */
-  readonly absolute?: boolean;
-}
-
-export interface Subject {
-  readonly proxy: Contender;
-  readonly running: RunningProxy;
-  readonly backends: Backends;
-}
-
-export interface Row {
-  readonly id: string;
-  readonly title: string;
-  /** The proxy the others are compared with. */
-  readonly baseline: string;
-  readonly isBulk?: boolean;
-  /** Measured once for nothing before the first round. */
-  readonly warmsUp?: boolean;
-  readonly metrics: readonly Metric[];
-  measure(subject: Subject): Promise<Record<string, number>>;
-}
-
-export interface Size {
-  /** 1 for the full run; less measures for a shorter time. */
-  readonly effort: number;
-  /** The most connections a proxy can hold with this machine's limit of descriptors. */
-  readonly mostConnections: number;
-}
+import { costOf } from './process-cost.ts';
+import { type Metric, perCpuSecond, perSecond, type Row, type Size } from './row.ts';
 
 /** Requests per second of the latency and scaling rows: well below what the slowest proxy can do beside its clients. */
 const fixedRate = 8000;
 const idleConnections = 10_000;
 
-const perCpuSecond = (what: string, drawn?: string): Metric => ({
-  key: 'perCpuSecond',
-  title: `${what} per CPU second of the proxy`,
-  better: 'more',
-  ...(drawn !== undefined && { drawn }),
-});
-const perSecond = (what: string): Metric => ({ key: 'perSecond', title: `${what} per second`, better: 'more' });
-
-export function allRows({ effort, mostConnections }: Size): Row[] {
+export function plainRows({ effort, mostConnections }: Size): Row[] {
   const redisRow = (id: string, title: string, load: RedisLoad): Row => ({
     id,
     title,
@@ -83,7 +40,7 @@ export function allRows({ effort, mostConnections }: Size): Row[] {
     redisRow('connect', 'a new connection for each request', { connections: 50, requests: 25_000, reconnect: true }),
     bulkRow(Math.max(1, Math.round(3 * effort))),
     latencyRow(5 * effort),
-    memoryRow(Math.min(idleConnections, mostConnections)),
+    idleRow({ id: 'memory', kind: 'idle', count: Math.min(idleConnections, mostConnections) }),
     scalingRow(
       [100, 1000, 4000, 8000, 20_000].map(count => Math.min(count, mostConnections)),
       3 * effort,
@@ -122,34 +79,6 @@ function latencyRow(seconds: number): Row {
         await connections.load({ rate: fixedRate, seconds: 0.5 });
         const { result, cpu } = await costOf(running.pid, () => connections.load({ rate: fixedRate, seconds }));
         return { p50Ms: result.p50Ms, p99Ms: result.p99Ms, perCpuSecond: result.requests / cpu };
-      }),
-  };
-}
-
-/** A fresh process each time: what earlier load made it keep would hide what connections take. */
-function memoryRow(count: number): Row {
-  return {
-    id: 'memory',
-    title: `memory with ${count} idle connections`,
-    baseline: 'haproxy',
-    metrics: [
-      {
-        key: 'bytesPerConnection',
-        title: 'bytes of the process per connection',
-        better: 'less',
-        drawn: 'memory per idle connection',
-      },
-      { key: 'restMiB', title: 'MiB of the process at rest', better: 'less' },
-    ],
-    measure: ({ proxy, backends }) =>
-      withScope(async scope => {
-        const fresh = await proxy.start(scope, backends);
-        await redisBenchmark(fresh.redisPort, { connections: 50, requests: 5000 });
-        await delay(1000);
-        const rest = ownBytes(fresh.pid);
-        await openConnections(scope, fresh.redisPort, count);
-        await delay(1000);
-        return { bytesPerConnection: (ownBytes(fresh.pid) - rest) / count, restMiB: rest / 2 ** 20 };
       }),
   };
 }
