@@ -26,7 +26,11 @@ export interface SecureDriver extends Driver {
    */
   defineTls(id: TlsContextId, context: TlsContext): void;
   forgetTls(id: TlsContextId): void;
-  /** Answers the ClientHello of an accepted socket. Takes over the buffer, which has all that was received so far. */
+  hasTls(id: TlsContextId): boolean;
+  /**
+   * Answers the ClientHello of an accepted socket that is read from; now reading is off until it is turned on again. Takes over the
+   * buffer, which has all that was received so far.
+   */
   acceptTls(
     socket: Handle,
     context: TlsContextId,

@@ -24,6 +24,8 @@ export interface ClientHello {
   readonly serverName: string | undefined;
   /** ALPN, in the client's order; one UTF-16 unit stands for one byte. */
   readonly protocols: readonly string[];
+  /** Names of the keys of the session tickets the client offers, one UTF-16 unit for each of 16 bytes. */
+  readonly ticketNames: readonly string[];
 }
 
 /** The bytes are not a ClientHello that could be answered with anything else. */
@@ -44,8 +46,12 @@ const messageHeaderBytes = 4;
 const mostRecordBytes = 16 * 1024;
 const serverNameExtension = 0;
 const alpnExtension = 16;
+const sessionTicketExtension = 35;
+const preSharedKeyExtension = 41;
 const hostName = 0;
 const mostNameBytes = 255;
+/** RFC 5077 §4, which OpenSSL keeps to for TLS 1.3 too. */
+const ticketNameBytes = 16;
 
 export interface ReaderLimits {
   /** Of the message, without the headers of its records. */
@@ -204,6 +210,7 @@ function parseExtensions(bytes: Uint8Array): ClientHello {
   const seen = new Set<number>();
   let serverName: string | undefined;
   let protocols: readonly string[] = [];
+  const ticketNames: string[] = [];
   while (!fields.isEmpty) {
     const type = fields.uint16('an extension');
     const content = fields.vector(2, 'an extension');
@@ -211,8 +218,10 @@ function parseExtensions(bytes: Uint8Array): ClientHello {
     seen.add(type);
     if (type === serverNameExtension) serverName = parseServerName(content);
     else if (type === alpnExtension) protocols = parseProtocols(content);
+    else if (type === sessionTicketExtension) addTicketName(ticketNames, content);
+    else if (type === preSharedKeyExtension) addIdentities(ticketNames, content);
   }
-  return { kind: 'hello', serverName, protocols };
+  return { kind: 'hello', serverName, protocols, ticketNames };
 }
 
 function parseServerName(content: Uint8Array): string | undefined {
@@ -253,6 +262,19 @@ function parseProtocols(content: Uint8Array): readonly string[] {
   }
   if (protocols.length === 0) throw new Malformed(Alert.decodeError, 'ALPN without a protocol');
   return protocols;
+}
+
+function addTicketName(names: string[], ticket: Uint8Array): void {
+  if (ticket.length > ticketNameBytes) names.push(String.fromCharCode(...ticket.subarray(0, ticketNameBytes)));
+}
+
+/** RFC 8446 §4.2.11. The binders that follow the identities are for who has the keys. */
+function addIdentities(names: string[], content: Uint8Array): void {
+  const list = new Fields(new Fields(content).vector(2, 'pre_shared_key'));
+  while (!list.isEmpty) {
+    addTicketName(names, list.vector(2, 'pre_shared_key'));
+    list.take(4, 'pre_shared_key');
+  }
 }
 
 /** A fatal alert as the record that carries it: what a client that cannot be served is answered. */

@@ -43,7 +43,8 @@ const protocols = fc.array(fc.string({ minLength: 1, maxLength: 20, unit: 'binar
   maxLength: 5,
 });
 /** Types this reader does not know, each once. */
-const others = fc.uniqueArray(fc.tuple(fc.integer({ min: 17, max: 0xffff }), fc.uint8Array({ maxLength: 2000 })), {
+const otherType = fc.integer({ min: 17, max: 0xffff }).filter(type => type !== 35 && type !== 41);
+const others = fc.uniqueArray(fc.tuple(otherType, fc.uint8Array({ maxLength: 2000 })), {
   selector: ([type]) => type,
   maxLength: 8,
 });
@@ -64,7 +65,8 @@ test('name and protocols are read whatever records and segments the message come
           ...(wanted !== undefined && { protocols: wanted }),
         };
         const bytes = recordsOf(helloMessage(parts), recordSizes);
-        assert.deepEqual(read(...cut(bytes, segments)), { kind: 'hello', serverName, protocols: wanted ?? [] });
+        const expected = { kind: 'hello', serverName, protocols: wanted ?? [], ticketNames: [] };
+        assert.deepEqual(read(...cut(bytes, segments)), expected);
       },
     ),
   );
@@ -93,7 +95,7 @@ test('the name is told in lower case, without the dot some clients put at its en
 });
 
 test('a ClientHello without extensions, as the oldest clients send it, names nobody', () => {
-  const expected = { kind: 'hello', serverName: undefined, protocols: [] };
+  const expected = { kind: 'hello', serverName: undefined, protocols: [], ticketNames: [] };
   assert.deepEqual(read(recordsOf(messageOf(bodyWith(undefined)))), expected);
   assert.deepEqual(read(recordsOf(messageOf(bodyWith(new Uint8Array(0))))), expected);
 });
@@ -207,6 +209,42 @@ const corpus = join(import.meta.dirname, 'corpus');
 for (const file of readdirSync(corpus).filter(name => name.endsWith('.bin'))) {
   test(`corpus: ${file} is read as its client meant it`, () => {
     const expected = JSON.parse(readFileSync(join(corpus, file.replace(/bin$/, 'json')), 'utf8')) as object;
-    assert.deepEqual(JSON.parse(JSON.stringify(read(readFileSync(join(corpus, file))))), expected);
+    const result = JSON.parse(JSON.stringify(read(readFileSync(join(corpus, file))))) as object;
+    assert.deepEqual(result, { ticketNames: [], ...expected });
   });
 }
+
+const ticketNamesOf = (...extensions: readonly Uint8Array[]): readonly string[] | undefined => {
+  const result = read(helloWith(...extensions));
+  return result.kind === 'hello' ? result.ticketNames : undefined;
+};
+
+const ticketOf = (keyName: string, length = 160): Uint8Array =>
+  joined(bytesOf(keyName), new Uint8Array(length - keyName.length).fill(3));
+const identity = (ticket: Uint8Array): Uint8Array => joined(vector16(ticket), Uint8Array.of(0, 0, 1, 2));
+const binders = vector16(joined(Uint8Array.of(32), new Uint8Array(32)));
+
+test('the key of a TLS 1.2 session ticket is told by its name', () => {
+  assert.deepEqual(ticketNamesOf(extension(35, ticketOf('\u00ff123456789abcdef'))), ['\u00ff123456789abcdef']);
+});
+
+test('the keys of all TLS 1.3 tickets a client offers are told by their names', () => {
+  const identities = joined(
+    identity(ticketOf('first key, older')),
+    identity(ticketOf('second key, newer'.slice(0, 16))),
+  );
+  const names = ['first key, older', 'second key, newe'];
+  assert.deepEqual(ticketNamesOf(extension(41, joined(vector16(identities), binders))), names);
+});
+
+test('an empty ticket, which asks for one, and a pre-shared key that cannot be a ticket name nothing', () => {
+  assert.deepEqual(ticketNamesOf(extension(35, new Uint8Array(0))), []);
+  const identities = identity(bytesOf('a short psk'));
+  assert.deepEqual(ticketNamesOf(extension(41, joined(vector16(identities), binders))), []);
+});
+
+test('pre-shared keys that are cut off are refused with decode_error', () => {
+  const whole = vector16(identity(ticketOf('0123456789abcdef')));
+  const result = read(helloWith(extension(41, whole.subarray(0, -3))));
+  assert.equal(result.kind === 'refused' && result.alert, Alert.decodeError);
+});

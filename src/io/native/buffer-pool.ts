@@ -9,6 +9,7 @@ import type { BufferId } from '../driver.ts';
 import { mapMemory, pointerOf } from './memory.ts';
 
 export interface BufferPoolOptions {
+  /** What is received into a buffer at most. */
   readonly bytes: number;
   /** Buffers mapped at a time, and at most. */
   readonly step: number;
@@ -17,10 +18,14 @@ export interface BufferPoolOptions {
 }
 
 const poison = 0xdb;
+/** What encryption adds to the bytes that were received into a whole buffer, at most; a multiple of a cache line. */
+const overheadBytes = 1024;
 const noBytes = new Uint8Array(0);
 
 export class BufferPool {
   readonly bytes: number;
+  /** All of a buffer: as much as is received into one fits encrypted. */
+  readonly room: number;
   readonly #options: BufferPoolOptions;
   readonly #views: Uint8Array[] = [];
   readonly #pointers: bigint[] = [];
@@ -34,6 +39,7 @@ export class BufferPool {
 
   constructor(options: BufferPoolOptions) {
     this.bytes = options.bytes;
+    this.room = options.bytes + overheadBytes;
     this.#options = options;
     this.#owned = options.debug ? [] : undefined;
     // Copies come after them: an array with a gap would become a hash table, and be one for ever.
@@ -124,13 +130,14 @@ export class BufferPool {
   }
 
   #grow(): boolean {
-    const { bytes, step, limit } = this.#options;
+    const { room } = this;
+    const { step, limit } = this.#options;
     const count = Math.min(step, limit - this.#mapped);
     if (count <= 0) return false;
-    const memory = mapMemory(bytes * count);
+    const memory = mapMemory(room * count);
     for (let i = count - 1; i >= 0; i--) this.#free.push(this.#mapped + i);
     for (let i = 0; i < count; i++) {
-      this.#set(this.#mapped + i, new Uint8Array(memory.buffer, i * bytes, bytes), memory.pointer + BigInt(i * bytes));
+      this.#set(this.#mapped + i, new Uint8Array(memory.buffer, i * room, room), memory.pointer + BigInt(i * room));
     }
     this.#mapped += count;
     return true;

@@ -84,6 +84,10 @@ export class EpollDriver implements NativeDriver {
     if (wake) this.#watch(wake.fd, wakeHandle, c.EPOLLIN | c.EPOLLET);
   }
 
+  get pool(): BufferPool {
+    return this.#pool;
+  }
+
   now(): number {
     return this.#now;
   }

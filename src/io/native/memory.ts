@@ -29,3 +29,11 @@ export function viewMemory(pointer: bigint, bytes: number): NativeMemory {
 export function pointerOf(bytes: Uint8Array): bigint {
   return ffi.getRawPointer(bytes);
 }
+
+/** A copy outside of where arrays move: it has one address for as long as somebody keeps it. */
+export function copyToNative(source: Uint8Array): NativeMemory {
+  const buffer = new ArrayBuffer(source.length);
+  const bytes = new Uint8Array(buffer);
+  bytes.set(source);
+  return { pointer: pointerOf(bytes), buffer, bytes };
+}

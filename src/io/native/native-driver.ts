@@ -1,8 +1,11 @@
 /** What the native drivers have beside the contract: a loop that is turned by its thread. */
 import type { Driver } from '../driver.ts';
 import type { Handle } from '../handle.ts';
+import type { BufferPool } from './buffer-pool.ts';
 
 export interface NativeDriver extends Driver {
+  /** Where the chunks are that it tells of, and is given to write. */
+  readonly pool: BufferPool;
   /** Waits until something happens, at most `longestMs`, and delivers it. */
   turn(longestMs?: number): void;
   /** Gives the driver's own resources back; its sockets are closed before. */

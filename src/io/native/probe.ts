@@ -1,6 +1,8 @@
 /** Whether the kernel lets this process use io_uring the way the driver does. Containers often refuse it. */
 import { reasonOf } from '../../errors.ts';
 import { showErrno } from '../errno.ts';
+// A Node.js that does not bring its own OpenSSL has no TLS for the native drivers: importing this throws there.
+import './openssl.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { ReceiveRing } from './receive-ring.ts';
 import { Ring, RingRefused } from './ring.ts';

@@ -111,6 +111,10 @@ export class UringDriver implements NativeDriver {
     if (wake) this.#armWake();
   }
 
+  get pool(): BufferPool {
+    return this.#pool;
+  }
+
   now(): number {
     return this.#now;
   }

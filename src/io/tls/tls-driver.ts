@@ -20,8 +20,6 @@ const lastWordsMs = 1_000;
 interface Row {
   readonly socket: Handle;
   stream: TlsStream;
-  /** The ClientHello, until the stream has it. */
-  first: { readonly buffer: BufferId; readonly offset: number; readonly length: number } | undefined;
   secured: boolean;
   /** As the worker wants it; off when the handshake begins. */
   reading: boolean;
@@ -29,8 +27,10 @@ interface Row {
   taking: boolean;
   readingBelow: boolean;
   trouble: TlsTrouble | null;
-  /** The worker was told `failed`, or has closed the socket: it is told nothing more but `closed`. */
+  /** The worker was told `failed`, or has closed the socket: it is told nothing more but `closed`, whatever the stream tells. */
   over: boolean;
+  /** The socket below has failed: nothing can be written to it any more. */
+  failed: boolean;
   /** A FIN is to follow what the stream still encrypts. */
   finWaits: boolean;
   /** close_notify is on its way. */
@@ -47,12 +47,15 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   readonly #below: Driver;
   readonly #makeEngine: (sink: TlsSink) => TlsEngine;
   #engine: TlsEngine | undefined;
+  readonly #contexts = new Set<TlsContextId>();
   /** By slot. */
   readonly #rows: (Row | undefined)[] = [];
   /** Rows that have something to do in the next turn. */
   #work: Row[] = [];
   /** Rows whose last words are on their way. */
   readonly #waiting = new Set<Row>();
+  /** Not later than the first of them has waited for long enough. */
+  #waitsEnd = Number.POSITIVE_INFINITY;
   #wakeAt = Number.POSITIVE_INFINITY;
 
   /** @param engine made when the first context is defined */
@@ -79,10 +82,16 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   defineTls(id: TlsContextId, context: TlsContext): void {
     this.#engine ??= this.#makeEngine(this);
     this.#engine.define(id, context);
+    this.#contexts.add(id);
   }
 
   forgetTls(id: TlsContextId): void {
+    this.#contexts.delete(id);
     this.#engine?.forget(id);
+  }
+
+  hasTls(id: TlsContextId): boolean {
+    return this.#contexts.has(id);
   }
 
   acceptTls(
@@ -93,15 +102,13 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     offset: number,
     length: number,
   ): void {
-    const row = this.#begin(socket, (this.#engine as TlsEngine).accept(socket, context, hello));
-    row.first = { buffer, offset, length };
-    // Nothing more is read before the stream has what was.
-    this.#below.reading(socket, false);
-    this.#queue(row);
+    const row = this.#begin(socket, (this.#engine as TlsEngine).accept(socket, context, hello), true);
+    // A ClientHello alone secures nothing: all that comes of it for the worker is trouble, which is told later.
+    row.stream.receive(buffer, offset, length);
   }
 
   connectTls(socket: Handle, context: TlsContextId, peer: TlsPeer): void {
-    const row = this.#begin(socket, (this.#engine as TlsEngine).connect(socket, context, peer));
+    const row = this.#begin(socket, (this.#engine as TlsEngine).connect(socket, context, peer), false);
     row.stream.start();
     this.#readBelow(row);
   }
@@ -110,20 +117,20 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     return this.#rows[slotOf(socket)]?.trouble ?? null;
   }
 
-  #begin(socket: Handle, stream: TlsStream): Row {
+  #begin(socket: Handle, stream: TlsStream, readingBelow: boolean): Row {
     const slot = slotOf(socket);
     // An array that is first written to far beyond its end becomes a hash table.
     while (this.#rows.length <= slot) this.#rows.push(undefined);
     const row: Row = {
       socket,
       stream,
-      first: undefined,
       secured: false,
       reading: false,
       taking: true,
-      readingBelow: false,
+      readingBelow,
       trouble: null,
       over: false,
+      failed: false,
       finWaits: false,
       notified: false,
       lingering: false,
@@ -174,7 +181,13 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     else row.stream.write(buffer, offset, length);
   }
 
+  /** A stream that has failed gives up what it had to send: until `failed` is told, that is not to look as if it was sent. */
   pending(socket: Handle): number {
+    const row = this.#rows[slotOf(socket)];
+    return this.#unsent(socket) + (row?.trouble && !row.over ? 1 : 0);
+  }
+
+  #unsent(socket: Handle): number {
     const row = this.#rows[slotOf(socket)];
     return this.#below.pending(socket) + (row ? row.stream.pending : 0);
   }
@@ -196,10 +209,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   close(socket: Handle): void {
     const row = this.#rows[slotOf(socket)];
     if (!row) return this.#below.close(socket);
+    const isClean = row.secured && !row.trouble && !row.over && this.#unsent(socket) === 0;
     row.over = true;
-    const isClean = row.secured && !row.trouble && this.pending(socket) === 0;
     if (isClean) this.#notify(row);
-    if (!isClean || this.pending(socket) === 0) return this.#closeBelow(row);
+    if (!isClean || this.#unsent(socket) === 0) return this.#closeBelow(row);
     row.lingering = true;
     this.#readBelow(row);
     this.#wait(row);
@@ -280,6 +293,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     const row = this.#rows[slotOf(socket)];
     if (!row) return this.#events.failed(socket, errno);
     if (row.lingering) return this.#closeBelow(row);
+    row.failed = true;
     if (row.over) return;
     row.over = true;
     this.#waiting.delete(row);
@@ -292,7 +306,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   woken(): void {
     this.#runWork();
-    if (this.#waiting.size > 0) this.#endWaits();
+    if (this.#below.now() >= this.#waitsEnd) this.#endWaits();
     if (this.#below.now() >= this.#wakeAt) {
       this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#events.woken();
@@ -303,26 +317,30 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   // ---- what streams tell ------------------------------------------------------------------------------------------------
 
   ciphertext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
-    this.#below.write(socket, buffer, offset, length);
+    if (this.#rowOf(socket).failed) this.#below.release(buffer);
+    else this.#below.write(socket, buffer, offset, length);
   }
 
   plaintext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
-    this.#events.data(socket, buffer, offset, length);
+    if (this.#rowOf(socket).over) this.#below.release(buffer);
+    else this.#events.data(socket, buffer, offset, length);
   }
 
   secured(socket: Handle, details: TlsDetails): void {
     const row = this.#rowOf(socket);
+    if (row.over) return;
     row.secured = true;
-    this.#readBelow(row);
     this.#events.secured(socket, details);
+    if (this.#isThere(row)) this.#readBelow(row);
   }
 
   finished(socket: Handle): void {
-    this.#events.ended(socket);
+    if (!this.#rowOf(socket).over) this.#events.ended(socket);
   }
 
   encrypted(socket: Handle): void {
     const row = this.#rowOf(socket);
+    if (row.failed) return;
     this.#sendFin(row);
     this.#written(row);
   }
@@ -336,10 +354,11 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   /** The worker is told when the alert is sent. */
   troubled(socket: Handle, trouble: TlsTrouble): void {
     const row = this.#rowOf(socket);
+    if (row.failed) return;
     row.trouble = trouble;
     if (row.lingering) return this.#queue(row);
     this.#readBelow(row);
-    if (this.pending(socket) > 0) this.#wait(row);
+    if (this.#unsent(socket) > 0) this.#wait(row);
     else this.#queue(row);
   }
 
@@ -359,14 +378,13 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   /** For last words to be sent. */
   #wait(row: Row): void {
     row.until = this.#below.now() + lastWordsMs;
+    if (this.#waiting.size === 0) this.#waitsEnd = row.until;
     this.#waiting.add(row);
     this.#arm();
   }
 
   #arm(): void {
-    let next = this.#work.length > 0 ? 0 : this.#wakeAt;
-    for (const { until } of this.#waiting) next = Math.min(next, until);
-    this.#below.wakeAt(next);
+    this.#below.wakeAt(this.#work.length > 0 ? 0 : Math.min(this.#wakeAt, this.#waitsEnd));
   }
 
   #runWork(): void {
@@ -384,27 +402,27 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   }
 
   #step(row: Row): void {
-    const { first } = row;
-    row.first = undefined;
-    if (row.lingering) return this.#closeBelow(row);
-    if (row.trouble) return this.#tellTrouble(row);
-    if (first) row.stream.receive(first.buffer, first.offset, first.length);
-    else if (row.reading && row.stream.holds) row.stream.tell();
+    if (row.trouble) return row.lingering ? this.#closeBelow(row) : this.#tellTrouble(row);
+    if (row.over) return;
+    if (row.reading && row.stream.holds) row.stream.tell();
     if (this.#isThere(row)) this.#readBelow(row);
   }
 
   #endWaits(): void {
     const now = this.#below.now();
+    // All wait for the same time, so they are in the order in which it ends.
     for (const row of this.#waiting) {
-      if (now < row.until) continue;
+      this.#waitsEnd = row.until;
+      if (now < row.until) return;
       if (row.lingering) this.#closeBelow(row);
       else this.#tellTrouble(row);
     }
+    this.#waitsEnd = Number.POSITIVE_INFINITY;
   }
 
   /** All that was written is with the system, or with the stream. */
   #written(row: Row): void {
-    if (this.pending(row.socket) > 0) return;
+    if (this.#unsent(row.socket) > 0) return;
     if (row.lingering) this.#closeBelow(row);
     else if (row.trouble) this.#tellTrouble(row);
     else if (row.secured && !row.over) this.#events.drained(row.socket);
@@ -418,8 +436,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   }
 
   #readBelow(row: Row): void {
-    const isWanted = row.secured ? row.reading : row.first === undefined;
-    const on = isWanted && row.taking && !row.trouble && !row.over;
+    const on = (row.reading || !row.secured) && row.taking && !row.trouble && !row.over;
     if (on === row.readingBelow) return;
     row.readingBelow = on;
     this.#below.reading(row.socket, on);
@@ -444,7 +461,6 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   #drop(row: Row): void {
     row.stream.destroy();
-    if (row.first) this.#below.release(row.first.buffer);
     this.#waiting.delete(row);
     this.#rows[slotOf(row.socket)] = undefined;
   }
