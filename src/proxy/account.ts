@@ -3,9 +3,12 @@ import { constants } from 'node:os';
 import { textOf } from '../errors.ts';
 import { showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
+import type { TlsDetails } from '../io/tls/engine.ts';
 import type { Session, WorkerContext } from './context.ts';
 import { type EndCode, endIndex, ends } from './end.ts';
 import type { Listener } from './listener.ts';
+import { peerIdentity } from './peer-identity.ts';
+import type { TlsRecord } from './record.ts';
 import type { Endpoint } from './route.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -44,6 +47,9 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
     rx: table.rx[s],
     tx: table.tx[s],
     retries: table.retries[s],
+    serverName: table.serverName[s] || null,
+    tls: tlsRecord(table.clientTls[s]),
+    upstreamTls: tlsRecord(table.upstreamTls[s]),
     end: code,
     reason: legacy === null ? null : reasonFor(table, s, code),
   });
@@ -52,7 +58,7 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
 /** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */
 function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
   const { text } = ends[code];
-  if (table.refusal[s] !== '') return table.refusal[s];
+  if (table.why[s] !== '') return table.why[s];
   const spec = table.route[s]?.spec;
   if (!spec) return text;
   const { dst, target } = spec;
@@ -77,9 +83,18 @@ function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
 function failureOf(table: SessionTable, s: Session, address: Endpoint): string {
   const errno = table.errno[s];
   const endpoint = showAddress(address);
+  const trouble = table.upstreamTrouble[s];
+  if (trouble !== '') return textOf('UPSTREAM_TLS_FAILED', { endpoint, reason: trouble });
   if (errno === constants.errno.ECONNREFUSED) return textOf('UPSTREAM_REFUSED', { endpoint });
   if (errno !== constants.errno.ETIMEDOUT) return textOf('UPSTREAM_FAILED', { endpoint, reason: showErrno(errno) });
   const { connectTimeoutMs } = table.routeOf(s).spec.client;
   const timeout = Math.round(Math.min(connectTimeoutMs, table.waitUntil[s] - table.attemptAt[s]));
   return textOf('UPSTREAM_TIMEOUT', { endpoint, timeout });
+}
+
+function tlsRecord(details: TlsDetails | null): TlsRecord | null {
+  if (!details) return null;
+  const { peerCertificate, ...agreed } = details;
+  const peer = peerCertificate && peerIdentity(peerCertificate);
+  return { ...agreed, peer: peer && { subject: peer.subject, names: peer.names } };
 }

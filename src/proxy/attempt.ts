@@ -10,10 +10,13 @@ import { constants } from 'node:os';
 import { recordFailure, recordSuccess, releaseProbe } from '../balancer/health.ts';
 import { showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
+import type { Handle } from '../io/handle.ts';
+import type { TlsTrouble } from '../io/tls/trouble.ts';
 import type { WorkerContext } from './context.ts';
-import type { RouteSpec } from './messages.ts';
+import type { ClientTlsSpec, RouteSpec } from './messages.ts';
 import type { Endpoint } from './route.ts';
 import { isShortage } from './shortages.ts';
+import { countTrouble } from './tls-series.ts';
 
 /** In the order of the `cause` label of `l5d:balancer:connection:failure`. */
 export const failureCauses = ['timeout', 'refused', 'other'] as const;
@@ -39,13 +42,54 @@ export function attemptSucceeded(
   endpoints.addConnecting(endpoint.slot, -1);
 }
 
+/** Why an attempt failed. */
+export interface Failure {
+  readonly errno: number;
+  /** What TLS says; '' where the errno says it. */
+  readonly trouble: string;
+  /** The attempt was the probe of an endpoint that is out of rotation. */
+  readonly probing: boolean;
+}
+
+/** Sends the ClientHello on a connection to an endpoint. */
+export function secureUpstream(
+  { driver }: WorkerContext,
+  socket: Handle,
+  tls: ClientTlsSpec,
+  endpoint: Endpoint,
+): void {
+  driver.connectTls(socket, tls.context, { serverName: tls.serverName, endpoint: showAddress(endpoint) });
+}
+
+export const leftEarly: TlsTrouble = { kind: 'left', text: 'the peer closed the connection during the handshake' };
+const tooLate: TlsTrouble = { kind: 'timeout', text: 'the TLS handshake was not done in time' };
+
+/**
+ * Counts a TLS handshake with an endpoint that has failed.
+ * @param securingAt when it began
+ * @param errno why, where TLS has nothing to say
+ * @returns why
+ */
+export function handshakeFailed(
+  { driver, cells }: WorkerContext,
+  { tlsCells }: RouteSpec,
+  socket: Handle,
+  securingAt: number,
+  errno: number,
+): TlsTrouble {
+  const trouble = driver.trouble(socket) ?? (errno === constants.errno.ETIMEDOUT ? tooLate : leftEarly);
+  if (!tlsCells) return trouble;
+  countTrouble(cells, tlsCells, trouble.kind);
+  if (trouble.kind !== 'timeout') cells.observe(tlsCells.handshakeUs, (driver.now() - securingAt) * 1000);
+  return trouble;
+}
+
 export function attemptFailed(
   context: WorkerContext,
   route: RouteSpec,
   endpoint: Endpoint,
   latencyMs: number,
-  errno: number,
-  probing: boolean,
+  { errno, trouble, probing }: Failure,
 ): void {
   const { endpoints, cells, driver } = context;
   cells.add(route.cells.failure + causeOf(errno), 1);
@@ -56,7 +100,8 @@ export function attemptFailed(
     context.shortage('cannot connect to endpoints', errno);
   } else if (recordFailure(endpoints, endpoint.slot, driver.now(), route.client.failFast, context.random)) {
     cells.add(endpoint.cells.ejections, 1);
-    context.notice('warn', `${show(route, endpoint)} is taken out of rotation: connection failed: ${showErrno(errno)}`);
+    const reason = trouble || showErrno(errno);
+    context.notice('warn', `${show(route, endpoint)} is taken out of rotation: connection failed: ${reason}`);
   }
   endpoints.addConnecting(endpoint.slot, -1);
 }

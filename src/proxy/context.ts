@@ -1,7 +1,7 @@
 /** What the parts of one worker share: its driver, its memory, its randomness. */
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import type { Deadlines } from '../io/deadlines.ts';
-import type { Driver } from '../io/driver.ts';
+import type { SecureDriver } from '../io/secure-driver.ts';
 import type { Cells } from '../metrics/cells.ts';
 import type { BulkProof } from './bulk.ts';
 import type { Owners } from './owners.ts';
@@ -17,7 +17,7 @@ export const shortageDeadline = 2;
 export const firstSessionDeadline = 3;
 
 export interface WorkerContext {
-  readonly driver: Driver;
+  readonly driver: SecureDriver;
   readonly endpoints: EndpointTable;
   readonly cells: Cells;
   /** Counts shared by all workers; see `SharedCount`. */

@@ -11,6 +11,7 @@ import { type SocketAddress, showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
 import type { Doorbell } from '../io/native/doorbell.ts';
 import { probePort } from '../io/probe-port.ts';
+import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
 import type { Log } from '../log.ts';
 import type { Cell } from '../metrics/cells.ts';
 import type { ListenerSpec, RouteId, RouteSpec, SharedCount, Up } from './messages.ts';
@@ -149,6 +150,16 @@ export class DataPlane {
   /** Where a server name of a listener leads: a route that is published, or null to refuse those who asked. */
   named(listener: number, name: string, route: RouteId | null): void {
     this.#tell({ type: 'named', listener, name, route });
+  }
+
+  /** A context, or another one of the same id: known to a worker before what refers to it. */
+  defineTls(id: TlsContextId, context: TlsContext): void {
+    this.#tell({ type: 'tls', id, context });
+  }
+
+  /** After what referred to it. */
+  forgetTls(id: TlsContextId): void {
+    this.#tell({ type: 'untls', id });
   }
 
   /** The next client that names it asks. */

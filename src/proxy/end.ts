@@ -1,9 +1,9 @@
 /**
  * Why a session ended: a pair of letters, *when* and *who*, in the manner of HAProxy's tcplog. Every session ends with exactly one.
  *
- * when: G greeting (the ClientHello that names the server is being read), N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
+ * when: G greeting (the ClientHello that names the server is being read), H handshake (TLS with the client), N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
  * who:  C client, U upstream, N naming, T a timeout, L the lifetime limit, D drain (the proxy stops), R a resource limit,
- *       P the protocol (not TLS, or without the name that is needed), I an internal error
+ *       P the protocol (not TLS, without the name that is needed, or no agreement), I an internal error
  */
 interface End {
   readonly text: string;
@@ -17,6 +17,10 @@ export const ends = {
   GP: { text: 'refused: no ClientHello, or one without a server name', legacy: 'other' },
   GT: { text: 'no whole ClientHello within helloTimeoutMs', legacy: 'timeout' },
   GD: { text: 'cut off before it was known which server it wants, because the proxy stopped', legacy: 'other' },
+  HC: { text: 'the client left during the TLS handshake', legacy: 'other' },
+  HP: { text: 'the TLS handshake with the client failed', legacy: 'other' },
+  HT: { text: 'TLS handshake not done within handshakeTimeoutMs', legacy: 'timeout' },
+  HD: { text: 'cut off during the TLS handshake, because the proxy stopped', legacy: 'other' },
   NC: { text: 'the client left before the destination was known', legacy: 'other' },
   NN: { text: 'the name has no endpoint: it names nothing, or an empty set', legacy: 'other' },
   NT: { text: 'the destination was not known within connectTimeoutMs', legacy: 'timeout' },

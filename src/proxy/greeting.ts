@@ -1,6 +1,6 @@
 /** What a client has said before it is known where it wants to go: read for the server's name, and kept to be passed on. */
 import { Alert, type ClientHello, ClientHelloReader } from '../wire/client-hello.ts';
-import type { SniSpec } from './messages.ts';
+import type { HelloSpec } from './messages.ts';
 
 /** The client is answered with an alert and let go. */
 export interface Refusal {
@@ -18,9 +18,9 @@ export class Greeting {
   #bytes = new Uint8Array(0);
   #length = 0;
 
-  constructor({ mostHelloBytes }: SniSpec) {
-    this.#mostBytes = mostHelloBytes;
-    this.#reader = new ClientHelloReader({ mostBytes: mostHelloBytes });
+  constructor({ mostBytes }: HelloSpec) {
+    this.#mostBytes = mostBytes;
+    this.#reader = new ClientHelloReader({ mostBytes });
   }
 
   /** Reads a chunk without keeping it. */

@@ -4,6 +4,7 @@
  * Down: what to listen on and where names lead. Up: what happened. Counts and metrics do not travel: they are in shared memory.
  */
 import type { BalancerKind } from '../balancer/picker.ts';
+import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
 import type { Cell } from '../metrics/cells.ts';
 import type { ConnectionRecord } from './record.ts';
 
@@ -28,12 +29,16 @@ export interface ListenerSpec {
   /** `rt` and `srv_addr` of its metrics and access log. */
   readonly router: string;
   /**
-   * Where its connections lead. Where it routes by server name: those of clients that name none, or a name that means nothing; null
+   * Where its connections lead. Where {@link nameFrom} is given: those of clients without a name, or with one that means nothing; null
    * when they are refused.
    */
   readonly route: RouteId | null;
-  /** Read the ClientHello first, and route by the name in it. */
-  readonly sni: SniSpec | null;
+  /** Read the ClientHello first; null where clients need not speak TLS. */
+  readonly hello: HelloSpec | null;
+  /** End TLS here; null passes it on. Needs {@link hello}. */
+  readonly tls: ServerTlsSpec | null;
+  /** Route by a name the client gives; null routes all to {@link route}. */
+  readonly nameFrom: NameSource | null;
   /** From accept to an upstream connection: naming, waiting and all attempts. */
   readonly connectTimeoutMs: number;
   /** Infinity for no limit; each session's own is drawn from [1 - jitter, 1] × this. */
@@ -46,10 +51,40 @@ export interface ListenerSpec {
   readonly cells: ListenerCells;
 }
 
-export interface SniSpec {
-  /** From accept to the end of the ClientHello. */
-  readonly helloTimeoutMs: number;
-  readonly mostHelloBytes: number;
+export interface HelloSpec {
+  /** From accept to the end of the ClientHello or, where TLS ends here, of the handshake. */
+  readonly timeoutMs: number;
+  readonly mostBytes: number;
+}
+
+/** The server name a client asks for; or, of its verified certificate, the common name, or the first alternative name. */
+export type NameSource = 'sni' | 'clientCn' | 'clientSan';
+
+/** Which certificate a client is shown. Names are lower case, without a dot at the end. */
+export interface ServerTlsSpec {
+  readonly exact: Readonly<Record<string, TlsContextId>>;
+  /** By what follows the `*`: `.example.com` stands for names with one label before it. */
+  readonly wildcard: Readonly<Record<string, TlsContextId>>;
+  /** For clients that name no server, or another one; null refuses them. */
+  readonly fallback: TlsContextId | null;
+  readonly cells: TlsCells;
+}
+
+/** How connections to endpoints are secured. */
+export interface ClientTlsSpec {
+  readonly context: TlsContextId;
+  /** Asked for, and looked for in the certificate. */
+  readonly serverName: string;
+}
+
+/** Each counter is the first of a row, in the order of tls-series.ts. */
+export interface TlsCells {
+  readonly handshakeUs: Cell;
+  readonly resumed: Cell;
+  readonly version: Cell;
+  readonly cipher: Cell;
+  readonly group: Cell;
+  readonly failure: Cell;
 }
 
 export interface ListenerCells {
@@ -90,6 +125,8 @@ export interface RouteSpec {
   /** Of the {@link waiters}, those that `maxWaiters` bounds: who had to wait for the name, or for another attempt after a failed one. */
   readonly queued: SharedCount;
   readonly cells: RouteCells;
+  /** Null while {@link ClientPolicy.tls} is. */
+  readonly tlsCells: TlsCells | null;
 }
 
 export type Target =
@@ -128,6 +165,8 @@ export interface ClientPolicy {
   readonly maxRetries: number;
   readonly retryBackoffMs: { readonly min: number; readonly max: number };
   readonly keepAliveSecs: number;
+  /** Null speaks plaintext. */
+  readonly tls: ClientTlsSpec | null;
   readonly failFast: {
     readonly maxConsecutiveFailures: number;
     readonly penaltyMs: number;
@@ -178,6 +217,10 @@ export type Down =
   | { readonly type: 'named'; readonly listener: number; readonly name: string; readonly route: RouteId | null }
   /** Nothing is known of the name any more: the next client that names it asks. */
   | { readonly type: 'unnamed'; readonly listener: number; readonly name: string }
+  /** A TLS context, or another one of the same id for handshakes to come: before anything refers to it. */
+  | { readonly type: 'tls'; readonly id: TlsContextId; readonly context: TlsContext }
+  /** After everything that referred to it. */
+  | { readonly type: 'untls'; readonly id: TlsContextId }
   | { readonly type: 'recording'; readonly recording: RecordingSpec | null }
   /** Stop accepting; what is left after `graceMs` is cut. */
   | { readonly type: 'drain'; readonly graceMs: number };

@@ -1,3 +1,15 @@
+/** What a TLS handshake has agreed on. */
+export interface TlsRecord {
+  readonly version: string;
+  readonly cipher: string;
+  readonly group: string;
+  readonly resumed: boolean;
+  /** ALPN; '' without. */
+  readonly protocol: string;
+  /** By its verified certificate; null without one. */
+  readonly peer: { readonly subject: string; readonly names: readonly string[] } | null;
+}
+
 /** What is known of a connection when it has ended: one record, one line of the access log. */
 export interface ConnectionRecord {
   /** When it was accepted, milliseconds since the epoch. */
@@ -26,6 +38,11 @@ export interface ConnectionRecord {
   readonly tx: number;
   /** Connects after the first. */
   readonly retries: number;
+  /** The server a TLS client asked for; null where nobody looked, or it named none. */
+  readonly serverName: string | null;
+  /** TLS with the client, where it ends here, and with the endpoint; null before it is agreed on, or without. */
+  readonly tls: TlsRecord | null;
+  readonly upstreamTls: TlsRecord | null;
   /** Why it ended: `--` when cleanly, else a pair of letters of the table in end.ts. */
   readonly end: string;
   /** What an operator should read about an end that is not clean. */

@@ -9,6 +9,9 @@ import type { Session, WorkerContext } from './context.ts';
 import { type EndCode, endCodes, endIndex } from './end.ts';
 import { Flag, type SessionTable, State } from './session-table.ts';
 
+/** The last bytes of a side that broke off have this long to reach the other. */
+const arrivalMs = 1_000;
+
 /** What is done the same way in every state. */
 export interface RelayHost {
   readonly table: SessionTable;
@@ -111,8 +114,7 @@ export class Relay {
   settle(s: Session, code: EndCode, reset: boolean): void {
     const { table } = this.#host;
     const { driver } = this.#context;
-    // The first cause is the true one, unless it is a clean end: that one is only clean if everything is flushed.
-    if (table.settled[s] <= 1 + endIndex['--']) {
+    if (!table.isSettled(s)) {
       table.settled[s] = 1 + endIndex[code];
       if (reset) table.flags[s] |= Flag.resetLast;
       else table.flags[s] &= ~Flag.resetLast;
@@ -121,7 +123,7 @@ export class Relay {
     for (const handle of [table.clientOf(s), table.upstreamOf(s)])
       if (handle !== noHandle) driver.reading(handle, false);
     this.#finishFlushed(s);
-    if (table.state[s] === State.Flushing) this.watchQuiet(s);
+    if (table.state[s] === State.Flushing && (table.flags[s] & Flag.resetWaits) === 0) this.watchQuiet(s);
   }
 
   #finishFlushed(s: Session): void {
@@ -131,6 +133,18 @@ export class Relay {
     const upstream = table.upstreamOf(s);
     if (client !== noHandle && driver.pending(client) > 0) return;
     if (upstream !== noHandle && driver.pending(upstream) > 0) return;
+    const isReset = (table.flags[s] & Flag.resetLast) !== 0;
+    const isLast = client === noHandle && upstream === noHandle;
+    if (!isReset || isLast || (table.flags[s] & Flag.truncated) === 0) return this.endFlushed(s);
+    // A RST throws away what the system has not sent yet.
+    if (table.flags[s] & Flag.resetWaits) return;
+    table.flags[s] |= Flag.resetWaits;
+    this.#host.setDeadline(s, driver.now() + arrivalMs);
+  }
+
+  /** There is nothing more to wait for. */
+  endFlushed(s: Session): void {
+    const { table } = this.#host;
     this.#host.end(s, endCodes[table.settled[s] - 1], (table.flags[s] & Flag.resetLast) !== 0);
   }
 

@@ -3,7 +3,9 @@
  * which it does in steps, by doubling.
  */
 import { type Handle, noHandle } from '../io/handle.ts';
+import type { TlsDetails } from '../io/tls/engine.ts';
 import type { Session } from './context.ts';
+import { endIndex } from './end.ts';
 import type { Greeting } from './greeting.ts';
 import type { Listener } from './listener.ts';
 import type { ListenerSpec } from './messages.ts';
@@ -12,12 +14,13 @@ import type { Branch, Endpoint, Route } from './route.ts';
 export const State = {
   Free: 0,
   Greeting: 1,
-  Binding: 2,
-  Backoff: 3,
-  Connecting: 4,
-  Relaying: 5,
-  HalfClosed: 6,
-  Flushing: 7,
+  Securing: 2,
+  Binding: 3,
+  Backoff: 4,
+  Connecting: 5,
+  Relaying: 6,
+  HalfClosed: 7,
+  Flushing: 8,
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
@@ -37,6 +40,12 @@ export const Flag = {
   queued: 32,
   /** Flushing: the last side gets a RST. */
   resetLast: 64,
+  /** Connected; the TLS handshake with the upstream is under way. */
+  upstreamSecuring: 128,
+  /** A side ended without saying so in TLS: what it sent is to arrive, and not to be taken for the whole. */
+  truncated: 256,
+  /** Flushing: all is flushed, and has a moment to arrive before the RST. */
+  resetWaits: 512,
 } as const;
 
 const noTries = new Int32Array(0);
@@ -47,7 +56,7 @@ export class SessionTable {
   readonly #free: Session[] = [];
 
   state = new Uint8Array(0);
-  flags = new Uint8Array(0);
+  flags = new Uint16Array(0);
   client = new Int32Array(0);
   upstream = new Int32Array(0);
   /** Bytes from the client that came before the upstream was there: one chunk at most, the ClientHello whole. */
@@ -68,6 +77,8 @@ export class SessionTable {
   acceptedAt = new Float64Array(0);
   routedAt = new Float64Array(0);
   attemptAt = new Float64Array(0);
+  /** When the TLS handshake with the upstream began. */
+  securingAt = new Float64Array(0);
   connectedAt = new Float64Array(0);
   activeAt = new Float64Array(0);
   /** When the wait for an upstream connection ends, and when the session's life does. */
@@ -88,8 +99,15 @@ export class SessionTable {
   readonly greeting: (Greeting | null)[] = [];
   /** The server it names; empty where nobody asks for it, or it names none. */
   readonly serverName: string[] = [];
-  /** Why a client was refused, where that is more than the code of the end says. */
-  readonly refusal: string[] = [];
+  /** What it is routed by, where that is a name it gives. */
+  readonly name: string[] = [];
+  /** What TLS has agreed on with either side. */
+  readonly clientTls: (TlsDetails | null)[] = [];
+  readonly upstreamTls: (TlsDetails | null)[] = [];
+  /** Why the last attempt failed, where that is more than an errno says. */
+  readonly upstreamTrouble: string[] = [];
+  /** Why the session ended, where that is more than the code of the end says. */
+  readonly why: string[] = [];
   /** `ip:port` of the client, kept only while connections are recorded. */
   readonly peer: string[] = [];
 
@@ -117,7 +135,11 @@ export class SessionTable {
     this.tried[session] = noTries;
     this.greeting[session] = null;
     this.serverName[session] = '';
-    this.refusal[session] = '';
+    this.name[session] = '';
+    this.clientTls[session] = null;
+    this.upstreamTls[session] = null;
+    this.upstreamTrouble[session] = '';
+    this.why[session] = '';
     this.peer[session] = '';
     return session;
   }
@@ -132,7 +154,11 @@ export class SessionTable {
     this.tried[session] = noTries;
     this.greeting[session] = null;
     this.serverName[session] = '';
-    this.refusal[session] = '';
+    this.name[session] = '';
+    this.clientTls[session] = null;
+    this.upstreamTls[session] = null;
+    this.upstreamTrouble[session] = '';
+    this.why[session] = '';
     this.peer[session] = '';
     this.#free.push(session);
   }
@@ -144,6 +170,11 @@ export class SessionTable {
 
   specOf(session: Session): ListenerSpec {
     return this.spec[session] as ListenerSpec;
+  }
+
+  /** The first cause of an end is the true one, unless it is a clean end: that one is only clean if everything is flushed. */
+  isSettled(session: Session): boolean {
+    return this.settled[session] > 1 + endIndex['--'];
   }
 
   /** Only of a session that has one: see {@link SessionTable.route}. */
@@ -163,7 +194,7 @@ export class SessionTable {
     this.#capacity = Math.max(64, this.#capacity * 2);
     const n = this.#capacity;
     this.state = grown(this.state, new Uint8Array(n));
-    this.flags = grown(this.flags, new Uint8Array(n));
+    this.flags = grown(this.flags, new Uint16Array(n));
     this.client = grown(this.client, new Int32Array(n));
     this.upstream = grown(this.upstream, new Int32Array(n));
     this.heldBuffer = grown(this.heldBuffer, new Int32Array(n));
@@ -177,6 +208,7 @@ export class SessionTable {
     this.tx = grown(this.tx, new Float64Array(n));
     this.acceptedAt = grown(this.acceptedAt, new Float64Array(n));
     this.routedAt = grown(this.routedAt, new Float64Array(n));
+    this.securingAt = grown(this.securingAt, new Float64Array(n));
     this.attemptAt = grown(this.attemptAt, new Float64Array(n));
     this.connectedAt = grown(this.connectedAt, new Float64Array(n));
     this.activeAt = grown(this.activeAt, new Float64Array(n));

@@ -4,6 +4,7 @@
  *   state      | clientData | clientEnd  | clientFail   | upConnected | upData   | upEnd      | upFail       | drained  | due
  *   -----------+------------+------------+--------------+-------------+----------+------------+--------------+----------+--------------
  *   Greeting   | peek       | end GC     | end GC       | -           | -        | -          | -            | -        | end GT
+ *   Securing   | -          | -          | end HP | HC  | -           | -        | -          | -            | -        | end HT
  *   Binding    | hold       | note       | end NC       | -           | -        | -          | -            | -        | end NT
  *   Backoff    | hold       | note       | end CC       | -           | -        | -          | -            | -        | proceed | end CT
  *   Connecting | hold       | note       | end CC       | → Relaying  | -        | -          | Backoff | CU | -        | Backoff | end CT
@@ -12,9 +13,10 @@
  *   Flushing   | -          | -          | settle FC    | -           | -        | -          | settle FU    | end      | end FT | FL
  *
  * `-` cannot happen: the socket is closed or reading is off; it ends the session with II.
- * peek: the ClientHello is kept, and read on until it is whole. Then the session asks where the server name leads (→ Binding),
- * goes where clients without a name, or with one that means nothing, go, or is refused: the client gets an alert and the session
- * ends with GP or NN when that is sent.
+ * peek: the ClientHello is kept, and read on until it is whole. Where TLS ends here it is answered (→ Securing, which ends with
+ * clientSecured), and H stands for G. Then the session asks where the name the client gives leads (→ Binding), goes where clients
+ * without a name, or with one that means nothing, go, or is refused: the client gets an alert and the session ends with GP or NN
+ * when that is sent. upConnected: where the upstream speaks TLS, a handshake comes first, and upSecured after it does the same.
  * proceed: → Binding while the name is not known, which proceeds when it is published; else attempt: → Relaying with a spare
  * connection, else → Connecting; end NN when there is no endpoint any more.
  * Who enters Binding or Backoff takes one of `maxWaiters` places, once, or ends with NR; it is given back at → Relaying or the end.
@@ -26,7 +28,8 @@
  * RST, or a FIN when the failed side had already ended. The first code stays, but `--` gives way to FC and FU. Whatever
  * happens, a session ends with exactly one code of end.ts.
  * A side must not take a part for the whole: it gets a RST when bytes are left unflushed for it, and when the session is cut off
- * (RL, RD, FL, FD) before the other side has ended. A session that both sides have left idle (RT, FT) ends with FINs.
+ * (RL, RD, FL, FD) before the other side has ended. After a side that broke off without TLS's close_notify the RST waits for a moment,
+ * so that what it had sent arrives. A session that both sides have left idle (RT, FT) ends with FINs.
  * At every row: the waiting time in the first three states is bounded by waitUntil, the later ones by idle or fin and by liveUntil.
  */
 
@@ -34,24 +37,36 @@ import { constants } from 'node:os';
 import { noEndpoint } from '../balancer/picker.ts';
 import type { BufferId } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
+import type { TlsDetails } from '../io/tls/engine.ts';
+import type { TlsTrouble } from '../io/tls/trouble.ts';
 import { Alert } from '../wire/client-hello.ts';
 import { account } from './account.ts';
 import { Arrivals } from './arrivals.ts';
-import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
+import {
+  attemptAbandoned,
+  attemptFailed,
+  attemptStarted,
+  attemptSucceeded,
+  connectionEnded,
+  handshakeFailed,
+  leftEarly,
+  secureUpstream,
+} from './attempt.ts';
 import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
 import type { EndCode } from './end.ts';
 import type { Listener } from './listener.ts';
 import type { Link } from './messages.ts';
 import { Owner } from './owners.ts';
 import { Relay } from './relay.ts';
-import type { Route } from './route.ts';
+import type { Endpoint, Route } from './route.ts';
 import { Flag, SessionTable, State, stateNames } from './session-table.ts';
 import type { Spare, Spares } from './spares.ts';
+import { countSecured, countTrouble } from './tls-series.ts';
 
-const { ETIMEDOUT, EMFILE } = constants.errno;
+const { ECANCELED, ETIMEDOUT, EMFILE } = constants.errno;
 
 /** How a session ends that is cut off by a drain, by its state. */
-const cutCodes: readonly EndCode[] = ['II', 'GD', 'ND', 'CD', 'CD', 'RD', 'FD', 'FD'];
+const cutCodes: readonly EndCode[] = ['II', 'GD', 'HD', 'ND', 'CD', 'CD', 'RD', 'FD', 'FD'];
 
 export class Sessions {
   readonly table = new SessionTable();
@@ -98,7 +113,7 @@ export class Sessions {
     cells.add(spec.cells.active, 1);
     cells.add(spec.cells.waiters, 1);
     driver.reading(client, true);
-    if (spec.sni) this.#arrivals.greet(s, spec.sni);
+    if (spec.hello) this.#arrivals.greet(s, spec.hello);
     else this.direct(s, route as Route);
   }
 
@@ -165,7 +180,7 @@ export class Sessions {
     const picked = branch ? branch.picker.pick(now, table.tried[s], table.tried[s].length) : noEndpoint;
     if (!branch || picked === noEndpoint) {
       const { target } = route.spec;
-      if (table.specOf(s).sni && target.state === 'negative')
+      if (table.specOf(s).nameFrom !== null && target.state === 'negative')
         return this.#arrivals.fallBack(s, 'NN', Alert.unrecognizedName, target.reason);
       cells.add(route.spec.cells.unavailable, 1);
       this.end(s, 'NN');
@@ -178,7 +193,7 @@ export class Sessions {
     if (branch.picker.claimed) table.flags[s] |= Flag.probing;
     attemptStarted(this.#context, route.spec, endpoint);
     if (upstream === noHandle) {
-      this.#attemptFailed(s, EMFILE);
+      this.#attemptFailed(s, EMFILE, '');
       return;
     }
     table.upstream[s] = upstream;
@@ -187,17 +202,21 @@ export class Sessions {
     this.setDeadline(s, Math.min(table.waitUntil[s], now + route.spec.client.connectTimeoutMs));
   }
 
-  /** Retries on another endpoint, the first time at once, then with growing, jittered pauses. */
-  #attemptFailed(s: Session, errno: number): void {
+  /**
+   * Retries on another endpoint, the first time at once, then with growing, jittered pauses.
+   * @param trouble what TLS says; '' where the errno says it
+   */
+  #attemptFailed(s: Session, errno: number, trouble: string): void {
     const { table } = this;
     const { driver, cells, random } = this.#context;
     const { spec } = table.routeOf(s);
     const endpoint = table.endpoint[s];
     const now = driver.now();
     const probing = (table.flags[s] & Flag.probing) !== 0;
-    if (endpoint) attemptFailed(this.#context, spec, endpoint, now - table.attemptAt[s], errno, probing);
-    table.flags[s] &= ~Flag.probing;
+    if (endpoint) attemptFailed(this.#context, spec, endpoint, now - table.attemptAt[s], { errno, trouble, probing });
+    table.flags[s] &= ~(Flag.probing | Flag.upstreamSecuring);
     table.errno[s] = errno;
+    table.upstreamTrouble[s] = trouble;
     table.state[s] = State.Backoff;
     if (now >= table.waitUntil[s]) return this.end(s, 'CT');
     if (table.retries[s] >= spec.client.maxRetries) return this.end(s, 'CU');
@@ -213,12 +232,38 @@ export class Sessions {
   connected(s: Session): void {
     const { table } = this;
     if (table.state[s] !== State.Connecting) return this.impossible(s, 'upConnected');
+    const { tls } = table.routeOf(s).spec.client;
+    if (!tls) return this.#succeeded(s);
+    if (!this.#context.driver.hasTls(tls.context)) return this.#giveUp(s, ECANCELED, 'its TLS settings are gone');
+    table.flags[s] |= Flag.upstreamSecuring;
+    table.securingAt[s] = this.#context.driver.now();
+    secureUpstream(this.#context, table.upstreamOf(s), tls, table.endpoint[s] as Endpoint);
+  }
+
+  clientSecured(s: Session, details: TlsDetails): void {
+    if (this.table.state[s] === State.Securing) this.#arrivals.secured(s, details);
+    else this.impossible(s, 'clientSecured');
+  }
+
+  upstreamSecured(s: Session, details: TlsDetails): void {
+    const { table } = this;
+    if (table.state[s] !== State.Connecting) return this.impossible(s, 'upSecured');
+    const { tlsCells } = table.routeOf(s).spec;
+    const { cells, driver } = this.#context;
+    table.upstreamTls[s] = details;
+    if (tlsCells) countSecured(cells, tlsCells, details, driver.now() - table.securingAt[s]);
+    this.#succeeded(s);
+  }
+
+  /** The upstream is there, and secured where it must be. */
+  #succeeded(s: Session): void {
+    const { table } = this;
     const endpoint = table.endpoint[s];
     if (endpoint) {
       const latencyMs = this.#context.driver.now() - table.attemptAt[s];
       attemptSucceeded(this.#context, table.routeOf(s).spec, endpoint, latencyMs);
     }
-    table.flags[s] &= ~Flag.probing;
+    table.flags[s] &= ~(Flag.probing | Flag.upstreamSecuring);
     this.#established(s);
   }
 
@@ -229,6 +274,7 @@ export class Sessions {
     table.endpoint[s] = spare.endpoint;
     table.branch[s] = spare.branch;
     table.attemptAt[s] = spare.connectedAt;
+    table.upstreamTls[s] = spare.tls;
     owners.set(spare.handle, Owner.upstream, s);
     this.#established(s);
     for (const { buffer, length } of spare.held) {
@@ -286,7 +332,8 @@ export class Sessions {
     const { driver } = this.#context;
     const state = table.state[s];
     table.activeAt[s] = driver.now();
-    this.#relay.countRx(s, length);
+    // Where TLS ends here, plaintext counts.
+    if (state !== State.Greeting || !table.specOf(s).tls) this.#relay.countRx(s, length);
     if (state === State.Relaying || state === State.HalfClosed) this.#relay.clientData(s, buffer, offset, length);
     else if (state === State.Greeting) this.#arrivals.peek(s, buffer, offset, length);
     else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
@@ -342,7 +389,7 @@ export class Sessions {
     const { table } = this;
     const state = table.state[s];
     table.flags[s] |= Flag.clientEnded;
-    if (state === State.Greeting) return this.end(s, 'GC');
+    if (state === State.Greeting) return this.#arrivals.endEarly(s, 'C');
     if (state <= State.Connecting) return;
     if (state === State.Flushing) return this.impossible(s, 'clientEnd');
     this.#relay.halfClosed(s, table.upstreamOf(s));
@@ -359,9 +406,14 @@ export class Sessions {
   clientFailed(s: Session): void {
     const { table } = this;
     if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
+    const trouble = this.#context.driver.trouble(table.clientOf(s));
+    if (trouble) this.#arrivals.troubled(s, trouble);
     switch (table.state[s]) {
       case State.Greeting:
-        return this.end(s, 'GC');
+        return this.#arrivals.endEarly(s, 'C');
+      case State.Securing:
+        if (!trouble) this.#arrivals.troubled(s, leftEarly);
+        return this.end(s, trouble && trouble.kind !== 'left' ? 'HP' : 'HC');
       case State.Binding:
         return this.end(s, 'NC');
       case State.Backoff:
@@ -369,6 +421,7 @@ export class Sessions {
         return this.end(s, 'CC');
       default: {
         const code = table.state[s] === State.Relaying ? 'RC' : 'FC';
+        if (trouble?.kind === 'truncated') table.flags[s] |= Flag.truncated;
         this.drop(table.clientOf(s));
         table.client[s] = noHandle;
         return this.#relay.settle(s, code, (table.flags[s] & Flag.clientEnded) === 0);
@@ -379,16 +432,31 @@ export class Sessions {
   upstreamFailed(s: Session, errno: number): void {
     const { table } = this;
     if (table.state[s] < State.Connecting) return this.impossible(s, 'upFail');
+    const trouble = this.#upstreamTrouble(s, errno);
     this.drop(table.upstreamOf(s));
     table.upstream[s] = noHandle;
     switch (table.state[s]) {
       case State.Connecting:
-        return this.#attemptFailed(s, errno);
+        return this.#attemptFailed(s, errno, trouble?.text ?? '');
       default: {
+        if (trouble && !table.isSettled(s)) table.why[s] = `TLS with the endpoint: ${trouble.text}`;
+        if (trouble?.kind === 'truncated') table.flags[s] |= Flag.truncated;
         const code = table.state[s] === State.Relaying ? 'RU' : 'FU';
         return this.#relay.settle(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
       }
     }
+  }
+
+  /** Counts what TLS says about the upstream's failure. @returns null when it says nothing */
+  #upstreamTrouble(s: Session, errno: number): TlsTrouble | null {
+    const { table } = this;
+    const upstream = table.upstreamOf(s);
+    const { spec } = table.routeOf(s);
+    if (table.flags[s] & Flag.upstreamSecuring)
+      return handshakeFailed(this.#context, spec, upstream, table.securingAt[s], errno);
+    const trouble = this.#context.driver.trouble(upstream);
+    if (trouble && spec.tlsCells) countTrouble(this.#context.cells, spec.tlsCells, trouble.kind);
+    return trouble;
   }
 
   /** A deadline of the session has come. */
@@ -398,25 +466,33 @@ export class Sessions {
     if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
     switch (table.state[s]) {
       case State.Greeting:
-        return this.end(s, 'GT');
+      case State.Securing:
+        return this.#arrivals.endEarly(s, 'T');
       case State.Binding:
         return this.end(s, 'NT');
       case State.Backoff:
         if (now >= table.waitUntil[s]) return this.end(s, 'CT');
         return this.proceed(s);
       case State.Connecting:
-        this.drop(table.upstreamOf(s));
-        table.upstream[s] = noHandle;
-        return this.#attemptFailed(s, ETIMEDOUT);
+        return this.#giveUp(s, ETIMEDOUT, this.#upstreamTrouble(s, ETIMEDOUT)?.text ?? '');
       case State.Relaying:
         if (now >= table.liveUntil[s]) return this.end(s, 'RL');
         if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.end(s, 'RT');
         return this.#relay.watchQuiet(s);
       default:
+        if (table.flags[s] & Flag.resetWaits) return this.#relay.endFlushed(s);
         if (now >= table.liveUntil[s]) return this.end(s, 'FL');
         if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.end(s, 'FT');
         return this.#relay.watchQuiet(s);
     }
+  }
+
+  /** The attempt fails without the driver saying so. */
+  #giveUp(s: Session, errno: number, trouble: string): void {
+    const { table } = this;
+    this.drop(table.upstreamOf(s));
+    table.upstream[s] = noHandle;
+    this.#attemptFailed(s, errno, trouble);
   }
 
   /** Ends every session that is left, because the proxy stops. @returns how many there were. */
@@ -424,6 +500,7 @@ export class Sessions {
     let cut = 0;
     for (const s of this.table.live()) {
       if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
+      else if (this.table.state[s] <= State.Securing) this.#arrivals.endEarly(s, 'D');
       else this.end(s, cutCodes[this.table.state[s]]);
       cut++;
     }

@@ -13,11 +13,21 @@ import { noEndpoint } from '../balancer/picker.ts';
 import { usableWeights } from '../balancer/weighted-draw.ts';
 import type { BufferId } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
-import { attemptAbandoned, attemptFailed, attemptStarted, attemptSucceeded, connectionEnded } from './attempt.ts';
+import type { TlsDetails } from '../io/tls/engine.ts';
+import {
+  attemptAbandoned,
+  attemptFailed,
+  attemptStarted,
+  attemptSucceeded,
+  connectionEnded,
+  handshakeFailed,
+  secureUpstream,
+} from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import type { RouteSpec } from './messages.ts';
+import type { ClientTlsSpec, RouteSpec } from './messages.ts';
 import { Owner } from './owners.ts';
 import type { Branch, Endpoint, Route } from './route.ts';
+import { countSecured } from './tls-series.ts';
 
 /** A spare older than this is replaced: middleboxes forget quiet connections, and load should follow the present picker. */
 const maxAgeMs = 60_000;
@@ -32,10 +42,15 @@ export interface Spare {
   readonly branch: Branch;
   readonly endpoint: Endpoint;
   readonly handle: Handle;
+  /** How it is secured: as the route said when it was begun. */
+  readonly security: ClientTlsSpec | null;
   readonly startedAt: number;
   readonly probing: boolean;
   /** 0 while it is being made. */
   connectedAt: number;
+  /** When its TLS handshake began; 0 before, or without one. */
+  securingAt: number;
+  tls: TlsDetails | null;
   readonly held: { readonly buffer: BufferId; readonly length: number }[];
 }
 
@@ -78,6 +93,8 @@ export class Spares {
     const own = this.#byRoute.get(route) ?? new Set();
     this.#byRoute.set(route, own);
     const share = this.#share(route);
+    const { tls } = route.spec.client;
+    this.#dropWhere(route, ({ security }) => !isDeepStrictEqual(security, tls));
     const before = this.#quotas.get(route);
     const quota = quotas(route.branches, share);
     this.#quotas.set(route, quota);
@@ -132,6 +149,22 @@ export class Spares {
 
   connected(index: number): void {
     const spare = this.#spares[index] as Spare;
+    if (!spare.security) return this.#ready(spare);
+    if (!this.#context.driver.hasTls(spare.security.context)) return this.lost(index, constants.errno.ECANCELED);
+    spare.securingAt = this.#context.driver.now();
+    secureUpstream(this.#context, spare.handle, spare.security, spare.endpoint);
+  }
+
+  secured(index: number, details: TlsDetails): void {
+    const spare = this.#spares[index] as Spare;
+    const { cells, driver } = this.#context;
+    const { tlsCells } = spare.route.spec;
+    spare.tls = details;
+    if (tlsCells) countSecured(cells, tlsCells, details, driver.now() - spare.securingAt);
+    this.#ready(spare);
+  }
+
+  #ready(spare: Spare): void {
     const { driver } = this.#context;
     spare.connectedAt = driver.now();
     attemptSucceeded(this.#context, spare.route.spec, spare.endpoint, spare.connectedAt - spare.startedAt);
@@ -150,11 +183,13 @@ export class Spares {
     const spare = this.#spares[index] as Spare;
     if (spare.connectedAt > 0) return this.#drop(index);
     const { driver, owners } = this.#context;
+    const { route, endpoint, handle, startedAt, securingAt, probing } = spare;
+    const trouble = securingAt > 0 ? handshakeFailed(this.#context, route.spec, handle, securingAt, errno) : null;
     this.#forget(index);
-    owners.clear(spare.handle);
-    driver.close(spare.handle);
-    const { route, endpoint, startedAt, probing } = spare;
-    attemptFailed(this.#context, route.spec, endpoint, driver.now() - startedAt, errno, probing);
+    owners.clear(handle);
+    driver.close(handle);
+    const failure = { errno, trouble: trouble?.text ?? '', probing };
+    attemptFailed(this.#context, route.spec, endpoint, driver.now() - startedAt, failure);
   }
 
   #start(route: Route): boolean {
@@ -165,14 +200,27 @@ export class Spares {
     if (!branch || picked === noEndpoint) return false;
     const endpoint = branch.endpoints[picked];
     const probing = branch.picker.claimed;
-    const handle = driver.connect(endpoint, { keepAliveSecs: route.spec.client.keepAliveSecs });
+    const { keepAliveSecs, tls: security } = route.spec.client;
+    const handle = driver.connect(endpoint, { keepAliveSecs });
     attemptStarted(this.#context, route.spec, endpoint);
     if (handle === noHandle) {
-      attemptFailed(this.#context, route.spec, endpoint, 0, constants.errno.EMFILE, probing);
+      attemptFailed(this.#context, route.spec, endpoint, 0, { errno: constants.errno.EMFILE, trouble: '', probing });
       return false;
     }
     const index = this.#free.pop() ?? this.#spares.length;
-    this.#spares[index] = { route, branch, endpoint, handle, startedAt: now, probing, connectedAt: 0, held: [] };
+    this.#spares[index] = {
+      route,
+      branch,
+      endpoint,
+      handle,
+      security,
+      startedAt: now,
+      probing,
+      connectedAt: 0,
+      securingAt: 0,
+      tls: null,
+      held: [],
+    };
     this.#byRoute.get(route)?.add(index);
     owners.set(handle, Owner.spare, index);
     return true;

@@ -8,6 +8,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { DriverKind } from '../io/choose-driver.ts';
 import type { NativeDriver } from '../io/native/native-driver.ts';
 import { PortableDriver } from '../io/portable/driver.ts';
+import { NodeTlsEngine } from '../io/portable/tls-engine.ts';
 import type { Down, Up, WorkerMemory } from './messages.ts';
 import { Worker, type WorkerOptions } from './worker.ts';
 
@@ -28,7 +29,7 @@ const eventLoopEveryMs = 250;
 if (parentPort === null) throw new Error('this file is the entry of a worker thread');
 const port = parentPort;
 const { driver: kind, doorbell, ...own } = workerData as ThreadOptions;
-const common: Omit<WorkerOptions, 'createDriver'> = {
+const common: Omit<WorkerOptions, 'createDriver' | 'createTls'> = {
   ...own,
   link: { post: (message: Up) => port.postMessage(message) },
   random: Math.random,
@@ -38,7 +39,11 @@ if (kind === 'portable') runPortable();
 else await runNative(kind);
 
 function runPortable(): void {
-  const worker = new Worker({ ...common, createDriver: events => new PortableDriver(events) });
+  const worker = new Worker({
+    ...common,
+    createDriver: events => new PortableDriver(events),
+    createTls: (sink, below) => new NodeTlsEngine(sink, below),
+  });
   port.on('message', (message: ToThread) => {
     if (message.type === 'stop') process.exit();
     worker.tell(message);
@@ -46,7 +51,7 @@ function runPortable(): void {
 }
 
 async function runNative(native: 'epoll' | 'uring'): Promise<void> {
-  const { openNativeDriver } = await import('../io/native/open.ts');
+  const { openNativeDriver, openNativeTls } = await import('../io/native/open.ts');
   let isStopped = false;
   let worker: Worker | undefined;
   const hear = (): void => {
@@ -59,6 +64,7 @@ async function runNative(native: 'epoll' | 'uring'): Promise<void> {
   worker = new Worker({
     ...common,
     createDriver: events => openNativeDriver(native, events, { wake: { fd: doorbell, onWake: hear } }),
+    createTls: openNativeTls,
   });
   const driver = worker.driver as NativeDriver;
   // What was sent before the driver listened for the doorbell.

@@ -6,10 +6,15 @@
 
 import { constants } from 'node:os';
 import { EndpointTable } from '../balancer/endpoint-table.ts';
+import { reasonOf } from '../errors.ts';
 import { Deadlines } from '../io/deadlines.ts';
 import { type BufferId, type Driver, type DriverEvents, type SocketAddress, showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
 import type { Handle } from '../io/handle.ts';
+import type { SecureEvents } from '../io/secure-driver.ts';
+import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
+import type { TlsDetails, TlsEngine, TlsSink } from '../io/tls/engine.ts';
+import { TlsDriver } from '../io/tls/tls-driver.ts';
 import { Cells } from '../metrics/cells.ts';
 import { type BulkProof, defaultBulkProof } from './bulk.ts';
 import {
@@ -37,12 +42,15 @@ export interface WorkerOptions {
   readonly memory: WorkerMemory;
   readonly link: Link;
   readonly createDriver: (events: DriverEvents) => Driver;
+  /** Made when the first TLS context comes. */
+  readonly createTls: (sink: TlsSink, below: Driver) => TlsEngine;
   readonly random: () => number;
   readonly bulk?: BulkProof;
 }
 
-export class Worker implements DriverEvents {
+export class Worker implements SecureEvents {
   readonly #context: WorkerContext;
+  readonly #driver: TlsDriver;
   readonly #link: Link;
   readonly #workers: number;
   readonly #sessions: Sessions;
@@ -56,10 +64,20 @@ export class Worker implements DriverEvents {
   #drainUntil = Number.POSITIVE_INFINITY;
   #draining = false;
 
-  constructor({ index, workers, memory, link, createDriver, random, bulk = defaultBulkProof }: WorkerOptions) {
+  constructor({
+    index,
+    workers,
+    memory,
+    link,
+    createDriver,
+    createTls,
+    random,
+    bulk = defaultBulkProof,
+  }: WorkerOptions) {
     this.#link = link;
     this.#workers = workers;
-    const driver = createDriver(this);
+    const driver = new TlsDriver(this, createDriver, createTls);
+    this.#driver = driver;
     this.#context = {
       driver,
       endpoints: new EndpointTable(memory.endpoints),
@@ -83,8 +101,9 @@ export class Worker implements DriverEvents {
     link.post({ type: 'ready' });
   }
 
+  /** The one that has the sockets. */
   get driver(): Driver {
-    return this.#context.driver;
+    return this.#driver.below;
   }
 
   /** Sessions and spares that exist now: 0 when all is over. */
@@ -118,6 +137,12 @@ export class Worker implements DriverEvents {
       case 'unnamed':
         this.#sessions.forget(message.listener, message.name);
         break;
+      case 'tls':
+        this.#defineTls(message.id, message.context);
+        break;
+      case 'untls':
+        this.#driver.forgetTls(message.id);
+        break;
       case 'recording':
         this.#context.recorder?.flush();
         this.#context.recorder = message.recording && new Recorder(this.#context, this.#link, message.recording);
@@ -127,6 +152,15 @@ export class Worker implements DriverEvents {
         break;
     }
     this.#rearm();
+  }
+
+  /** What the control plane has checked can still be refused here: by another version of OpenSSL, say. */
+  #defineTls(id: TlsContextId, context: TlsContext): void {
+    try {
+      this.#driver.defineTls(id, context);
+    } catch (error) {
+      this.#context.notice('error', `a TLS context cannot be used, the one before stays: ${reasonOf(error)}`);
+    }
   }
 
   #listen(spec: ListenerSpec): void {
@@ -278,6 +312,14 @@ export class Worker implements DriverEvents {
     const owner = this.#context.owners.get(handle);
     if (kindOf(owner) === Owner.upstream) this.#sessions.connected(indexOf(owner));
     else if (kindOf(owner) === Owner.spare) this.#spares.connected(indexOf(owner));
+    this.#rearm();
+  }
+
+  secured(handle: Handle, details: TlsDetails): void {
+    const owner = this.#context.owners.get(handle);
+    if (kindOf(owner) === Owner.client) this.#sessions.clientSecured(indexOf(owner), details);
+    else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamSecured(indexOf(owner), details);
+    else if (kindOf(owner) === Owner.spare) this.#spares.secured(indexOf(owner), details);
     this.#rearm();
   }
 

@@ -10,7 +10,7 @@ import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
 import { bound } from '../support/relay.ts';
 
 const listenerId = 2;
-const sni = { helloTimeoutMs: 1_000, mostHelloBytes: 16_384 };
+const hello = { timeoutMs: 1_000, mostBytes: 16_384 };
 const named = 7;
 
 let hellos = 0;
@@ -25,7 +25,7 @@ const helloFor = (serverName?: string): Uint8Array =>
   );
 
 function listening(listener: Partial<ListenerSpec> = {}, chunkBytes = 10_000): FakeRelay {
-  return fakeRelay({ upstreams: [1001], listener: { sni, route: null, ...listener }, chunkBytes });
+  return fakeRelay({ upstreams: [1001], listener: { hello, nameFrom: 'sni', route: null, ...listener }, chunkBytes });
 }
 
 /** A client that has said these bytes, and more zero bytes after them. */
@@ -142,7 +142,7 @@ test('a name nobody may ask for any more gets unrecognized_name', () => {
   assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
   made.finish();
   assert.deepEqual(ends(made), ['GP']);
-  assert.match(made.relay.records[0]?.reason ?? '', /too many server names/);
+  assert.match(made.relay.records[0]?.reason ?? '', /too many names/);
 });
 
 test('where the listener has a destination of its own, it takes whose name is missing, refused or means nothing', () => {
@@ -161,7 +161,7 @@ test('where the listener has a destination of its own, it takes whose name is mi
 });
 
 test('where that one means nothing either, the client is refused', () => {
-  const made = fakeRelay({ listener: { sni }, chunkBytes: 10_000 });
+  const made = fakeRelay({ listener: { hello, nameFrom: 'sni' }, chunkBytes: 10_000 });
   made.relay.publish({ state: 'negative', reason: 'the last resort names nothing' });
   const client = saying(made, helloFor());
   assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
@@ -206,7 +206,7 @@ test('who waits for an answer that does not come is let go after connectTimeoutM
 });
 
 test('more bytes than mostHelloBytes without a ClientHello are refused, also in ever so small records', () => {
-  const made = listening({ sni: { ...sni, mostHelloBytes: 512 } }, 100);
+  const made = listening({ hello: { ...hello, mostBytes: 512 } }, 100);
   const big = recordsOf(helloMessage({ others: [[21, new Uint8Array(600)]] }));
   const tiny = recordsOf(helloMessage({ others: [[21, new Uint8Array(300)]] }), Array(1000).fill(1));
   const clients = [saying(made, big), saying(made, tiny)];

@@ -1,17 +1,20 @@
 /**
- * The session state machine under every order of events a driver may bring: clients, upstreams, clock, publications, reloads
- * and a drain, chosen at random. After each step the books must balance; at the end nothing may be left.
+ * The session state machine under every order of events a driver may bring: clients, upstreams, TLS with either, clock,
+ * publications, reloads and a drain, chosen at random. After each step the books must balance; at the end nothing may be left.
  */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ends } from '../../src/proxy/end.ts';
+import type { ConnectionRecord } from '../../src/proxy/record.ts';
 import { seededRandom } from '../balancer/seeded.ts';
 import { helloMessage, recordsOf } from '../support/client-hello.ts';
 import type { FakeDriver, FakeListener, FakeSocket } from '../support/fake-driver.ts';
 import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
+import { closeNotify, fakeContext } from '../support/fake-tls.ts';
 import { bound, type Publication, type Relay } from '../support/relay.ts';
+import { serverTls } from '../support/specs.ts';
 
 const { ECONNREFUSED, EMFILE } = constants.errno;
 const ports = [1001, 1002, 1003];
@@ -39,6 +42,8 @@ const verbs = [
   'upstreamResets',
   'connects',
   'connectFails',
+  'secures',
+  'breaks',
   'stalls',
   'flows',
   'takes',
@@ -54,7 +59,8 @@ type Verb = (typeof verbs)[number];
 const weights: Partial<Record<Verb, number>> = {
   accept: 4,
   connects: 6,
-  next: 14,
+  secures: 10,
+  next: 24,
   clientSends: 4,
   upstreamSends: 4,
   takes: 3,
@@ -87,6 +93,10 @@ interface World {
   /** Clients say which server they want; `withDefault`: some destination takes those who do not. */
   readonly sni: boolean;
   readonly withDefault: boolean;
+  /** Who speaks TLS with the proxy, and when its engine tells what happens. */
+  readonly clientTls: boolean;
+  readonly upstreamTls: boolean;
+  readonly tlsFromLoop: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -99,14 +109,22 @@ const world: fc.Arbitrary<World> = fc.record({
   canSplice: fc.boolean(),
   sni: fc.boolean(),
   withDefault: fc.boolean(),
+  clientTls: fc.boolean(),
+  upstreamTls: fc.boolean(),
+  tlsFromLoop: fc.boolean(),
   steps: fc.array(step, { minLength: 50, maxLength: 250, size: 'max' }),
 });
 
 /** What clients ask for on a listener that routes by it, and the routes these lead to. Undefined: no server. */
 const serverNames = ['a.test', 'b.test', 'c.test', undefined];
 const firstNamedRoute = 100;
-const sniSpec = { helloTimeoutMs: 60, mostHelloBytes: 400 };
+const helloSpec = { timeoutMs: 60, mostBytes: 400 };
 const helloBytes = 300;
+const identity = 1;
+const identitiesOf = (which: number) => ({ exact: { 'a.test': identity }, fallback: which % 4 > 0 ? identity : null });
+const toEndpoints = { context: 2, serverName: 'endpoint.test' };
+/** Flights of a handshake, an alert and close_notify. */
+const tlsBytes = 30;
 
 const publications: readonly Publication[] = [
   { state: 'pending' },
@@ -144,9 +162,13 @@ class Run {
       listener: {
         ...settings,
         maxConcurrency,
-        ...(one.sni && { sni: sniSpec, ...(!one.withDefault && { route: null }) }),
+        ...((one.sni || one.clientTls) && { hello: helloSpec }),
+        ...(one.sni && { nameFrom: 'sni' as const, ...(!one.withDefault && { route: null }) }),
       },
+      ...(one.clientTls && { identities: identitiesOf(one.seed) }),
+      tlsFromLoop: one.tlsFromLoop,
       client: {
+        tls: one.upstreamTls ? toEndpoints : null,
         minConnections,
         maxWaiters,
         maxRetries,
@@ -162,6 +184,7 @@ class Run {
     this.#made = made;
     this.#relay = made.relay;
     this.#driver = made.driver;
+    this.#defineContexts();
   }
 
   play(): void {
@@ -184,6 +207,7 @@ class Run {
     const upstream = open(driver.upstreams());
     const connecting = driver.upstreams().filter(one => one.connecting && one.outcome === undefined);
     const attempt = connecting[which % connecting.length];
+    const { live, undecided } = this.#made.tls;
     switch (verb) {
       case 'accept':
         if (listener.accepting && !listener.released) this.#accept(listener, which);
@@ -202,7 +226,7 @@ class Run {
         client?.send(amount);
         break;
       case 'clientFinishes':
-        client?.finish();
+        if (client) this.#finishes(client, which);
         break;
       case 'clientResets':
         client?.reset();
@@ -211,7 +235,7 @@ class Run {
         upstream?.send(amount);
         break;
       case 'upstreamFinishes':
-        upstream?.finish();
+        if (upstream) this.#finishes(upstream, which);
         break;
       case 'upstreamResets':
         upstream?.reset();
@@ -222,6 +246,17 @@ class Run {
       case 'connectFails':
         if (attempt) attempt.outcome = amount % 5 === 0 ? EMFILE : ECONNREFUSED;
         break;
+      case 'secures': {
+        const stream = undecided[which % undecided.length];
+        if (amount % 6 > 0) stream?.agree();
+        else stream?.fail('alert', 'handshake failure');
+        break;
+      }
+      case 'breaks': {
+        const stream = [...live][which % live.size];
+        if (amount % 3 === 0) stream?.fail('other', 'bad record mac');
+        break;
+      }
       case 'stalls': {
         const socket = which % 2 ? client : upstream;
         if (socket) socket.room = 0;
@@ -243,7 +278,7 @@ class Run {
         this.#relay.publish(publications[which % publications.length]);
         break;
       case 'reloads':
-        if (!this.#isDraining) this.#relay.adjust({ maxConcurrency: 1 + (which % 8) }, { maxWaiters: amount % 9 });
+        if (!this.#isDraining) this.#reload(which, amount);
         break;
       case 'drains':
         if (!this.#isDraining) this.#relay.worker.tell({ type: 'drain', graceMs: amount });
@@ -257,10 +292,36 @@ class Run {
     }
   }
 
+  #defineContexts(): void {
+    const { worker } = this.#relay;
+    worker.tell({ type: 'tls', id: identity, context: fakeContext('server') });
+    worker.tell({ type: 'tls', id: toEndpoints.context, context: fakeContext('client') });
+  }
+
+  /** Numbers always; TLS comes, goes or changes only where there was some at first. */
+  #reload(which: number, amount: number): void {
+    const { worker, registry } = this.#relay;
+    const { clientTls, upstreamTls } = this.#world;
+    this.#defineContexts();
+    const identities = which % 5 ? serverTls(registry, identitiesOf(amount)) : null;
+    this.#relay.adjust(
+      { maxConcurrency: 1 + (which % 8), ...(clientTls && { tls: identities }) },
+      { maxWaiters: amount % 9, ...(upstreamTls && { tls: which % 3 ? toEndpoints : null }) },
+    );
+    if (which % 7 === 0) worker.tell({ type: 'untls', id: identity });
+    if (which % 7 === 1) worker.tell({ type: 'untls', id: toEndpoints.context });
+  }
+
+  /** With close_notify, without, or with nothing but that. */
+  #finishes(socket: FakeSocket, which: number): void {
+    if (this.#made.tls.find(socket) && which % 3 > 0) socket.notify();
+    if (socket.notifyAt < 0 || which % 3 > 1) socket.finish();
+  }
+
   #accept(listener: FakeListener, which: number): void {
     const client = this.#driver.accept(listener);
     this.#clients.push(client);
-    if (!this.#world.sni || which % 7 === 0) return;
+    if ((!this.#world.sni && !this.#world.clientTls) || which % 7 === 0) return;
     const serverName = serverNames[which % serverNames.length];
     const own = Uint8Array.of(this.#clients.length >> 8, this.#clients.length & 0xff);
     const message = helloMessage({ others: [[4000, own]], ...(serverName !== undefined && { serverName }) });
@@ -292,15 +353,39 @@ class Run {
     const { buffers } = this.#driver.ledger();
     const spares = relay.worker.load - relay.active;
     // While it is not known where a session goes it waits for no route.
-    const waiting = this.#world.sni ? relay.active : relay.waiters;
-    assert.ok(buffers <= waiting + 4 * spares, `${buffers} chunks held for ${waiting} waiting sessions`);
+    const { tls } = this.#made;
+    const greets = this.#world.sni || this.#world.clientTls;
+    const waiting = greets ? relay.active : relay.waiters;
+    assert.ok(buffers <= waiting + 4 * spares + tls.held, `${buffers} chunks held for ${waiting} waiting sessions`);
     for (const socket of this.#driver.sockets) {
       const early = socket.isOutgoing ? 0 : 4 * chunkBytes * this.#world.minConnections;
-      const held = this.#world.sni ? helloBytes : chunkBytes;
-      assert.ok(socket.pending <= bufferSizeBytes + held + early, `${socket.pending} bytes wait`);
+      const held = greets ? helloBytes : chunkBytes;
+      const ofTls = tls.find(socket) ? tlsBytes : 0;
+      assert.ok(socket.pending <= bufferSizeBytes + held + early + ofTls, `${socket.pending} bytes wait`);
       // Nobody is told "that was all" when it was not.
-      if (socket.released === 'close' && !socket.hasFailed) assert.equal(socket.pendingWhenReleased, 0);
+      if (socket.released === 'close' && !this.#isBroken(socket)) assert.equal(this.#unsent(socket), 0);
     }
+  }
+
+  /** It was lost, and got no more than it had. */
+  #isBroken(socket: FakeSocket): boolean {
+    const stream = this.#made.tls.find(socket);
+    return socket.hasFailed || (stream !== undefined && (stream.isBroken || !stream.isSecured));
+  }
+
+  /** Bytes that were written to it, and not sent when it was let go: close_notify may be among them, of which more is not asked. */
+  #unsent(socket: FakeSocket): number {
+    const stream = this.#made.tls.find(socket);
+    if (!stream) return socket.pendingWhenReleased;
+    const bytes = socket.pendingWhenReleased + stream.pendingWhenDestroyed;
+    return socket.released === 'close' ? Math.max(0, bytes - closeNotify.length) : bytes;
+  }
+
+  /** The whole of what it sent was told. */
+  #hasEnded(socket: FakeSocket): boolean {
+    const stream = this.#made.tls.find(socket);
+    if (!stream) return socket.peerFinished === 'delivered' && socket.delivered === socket.sent;
+    return stream.isFinished && stream.told === socket.payload;
   }
 
   #finish(): void {
@@ -325,18 +410,17 @@ class Run {
       assert.equal(record.reason === null, record.end === '--');
       assert.ok(record.retries <= this.#world.maxRetries);
       const client = this.#clients.find(one => one.name === record.client) as FakeSocket;
-      assert.equal(record.rx, client.delivered);
-      assert.equal(record.tx, client.written);
+      this.#checkBytes(record, client);
       const waited = record.connectMs < 0 ? record.totalMs : record.bindMs + record.connectMs;
       // An alert may take a while to be sent.
-      const isRefused = record.end === 'GP' || (record.end === 'NN' && this.#world.sni);
+      const isRefused = /^.P$/.test(record.end) || (record.end === 'NN' && this.#world.sni);
       if (!isRefused) assert.ok(waited <= connectTimeoutMs + 0.01, `${record.end} after waiting ${waited} ms`);
-      if (record.connectMs < 0) assert.ok(/^[GNC]/.test(record.end), record.end);
+      if (record.connectMs < 0) assert.ok(/^[GHNC]/.test(record.end), record.end);
       else assert.ok(/^[RF-]/.test(record.end), record.end);
       const upstream = client.source ?? this.#driver.sockets.find(one => one.source === client);
       if (record.end === '--') this.#checkClean(client, upstream);
-      if (record.end === 'RC' && upstream && !upstream.hasFailed) assert.equal(upstream.released, 'reset');
-      if (record.end === 'RU' && !client.hasFailed) assert.equal(client.released, 'reset');
+      if (record.end === 'RC' && upstream && !this.#isBroken(upstream)) assert.equal(upstream.released, 'reset');
+      if (record.end === 'RU' && !this.#isBroken(client)) assert.equal(client.released, 'reset');
       if (upstream && /^[RF]/.test(record.end)) {
         this.#checkCut(record.end, client, upstream);
         this.#checkCut(record.end, upstream, client);
@@ -344,10 +428,26 @@ class Run {
     }
   }
 
+  /** Where TLS ends here, what is read counts as plaintext; otherwise as it is, and so does what is written before TLS begins. */
+  #checkBytes({ end, rx, tx }: ConnectionRecord, client: FakeSocket): void {
+    const stream = this.#made.tls.find(client);
+    if (!stream) {
+      // A reload may turn TLS on and off.
+      if (!this.#world.clientTls || rx > 0) assert.equal(rx, client.delivered);
+      assert.equal(tx, client.written + client.told.length);
+      return;
+    }
+    // What is written to a stream may be lost with it, and what it tells comes to nothing while close_notify is on its way.
+    const plaintext = rx;
+    assert.ok(plaintext >= 0 && plaintext <= stream.told, `${plaintext} of ${stream.told} bytes`);
+    assert.ok(tx >= client.written, `${tx} of ${client.written} bytes`);
+    if (end === '--') assert.deepEqual([plaintext, tx], [stream.told, client.written]);
+  }
+
   /** A side gets a FIN only for the whole of what the other had to say, unless both had fallen silent. */
   #checkCut(end: string, one: FakeSocket, other: FakeSocket): void {
-    if (one.hasFailed) return;
-    const isWhole = one.pendingWhenReleased === 0 && (other.peerFinished === 'delivered' || /T$/.test(end));
+    if (this.#isBroken(one)) return;
+    const isWhole = this.#unsent(one) === 0 && (this.#hasEnded(other) || /T$/.test(end));
     assert.equal(one.released, isWhole ? 'close' : 'reset', `${one.name} after ${end}`);
   }
 
@@ -357,12 +457,11 @@ class Run {
       [upstream, client],
     ]) {
       if (!one) continue;
-      assert.equal(one.peerFinished, 'delivered');
-      assert.equal(one.delivered, one.sent);
+      assert.ok(this.#hasEnded(one));
       assert.equal(one.released, 'close');
-      assert.equal(one.pendingWhenReleased, 0);
-      if (other) assert.equal(one.written, other.sent);
-      else assert.equal(one.sent + one.written, 0);
+      assert.equal(this.#unsent(one), 0);
+      if (other) assert.equal(one.written, other.payload);
+      else assert.equal(one.payload + one.written, 0);
     }
     // The first end is passed on at once; the last may come with the close.
     if (upstream) assert.ok(client.isShut || upstream.isShut);

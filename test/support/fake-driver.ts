@@ -35,13 +35,17 @@ export class FakeSocket {
   room = Number.POSITIVE_INFINITY;
   pending = 0;
   drained = false;
-  /** The peer whose bytes were written here, and how many: always a prefix of what it sent. */
+  /** The peer whose bytes were written here, and how many: always a prefix of what it sent, after its {@link preamble}. */
   source: FakeSocket | undefined;
   written = 0;
   isShut = false;
   /** The first bytes it sends, where they mean something; the others are 0. */
   hello = new Uint8Array(0);
-  /** What the proxy itself has said to it. */
+  /** How many of the first bytes it sends are for TLS, where that ends at this socket. */
+  preamble = 0;
+  /** Where, in what it sends, its close_notify stands: one byte; less than 0 without. */
+  notifyAt = -1;
+  /** What the proxy itself has said to it, TLS too. */
   readonly told: number[] = [];
   /** Its first bytes were put together again, once. */
   isTaken = false;
@@ -67,8 +71,19 @@ export class FakeSocket {
     return !this.connecting && this.released === undefined && this.failure === 0 && !this.hasFailed;
   }
 
+  /** What it has sent for the other side of its session. */
+  get payload(): number {
+    return this.sent - this.preamble - (this.notifyAt < 0 ? 0 : 1);
+  }
+
   send(bytes: number): void {
-    if (this.isOpen && this.peerFinished === 'no') this.sent += bytes;
+    if (this.isOpen && this.peerFinished === 'no' && this.notifyAt < 0) this.sent += bytes;
+  }
+
+  /** Sends close_notify: nothing but a FIN comes after it. */
+  notify(): void {
+    if (!this.isOpen || this.peerFinished !== 'no' || this.notifyAt >= 0) return;
+    this.notifyAt = this.sent++;
   }
 
   finish(): void {
@@ -110,6 +125,8 @@ export class FakeDriver implements Driver {
   canSplice = false;
   time = 1_000;
   alarm = Number.POSITIVE_INFINITY;
+  /** Completions of what is played beside the driver. */
+  others: () => readonly Completion[] = () => [];
   readonly #events: DriverEvents;
   readonly #handles = new HandleTable();
   readonly #sockets = new Map<Handle, FakeSocket>();
@@ -152,6 +169,8 @@ export class FakeDriver implements Driver {
     return [
       ...[...this.#listeners.values()].flatMap(listener => this.#completionsOfListener(listener)),
       ...[...this.#sockets.values()].flatMap(socket => this.#completionsOf(socket)),
+      ...this.others(),
+      ...(this.alarm <= this.time ? [() => this.advance(0)] : []),
     ];
   }
 
@@ -164,6 +183,10 @@ export class FakeDriver implements Driver {
   upstreams(port?: number): FakeSocket[] {
     const isWanted = (one: FakeSocket): boolean => port === undefined || one.address.port === port;
     return this.sockets.filter(one => one.isOutgoing && one.released === undefined && isWanted(one));
+  }
+
+  socket(handle: Handle): FakeSocket {
+    return this.#sockets.get(handle) as FakeSocket;
   }
 
   // ---- the driver -----------------------------------------------------------------------------------------------------
@@ -193,11 +216,11 @@ export class FakeDriver implements Driver {
   }
 
   reading(handle: Handle, on: boolean): void {
-    this.#socket(handle).reading = on;
+    this.socket(handle).reading = on;
   }
 
   write(handle: Handle, buffer: BufferId, offset: number, length: number): void {
-    const socket = this.#socket(handle);
+    const socket = this.socket(handle);
     const chunk = this.#chunks.get(buffer) as Chunk;
     this.#chunks.delete(buffer);
     assert.ok(!socket.connecting && !socket.isShut && !socket.hasFailed, `write to ${socket.name}`);
@@ -207,16 +230,16 @@ export class FakeDriver implements Driver {
   }
 
   splice(from: Handle, to: Handle): boolean {
-    if (this.canSplice) this.#socket(from).splicedTo = this.#socket(to);
+    if (this.canSplice) this.socket(from).splicedTo = this.socket(to);
     return this.canSplice;
   }
 
   pending(handle: Handle): number {
-    return this.#socket(handle).pending;
+    return this.socket(handle).pending;
   }
 
   shutdown(handle: Handle): void {
-    const socket = this.#socket(handle);
+    const socket = this.socket(handle);
     assert.ok(!socket.isShut && !socket.connecting, `shutdown of ${socket.name}`);
     socket.isShut = true;
   }
@@ -260,7 +283,7 @@ export class FakeDriver implements Driver {
   }
 
   peer(handle: Handle): string {
-    return this.#socket(handle).name;
+    return this.socket(handle).name;
   }
 
   ledger(): { readonly sockets: number; readonly buffers: number } {
@@ -274,12 +297,8 @@ export class FakeDriver implements Driver {
     return socket;
   }
 
-  #socket(handle: Handle): FakeSocket {
-    return this.#sockets.get(handle) as FakeSocket;
-  }
-
   #release(handle: Handle, how: 'close' | 'reset'): void {
-    const socket = this.#socket(handle);
+    const socket = this.socket(handle);
     socket.released = how;
     socket.pendingWhenReleased = socket.pending;
   }
@@ -290,9 +309,9 @@ export class FakeDriver implements Driver {
     if (chunk.source) {
       socket.source ??= chunk.source;
       assert.equal(chunk.source, socket.source, `bytes of two connections are written to ${socket.name}`);
-      assert.equal(chunk.start, socket.written, `bytes to ${socket.name} out of order`);
+      assert.equal(chunk.start - chunk.source.preamble, socket.written, `bytes to ${socket.name} out of order`);
+      socket.written += length;
     } else socket.told.push(...chunk.own);
-    socket.written += length;
     const taken = socket.pending > 0 ? 0 : Math.min(socket.room, length);
     socket.pending += length - taken;
   }

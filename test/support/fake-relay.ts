@@ -1,21 +1,30 @@
-/** One worker on a {@link FakeDriver}: no sockets, no time, every completion at the test's word. */
+/** One worker on a {@link FakeDriver} and {@link FakeTls}: no sockets, no time, every completion at the test's word. */
 import assert from 'node:assert/strict';
 import { CheckedDriver } from './checked-driver.ts';
 import { FakeDriver, type FakeSocket } from './fake-driver.ts';
+import { FakeTls } from './fake-tls.ts';
 import { Relay, type RelayOptions } from './relay.ts';
 
 export interface FakeRelay {
   readonly relay: Relay;
   readonly driver: FakeDriver;
   readonly checked: CheckedDriver;
+  /** Only after the worker was told of a context. */
+  readonly tls: FakeTls;
   /** A client that connects; what that leads to at once has happened. */
   client(): FakeSocket;
   /** Ends everything, lets all that is under way come, and asserts that nothing is left. */
   finish(): void;
 }
 
-export function fakeRelay(options: Omit<RelayOptions, 'createDriver'> & { readonly chunkBytes?: number }): FakeRelay {
-  const made: { checked?: CheckedDriver; driver?: FakeDriver } = {};
+export interface FakeRelayOptions extends Omit<RelayOptions, 'createDriver' | 'createTls'> {
+  readonly chunkBytes?: number;
+  /** TLS tells everything from the event loop, as the portable engine does. */
+  readonly tlsFromLoop?: boolean;
+}
+
+export function fakeRelay(options: FakeRelayOptions): FakeRelay {
+  const made: { checked?: CheckedDriver; driver?: FakeDriver; tls?: FakeTls } = {};
   const relay = new Relay({
     ...options,
     createDriver: events => {
@@ -25,6 +34,11 @@ export function fakeRelay(options: Omit<RelayOptions, 'createDriver'> & { readon
       }, events);
       return made.checked;
     },
+    createTls: (sink, below) => {
+      const tls = new FakeTls(sink, below, made.driver as FakeDriver, options.tlsFromLoop);
+      made.tls = tls;
+      return tls;
+    },
   });
   const { checked, driver } = made as { checked: CheckedDriver; driver: FakeDriver };
   driver.settle();
@@ -32,6 +46,9 @@ export function fakeRelay(options: Omit<RelayOptions, 'createDriver'> & { readon
     relay,
     driver,
     checked,
+    get tls() {
+      return made.tls as FakeTls;
+    },
     client: () => {
       const client = driver.accept(driver.listeners[0]);
       driver.settle();

@@ -5,26 +5,33 @@ import type { Driver, DriverEvents } from '../../src/io/driver.ts';
 import { PortableDriver } from '../../src/io/portable/driver.ts';
 import { Registry } from '../../src/metrics/registry.ts';
 import type { BulkProof } from '../../src/proxy/bulk.ts';
-import type { ClientPolicy, ListenerSpec, Target, Up } from '../../src/proxy/messages.ts';
+import type { ClientPolicy, ListenerSpec, ServerTlsSpec, Target, Up } from '../../src/proxy/messages.ts';
 import type { ConnectionRecord } from '../../src/proxy/record.ts';
-import { Worker } from '../../src/proxy/worker.ts';
+import { Worker, type WorkerOptions } from '../../src/proxy/worker.ts';
 import { connectPeer, type Peer, type PeerOptions } from './peer.ts';
 import type { Scope } from './scope.ts';
-import { branchSpec, defaultPolicy, listenerSpec, type Ports, routeSpec, sharedCounts } from './specs.ts';
+import { branchSpec, defaultPolicy, listenerSpec, type Ports, routeSpec, serverTls, sharedCounts } from './specs.ts';
 import { until } from './waiting.ts';
 
 export interface RelayOptions {
   readonly listener?: Partial<ListenerSpec>;
+  /** Where the listener ends TLS: the identities it has. */
+  readonly identities?: Partial<Omit<ServerTlsSpec, 'cells'>>;
   readonly client?: Partial<ClientPolicy>;
   /** Ports of the endpoints; undefined leaves the name pending. */
   readonly upstreams?: readonly number[];
   readonly createDriver?: (events: DriverEvents) => Driver;
+  readonly createTls?: WorkerOptions['createTls'];
   readonly random?: () => number;
   /** How many workers share the load, for what is split among them; this is the first. */
   readonly workers?: number;
   /** When a direction counts as bulk; the program's own proof when not given. */
   readonly bulk?: BulkProof;
 }
+
+const noTls = (): never => {
+  throw new Error('this relay has no TLS');
+};
 
 export class Relay {
   readonly registry = new Registry({ pages: 2 });
@@ -42,7 +49,8 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#client = { ...defaultPolicy, ...options.client };
-    this.#listener = listenerSpec(this.registry, options.listener);
+    const tls = options.identities ? { tls: serverTls(this.registry, options.identities) } : {};
+    this.#listener = listenerSpec(this.registry, { ...options.listener, ...tls });
     this.worker = new Worker({
       index: 0,
       workers: options.workers ?? 1,
@@ -60,6 +68,7 @@ export class Relay {
         },
       },
       createDriver: options.createDriver ?? (events => new PortableDriver(events)),
+      createTls: options.createTls ?? noTls,
       random: options.random ?? Math.random,
       ...(options.bulk && { bulk: options.bulk }),
     });

@@ -44,6 +44,7 @@ export function naming(key = 'a', onNegative: 'keep' | 'fail' = 'keep') {
     dtab: [],
     onNegative,
     client: defaultPolicy,
+    problem: undefined,
   };
   const bound = (...ports: number[]): NameTree<Bound> =>
     leaf({

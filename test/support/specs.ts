@@ -1,7 +1,15 @@
 /** What the control plane would tell a worker: one listener, one route, endpoints on this machine. */
 import type { Registry } from '../../src/metrics/registry.ts';
-import type { BranchSpec, ClientPolicy, ListenerSpec, RouteSpec, Target } from '../../src/proxy/messages.ts';
+import type {
+  BranchSpec,
+  ClientPolicy,
+  ListenerSpec,
+  RouteSpec,
+  ServerTlsSpec,
+  Target,
+} from '../../src/proxy/messages.ts';
 import { endpointCells, listenerCells, routeCells } from '../../src/proxy/series.ts';
+import { tlsCells } from '../../src/proxy/tls-series.ts';
 
 const routeId = 1;
 const listenerId = 2;
@@ -18,6 +26,7 @@ export const defaultPolicy: ClientPolicy = {
   maxRetries: 3,
   retryBackoffMs: { min: 5, max: 20 },
   keepAliveSecs: 0,
+  tls: null,
   failFast: { maxConsecutiveFailures: 5, penaltyMs: 60_000, maxPenaltyMs: 300_000, jitter: 0 },
 };
 
@@ -54,7 +63,14 @@ export function routeSpec(registry: Registry, target: Target, client: ClientPoli
     waiters: sharedCounts.waiters,
     queued: sharedCounts.queued,
     cells: routeCells(scope),
+    tlsCells: client.tls && tlsCells(scope, 'client'),
   };
+}
+
+/** Identities of {@link listenerSpec}'s listener, with its series. */
+export function serverTls(registry: Registry, identities: Partial<Omit<ServerTlsSpec, 'cells'>>): ServerTlsSpec {
+  const cells = tlsCells(registry.scope({ rt: 'test', srv_addr: 'test' }), 'srv');
+  return { exact: {}, wildcard: {}, fallback: null, ...identities, cells };
 }
 
 export function listenerSpec(registry: Registry, settings: Partial<ListenerSpec> = {}): ListenerSpec {
@@ -69,7 +85,9 @@ export function listenerSpec(registry: Registry, settings: Partial<ListenerSpec>
     bufferSizeBytes: 16_384,
     router: 'test',
     route: routeId,
-    sni: null,
+    hello: null,
+    tls: null,
+    nameFrom: null,
     connectTimeoutMs: 5_000,
     lifetimeMs: Number.POSITIVE_INFINITY,
     lifetimeJitter: 0,
