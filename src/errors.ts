@@ -20,6 +20,7 @@ interface Row {
 export const errors = {
   UPSTREAM_REFUSED: { side: 'upstream', retryable: true, text: 'connection to {endpoint} refused' },
   UPSTREAM_TIMEOUT: { side: 'upstream', retryable: true, text: 'no connection to {endpoint} within {timeout} ms' },
+  UPSTREAM_TLS_FAILED: { side: 'upstream', retryable: true, text: 'TLS with {endpoint} failed: {reason}' },
   UPSTREAM_FAILED: { side: 'upstream', retryable: true, text: 'connection to {endpoint} failed: {reason}' },
 
   NAME_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid path: {path} / {reason}' },
@@ -33,6 +34,7 @@ export const errors = {
 
   CONFIG_UNREADABLE: { side: 'config', retryable: false, status: 400, text: 'cannot read {file}: {reason}' },
   CONFIG_INVALID: { side: 'config', retryable: false, status: 400, text: '{report}' },
+  TLS_UNUSABLE: { side: 'config', retryable: false, status: 400, text: 'TLS cannot be set up: {reason}' },
   CANNOT_WRITE: { side: 'config', retryable: true, status: 409, text: 'cannot write {file}: {reason}' },
   DRIVER_UNAVAILABLE: { side: 'config', retryable: false, text: 'driver {driver} cannot run here: {reason}' },
   CANNOT_LISTEN: { side: 'config', retryable: true, status: 409, text: 'cannot listen on {address}: {reason}' },

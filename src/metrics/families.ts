@@ -95,7 +95,34 @@ export const families = {
   'l5d:srv:stream:duration_ms': histogram(server, 'Life of established streams.'),
   'l5d:srv:stream:connection_rx_bytes': histogram(server, 'Bytes read from the client per connection.'),
   'l5d:srv:stream:connection_tx_bytes': histogram(server, 'Bytes written to the client per connection.'),
-  'l5d:srv:tls:handshake_us': histogram(server, 'TLS handshakes with clients, successful or not.'),
+  'l5d:srv:tls:handshake_us': histogram(server, 'TLS handshakes with clients, from accept, successful or not.'),
+  'l5d:srv:tls:handshakes': counter(
+    ['resumed', 'rt', 'srv_addr'],
+    'TLS handshakes with clients that succeeded, by whether a session was resumed.',
+  ),
+  'l5d:srv:tls:version': counter(['rt', 'srv_addr', 'version'], 'TLS handshakes with clients by protocol version.'),
+  'l5d:srv:tls:cipher': counter(['cipher', 'rt', 'srv_addr'], 'TLS handshakes with clients by cipher.'),
+  'l5d:srv:tls:group': counter(['group', 'rt', 'srv_addr'], 'TLS handshakes with clients by key exchange group.'),
+  'l5d:srv:tls:failure': counter(
+    ['reason', 'rt', 'srv_addr'],
+    'TLS handshakes with clients that failed, and connections that TLS broke later, by reason.',
+  ),
+  'l5d:tls:cert:expiry_seconds': gauge(
+    ['identity', 'rt', 'srv_addr'],
+    'Seconds until a certificate in use expires, below 0 when it has: of a server, by the name it is for; of clients: client.',
+  ),
+  'l5d:client:tls:handshake_us': histogram(balancer, 'TLS handshakes with endpoints, successful or not.'),
+  'l5d:client:tls:handshakes': counter(
+    ['dst', 'resumed', 'rt'],
+    'TLS handshakes with endpoints that succeeded, by whether a session was resumed.',
+  ),
+  'l5d:client:tls:version': counter(['dst', 'rt', 'version'], 'TLS handshakes with endpoints by protocol version.'),
+  'l5d:client:tls:cipher': counter(['cipher', 'dst', 'rt'], 'TLS handshakes with endpoints by cipher.'),
+  'l5d:client:tls:group': counter(['dst', 'group', 'rt'], 'TLS handshakes with endpoints by key exchange group.'),
+  'l5d:client:tls:failure': counter(
+    ['dst', 'reason', 'rt'],
+    'TLS handshakes with endpoints that failed, and connections that TLS broke later, by reason.',
+  ),
 
   'l5d:accesslog:dropped': counter([], 'Access-log lines dropped because the destination was too slow.'),
   'l5d:config:reloads': counter(['result'], 'Reloads of the config file, by result: ok or failed.'),

@@ -6,7 +6,7 @@
  *
  * What is unknown is `-`, a phase that was not reached is -1, and the reason of an end that is not clean follows in quotes.
  */
-import type { ConnectionRecord } from '../../proxy/record.ts';
+import type { ConnectionRecord, TlsRecord } from '../../proxy/record.ts';
 
 export type AccessLogFormat = 'text' | 'json';
 
@@ -19,7 +19,7 @@ export const textRecord: FormatRecord = record => {
   const reason = record.reason === null ? '' : ` ${printable(JSON.stringify(record.reason))}`;
   return (
     `${isoTime(record.at)} ${record.client} ${field(record.router)}/${record.server} ${field(record.dst)} ${upstream} ` +
-    `${phases} ${record.rx}/${record.tx} ${record.retries} ${record.end}${reason}\n`
+    `${phases} ${record.rx}/${record.tx} ${record.retries} ${record.end}${tlsFields(record)}${reason}\n`
   );
 };
 
@@ -38,11 +38,26 @@ export const jsonRecord: FormatRecord = record =>
     rxBytes: record.rx,
     txBytes: record.tx,
     retries: record.retries,
+    serverName: record.serverName,
+    tls: record.tls,
+    upstreamTls: record.upstreamTls,
     end: record.end,
     reason: record.reason,
   })}\n`;
 
 export const recordFormats: Readonly<Record<AccessLogFormat, FormatRecord>> = { text: textRecord, json: jsonRecord };
+
+/** Only where TLS was read or ended: ` sni=web.example tls=TLSv1.3/TLS_AES_128_GCM_SHA256/h2 subject=CN=web upstream_tls=…`. */
+function tlsFields({ serverName, tls, upstreamTls }: ConnectionRecord): string {
+  const named = serverName === null ? '' : ` sni=${field(serverName)}`;
+  const secured = tls ? ` tls=${agreed(tls)}` : '';
+  const subject = tls?.peer ? ` subject=${field(tls.peer.subject)}` : '';
+  const upstream = upstreamTls ? ` upstream_tls=${agreed(upstreamTls)}` : '';
+  return `${named}${secured}${subject}${upstream}`;
+}
+
+const agreed = ({ version, cipher, protocol }: TlsRecord): string =>
+  [version, cipher, ...(protocol === '' ? [] : [field(protocol)])].join('/');
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();
 

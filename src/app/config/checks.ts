@@ -5,8 +5,11 @@
 import { isIP } from 'node:net';
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
 import { type Problem, pathText, valueAt } from '../../config/problem.ts';
+import { checkTlsFiles } from '../tls/check-files.ts';
+import { checkClientTls } from './check-client-tls.ts';
 import { adminDefaults } from './linkerd-tcp-config.ts';
 import { overlap } from './overlap.ts';
+import { checkServerTls } from './server-tls.ts';
 import { checkSni } from './sni-config.ts';
 
 type Complain = (problem: Problem) => void;
@@ -29,11 +32,13 @@ export function checkLinkerdTcp(root: unknown, complain: Complain, document: Con
     return textAt(root, [...place, 'prefix']) ?? (kind === undefined ? undefined : `/${kind}`);
   });
   checkAddresses(root, document, servers, complain);
-  for (const place of [...servers, ...connectors]) checkTls(root, place, complain);
   for (const server of servers) {
     checkSession(root, server, complain);
     checkSni(root, server, complain);
+    checkServerTls(root, server, complain);
   }
+  for (const router of routers) checkClientTls(root, router, complain);
+  checkTlsFiles(root, { servers, connectors }, complain);
   for (const connector of connectors) {
     ordered(root, [...connector, 'failFast'], 'failurePenaltySecs', 'maxPenaltySecs', complain);
     ordered(root, [...connector, 'retryBackoffMs'], 'min', 'max', complain);
@@ -80,12 +85,6 @@ function checkAddresses(root: unknown, document: ConfigDocument, servers: readon
 
 const adminReference = (root: unknown, document: ConfigDocument): string =>
   valueAt(root, ['admin', 'port']) === undefined ? 'admin (its default port)' : reference(document, ['admin', 'port']);
-
-function checkTls(root: unknown, place: ValuePath, complain: Complain): void {
-  const path = [...place, 'tls'];
-  if (valueAt(root, path) !== undefined)
-    complain({ path, onKey: true, message: 'TLS is not available in this version yet; remove it to run without' });
-}
 
 function checkSession(root: unknown, server: ValuePath, complain: Complain): void {
   for (const [ours, theirs] of [

@@ -1,7 +1,8 @@
 /** The `client` of a router: how connections to backends are made, for all destinations or by prefix of their name. */
 import { z } from 'zod';
-import { count, millis, nonEmpty, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
+import { count, millis, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
 import type { Path } from '../../dtab/path.ts';
+import { clientTls, type DestinationTls, overlayTls, type TlsLayer } from './client-tls.ts';
 import { parsePrefixPattern } from './prefix-pattern.ts';
 
 /** Keys of Linkerd 1.x that change nothing here. */
@@ -43,18 +44,10 @@ const retryBackoff = z.strictObject({
   max: millis().default(1000).meta({ description: 'where the doubling ends' }),
 });
 
-/** TLS to backends. The keys are checked already; using them is refused until TLS arrives. */
-const clientTls = z.strictObject({
-  dnsName: nonEmpty('the name in the backends’ certificate').meta({ description: 'server name sent and verified' }),
-  trustCerts: z
-    .array(nonEmpty('the path of a PEM file'))
-    .optional()
-    .meta({ description: 'PEM files of the authorities to trust' }),
-});
-
 /** How connections to the backends of one destination are made; every key has its value. */
 export interface ConnectorConfig {
-  readonly tls?: z.output<typeof clientTls>;
+  /** Absent: no TLS. */
+  readonly tls?: DestinationTls;
   readonly connectTimeoutMs: number;
   readonly maxWaiters: number;
   readonly minConnections: number;
@@ -77,7 +70,9 @@ const defaults: ConnectorConfig = {
 
 // Optional instead of defaulted: an entry of io.l5d.static overlays only the keys it has.
 const connector = {
-  tls: clientTls.optional().meta({ description: 'TLS to the backends; not available in this version yet' }),
+  tls: clientTls
+    .optional()
+    .meta({ description: 'TLS to the backends; entries that apply together are merged key by key here, too' }),
   connectTimeoutMs: millis(1)
     .optional()
     .meta({ default: defaults.connectTimeoutMs, description: 'bound of one attempt to connect to one endpoint' }),
@@ -126,22 +121,34 @@ export type ClientConfig = z.output<typeof clientConfig>;
 
 /** How to connect to the backends of the destination `dstName`. */
 export function clientFor(client: ClientConfig, dstName: Path): ConnectorConfig {
-  const layers =
-    client.kind === 'io.l5d.static'
-      ? client.configs.filter(entry => parsePrefixPattern(entry.prefix).match(dstName) !== undefined)
-      : [client];
+  const layers = layersFor(client, dstName);
   const {
     kind: _,
     prefix: __,
+    tls: ___,
     ...merged
-  }: Record<string, unknown> = Object.assign({}, defaults, ...layers.map(present));
+  }: Record<string, unknown> = Object.assign({}, defaults, ...layers.map(({ keys }) => present(keys)));
   const { failFast: penalty, retryBackoffMs: pause, ...rest } = merged as unknown as ConnectorConfig;
+  const tls = overlayTls(layers.map(({ keys, captured }): TlsLayer => ({ tls: keys.tls, captured })));
   return {
     ...rest,
+    ...(tls && { tls }),
     // A default never contradicts what was configured.
     failFast: { ...penalty, maxPenaltySecs: Math.max(penalty.maxPenaltySecs, penalty.failurePenaltySecs) },
     retryBackoffMs: { min: pause.min, max: Math.max(pause.max, pause.min) },
   };
+}
+
+/** Indices of the entries that apply to `dstName`, in `client.configs`; none where there are no entries. */
+export const entriesFor = (client: ClientConfig, dstName: Path): readonly number[] =>
+  layersFor(client, dstName).flatMap(({ entry }) => (entry === undefined ? [] : [entry]));
+
+function layersFor(client: ClientConfig, dstName: Path) {
+  if (client.kind === 'io.l5d.global') return [{ keys: client, captured: {}, entry: undefined }];
+  return client.configs.flatMap((keys, entry) => {
+    const captured = parsePrefixPattern(keys.prefix).match(dstName);
+    return captured === undefined ? [] : [{ keys, captured, entry }];
+  });
 }
 
 const present = (layer: object) => Object.fromEntries(Object.entries(layer).filter(([, value]) => value !== undefined));

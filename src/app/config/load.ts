@@ -32,7 +32,14 @@ export function loadLinkerdTcp({ file, text, purpose }: LinkerdTcpSource, kinds:
   });
 }
 
-/** The keys that hold a path of a file or folder, and where they stand; `[]` is any entry of a list. */
+const identityKeys = [['certs', '[]'], ['privateKey'], ['passphraseFile'], ['ocspStaple']];
+const trustKeys = [
+  ['trustCerts', '[]'],
+  ['crls', '[]'],
+];
+const clientTlsKeys = [...trustKeys, ...identityKeys.map(key => ['clientAuth', ...key])].map(key => ['tls', ...key]);
+
+/** The keys that hold a path of a file or folder, and where they stand; `[]` is any entry of a list, `{}` any value of a mapping. */
 const pathKeys = [
   ['namers', '[]', 'rootDir'],
   ['routers', '[]', 'interpreter', 'dtabFile'],
@@ -41,6 +48,11 @@ const pathKeys = [
   ['routers', '[]', 'interpreter', 'tls', 'clientAuth', 'certPath'],
   ['routers', '[]', 'interpreter', 'tls', 'clientAuth', 'keyPath'],
   ['routers', '[]', 'interpreter', 'tls', 'clientAuth', 'intermediateCertsPath'],
+  ...trustKeys.map(key => ['routers', '[]', 'servers', '[]', 'tls', ...key]),
+  ...identityKeys.map(key => ['routers', '[]', 'servers', '[]', 'tls', 'defaultIdentity', ...key]),
+  ...identityKeys.map(key => ['routers', '[]', 'servers', '[]', 'tls', 'identities', '{}', ...key]),
+  ...clientTlsKeys.map(key => ['routers', '[]', 'client', ...key]),
+  ...clientTlsKeys.map(key => ['routers', '[]', 'client', 'configs', '[]', ...key]),
   ['accessLog', 'file'],
 ];
 
@@ -55,6 +67,9 @@ function changeAt(value: unknown, place: readonly string[], change: (text: strin
   if (place.length === 0) return typeof value === 'string' ? change(value) : value;
   const [key, ...rest] = place;
   if (key === '[]') return Array.isArray(value) ? value.map(entry => changeAt(entry, rest, change)) : value;
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return value;
+  if (typeof value !== 'object' || value === null) return value;
+  if (key === '{}')
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, changeAt(each, rest, change)]));
+  if (!Object.hasOwn(value, key)) return value;
   return { ...value, [key]: changeAt((value as Record<string, unknown>)[key], rest, change) };
 }

@@ -6,6 +6,8 @@
 import { type Path, textOf } from '../../dtab/path.ts';
 
 export interface PrefixPattern {
+  /** Names of what it captures. */
+  readonly variables: readonly string[];
   /** What was captured when the pattern is a prefix of `path`, else undefined. */
   match(path: Path): Readonly<Record<string, string>> | undefined;
 }
@@ -24,6 +26,7 @@ export function parsePrefixPattern(text: string): PrefixPattern {
     return test;
   });
   return {
+    variables: [...text.matchAll(new RegExp(variable, 'g'))].map(found => found[1]),
     match(path) {
       const captured: Record<string, string> = {};
       const matches = tests.length <= path.length && tests.every((test, i) => test(textOf(path[i]), captured));

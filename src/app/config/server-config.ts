@@ -1,21 +1,10 @@
 /** One entry of `servers`: where a router listens, and the limits of every connection accepted there. */
 import { z } from 'zod';
-import { count, ip, listenPort, millis, nonEmpty, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
+import { count, ip, listenPort, millis, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
 import { briefly } from './brief-parse.ts';
 import { parseDstName } from './dst-name.ts';
+import { serverTls } from './server-tls.ts';
 import { sniConfig } from './sni-config.ts';
-
-const identity = z.strictObject({
-  certs: z.array(nonEmpty('the path of a PEM file')).min(1).meta({ description: 'PEM files, leaf certificate first' }),
-  privateKey: nonEmpty('the path of a PEM file').meta({ description: 'PEM file of the key' }),
-});
-
-/** TLS from clients. The keys are checked already; using them is refused until TLS arrives. */
-const serverTls = z.strictObject({
-  alpnProtocols: z.array(z.string().min(1)).optional().meta({ description: 'in the order of preference' }),
-  defaultIdentity: identity.optional().meta({ description: 'for clients that ask for no name or another one' }),
-  identities: z.record(z.string(), identity).optional().meta({ description: 'by the name a client asks for' }),
-});
 
 export const idleTimeoutMs = 3_600_000;
 
@@ -41,7 +30,9 @@ export const serverConfig = z
         'server name a client asks for: `/svc/{sni}`',
     }),
     sni: sniConfig.optional(),
-    tls: serverTls.optional().meta({ description: 'TLS from clients; not available in this version yet' }),
+    tls: serverTls
+      .optional()
+      .meta({ description: 'TLS from clients ends here; without it, bytes are passed on as they are' }),
     connectTimeoutMs: millis(1).default(10_000).meta({
       description: 'bound of the whole wait for a backend: naming, queue and every attempt to connect',
     }),

@@ -37,14 +37,23 @@ export function checkSni(root: unknown, server: ValuePath, complain: (problem: P
   const path: ValuePath = [...server, 'dstName'];
   const dstName = valueAt(root, path);
   if (typeof dstName !== 'string' || !isSound(dstName)) return;
-  const { bySni } = parseDstName(dstName);
-  if (bySni && !isGiven)
-    complain({ path, offset: dstName.indexOf('{'), message: '{sni} needs the key sni beside it: sni: {route: true}' });
-  if (!bySni && isGiven)
+  const { variable } = parseDstName(dstName);
+  const offset = dstName.indexOf('{');
+  const hasTls = valueAt(root, [...server, 'tls']) !== undefined;
+  if (variable === 'sni' && !isGiven && !hasTls)
+    complain({ path, offset, message: '{sni} needs the key sni beside it: sni: {route: true}, or tls' });
+  else if (variable !== null && variable !== 'sni' && !asksForCertificates(root, server))
+    complain({ path, offset, message: `{${variable}} needs tls beside it, with clientAuth: required or optional` });
+  if (variable !== 'sni' && isGiven)
     complain({
       path,
       message: 'expected {sni} in it, like /svc/{sni}, because sni.route asks for routing by server name',
     });
+}
+
+function asksForCertificates(root: unknown, server: ValuePath): boolean {
+  const clientAuth = valueAt(root, [...server, 'tls', 'clientAuth']);
+  return clientAuth === 'required' || clientAuth === 'optional';
 }
 
 /** The schema complains about the others. */

@@ -36,6 +36,47 @@ const keys: Readonly<Record<string, string>> = {
   'routers.client.clientSession': 'write idleTimeoutMs and connectionLifetimeSecs in servers[]',
 };
 
+const identityWords: Readonly<Record<string, string>> = {
+  cert: 'write certs: [file]',
+  certPath: 'Linkerd 1.x called it so; write certs: [file]',
+  certPaths: 'linkerd-tcp 0.0.x called it so; write certs',
+  intermediateCertsPath: 'add the file to certs, after the certificate itself',
+  key: 'write privateKey',
+  keyPath: 'Linkerd 1.x called it so; write privateKey',
+  privateKeyPath: 'linkerd-tcp 0.0.x called it so; write privateKey',
+  passphrase: 'secrets are kept out of this file; write passphraseFile',
+};
+
+const tlsWords: Readonly<Record<string, string>> = {
+  protocols: 'write minVersion and maxVersion (or alpnProtocols, if that is meant)',
+  caCertPath: 'Linkerd 1.x called it so; write trustCerts: [file]',
+  trustCertsBundle: 'write trustCerts: [file]; a file may hold many certificates',
+  trustCertPaths: 'linkerd-tcp 0.0.x called it so; write trustCerts',
+};
+
+/** By the shape of the place of the mapping; what stands there by name is left out, too. */
+const keysOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'routers.servers.tls': {
+    ...tlsWords,
+    ...Object.fromEntries(
+      Object.keys(identityWords).map(key => [
+        key,
+        'a certificate belongs to an identity; write defaultIdentity: {certs: [file], privateKey: file}',
+      ]),
+    ),
+    requireClientAuth: 'Linkerd 1.x called it so; write clientAuth: required, with trustCerts',
+    enabled: 'remove it; without tls there is none',
+  },
+  'routers.servers.tls.defaultIdentity': identityWords,
+  'routers.servers.tls.identities': identityWords,
+  'routers.client.tls': {
+    ...tlsWords,
+    commonName: 'Linkerd 1.x called it so; write dnsName',
+    name: 'linkerd-tcp 0.0.x called it so; write dnsName',
+  },
+  'routers.client.tls.clientAuth': identityWords,
+};
+
 const unsupportedBalancers: Readonly<Record<string, string>> = {
   aperture: 'not supported; use p2c',
   heap: 'not supported; use p2c',
@@ -49,8 +90,9 @@ export const vocabulary: Vocabulary = {
       valueAt(root, [...parent, 'kind']) !== 'io.l5d.static'
     )
       return 'prefixes need kind: io.l5d.static and a list of configs';
-    const place = shape([...parent.filter(part => part !== 'configs'), key]);
-    return Object.hasOwn(keys, place) ? keys[place] : undefined;
+    const named = parent.indexOf('identities') + 1;
+    const mapping = shape(parent.filter((part, i) => part !== 'configs' && (named === 0 || i !== named)));
+    return ownValue(keysOf[mapping], key) ?? ownValue(keys, mapping === '' ? key : `${mapping}.${key}`);
   },
   kind(path, kind) {
     return path.at(-2) === 'loadBalancer' && Object.hasOwn(unsupportedBalancers, kind)
@@ -60,3 +102,6 @@ export const vocabulary: Vocabulary = {
 };
 
 const shape = (path: ValuePath): string => path.filter(part => typeof part === 'string').join('.');
+
+const ownValue = (words: Readonly<Record<string, string>> | undefined, key: string): string | undefined =>
+  words !== undefined && Object.hasOwn(words, key) ? words[key] : undefined;

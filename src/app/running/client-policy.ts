@@ -1,15 +1,29 @@
 /** From the `client` section of a router to what workers go by. */
 import type { Path } from '../../dtab/path.ts';
-import type { ClientPolicy } from '../../proxy/messages.ts';
-import { clientFor } from '../config/client-config.ts';
+import type { ClientPolicy, ClientTlsSpec } from '../../proxy/messages.ts';
+import { type ConnectorConfig, clientFor } from '../config/client-config.ts';
 import type { RouterConfig } from '../config/linkerd-tcp-config.ts';
+import type { PreparedTls } from '../tls/contexts.ts';
 
 const defaultDecayTimeMs = 10_000;
 const penaltyJitter = 0.2;
 const keepAliveSecs = 60;
 
-export function clientPolicy(router: RouterConfig, dst: Path): ClientPolicy {
+export interface RoutePolicy {
+  readonly client: ClientPolicy;
+  /** Why there can be no connection to the destination, as it is configured. */
+  readonly problem: string | undefined;
+}
+
+/** @throws LinkerdTcpError TLS_UNUSABLE */
+export function clientPolicy(router: RouterConfig, dst: Path, tls: Pick<PreparedTls, 'client'>): RoutePolicy {
   const client = clientFor(router.client, dst);
+  if (!client.tls) return { client: policyOf(client, null), problem: undefined };
+  if (!client.tls.ok) return { client: policyOf(client, null), problem: `TLS to it: ${client.tls.reason}` };
+  return { client: policyOf(client, tls.client(client.tls)), problem: undefined };
+}
+
+function policyOf(client: ConnectorConfig, tls: ClientTlsSpec | null): ClientPolicy {
   const { loadBalancer, failFast } = client;
   return {
     balancer: loadBalancer.kind,
@@ -20,6 +34,7 @@ export function clientPolicy(router: RouterConfig, dst: Path): ClientPolicy {
     maxRetries: client.maxRetries,
     retryBackoffMs: client.retryBackoffMs,
     keepAliveSecs,
+    tls,
     failFast: {
       maxConsecutiveFailures: failFast.maxConsecutiveFailures,
       penaltyMs: failFast.failurePenaltySecs * 1000,

@@ -5,6 +5,7 @@
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { RouteId } from '../../proxy/messages.ts';
+import type { ShownIdentities } from './certificates.ts';
 import { adviseOnListening } from './listen-advice.ts';
 import { type ListenerSettings, type ListenerSurroundings, LiveListener } from './live-listener.ts';
 import type { NamedRoutes } from './named-routes.ts';
@@ -45,6 +46,13 @@ export class Listeners {
       dstName: server.dstName,
       address,
     }));
+  }
+
+  /** Whom those that end TLS show themselves as. */
+  shown(): readonly ShownIdentities[] {
+    return [...this.#open.values()].flatMap(({ address, settings: { router, identities } }) =>
+      identities ? [{ router, address, identities }] : [],
+    );
   }
 
   /** @throws LinkerdTcpError CANNOT_LISTEN or SHARED_MEMORY_FULL, and then what listened before listens. */
@@ -155,5 +163,6 @@ const settingsOf = (listener: WantedListener, route: RouteId | null): ListenerSe
   server: listener.server,
   route,
   named: listener.named,
+  identities: listener.identities,
   bufferSizeBytes: listener.bufferSizeBytes,
 });

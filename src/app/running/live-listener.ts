@@ -8,9 +8,11 @@ import { probePort } from '../../io/probe-port.ts';
 import { endScope } from '../../metrics/join-scopes.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { DataPlane } from '../../proxy/data-plane.ts';
-import type { ListenerSpec, RouteId, SharedCount } from '../../proxy/messages.ts';
+import type { HelloSpec, ListenerSpec, RouteId, SharedCount } from '../../proxy/messages.ts';
+import { parseDstName } from '../config/dst-name.ts';
 import { overlap } from '../config/overlap.ts';
 import type { ServerConfig } from '../config/server-config.ts';
+import type { Identities } from '../tls/contexts.ts';
 import { type ListenerSeries, registerListener } from './listener-series.ts';
 import type { NameToRoute } from './plan.ts';
 import type { SharedCounts } from './shared-counts.ts';
@@ -28,6 +30,8 @@ export interface ListenerSettings {
   readonly route: RouteId | null;
   /** Where server names lead; null where it does not route by them. */
   readonly named: NameToRoute | null;
+  /** Whom it shows itself as where TLS ends here; null passes bytes on. */
+  readonly identities: Identities | null;
   readonly bufferSizeBytes: number;
 }
 
@@ -91,7 +95,7 @@ export class LiveListener {
     const active = counts.take();
     let series: ListenerSeries | undefined;
     try {
-      series = registerListener(registry, settings.router, showAddress({ ip, port }));
+      series = registerListener(registry, settings.router, showAddress({ ip, port }), settings.identities !== null);
       await plane.listen(specOf(id, port, active, series, settings));
     } catch (error) {
       counts.release(active);
@@ -106,9 +110,11 @@ export class LiveListener {
   }
 
   /** Whether these settings need a socket of their own: what was said when it was opened cannot be changed. */
-  needsReopening({ ip, backlog, keepAlive }: ServerConfig): boolean {
+  needsReopening({ ip, backlog, keepAlive, tls }: ServerConfig): boolean {
     const own = this.#settings.server;
-    return ip !== own.ip || JSON.stringify([backlog, keepAlive]) !== JSON.stringify([own.backlog, own.keepAlive]);
+    // Whether it ends TLS decides what its clients say first, and which series it has.
+    if (ip !== own.ip || (tls === undefined) !== (own.tls === undefined)) return true;
+    return JSON.stringify([backlog, keepAlive]) !== JSON.stringify([own.backlog, own.keepAlive]);
   }
 
   /** Whether a socket on that address cannot be had while this one listens. */
@@ -122,7 +128,7 @@ export class LiveListener {
    */
   prepare({ router }: Pick<ListenerSettings, 'router'>): void {
     if (router === this.#series.router || this.#past.some(({ series }) => series.router === router)) return;
-    this.#prepared = registerListener(this.#around.registry, router, this.address);
+    this.#prepared = this.#register(router);
   }
 
   /** The settings that were prepared for do not come. */
@@ -175,10 +181,15 @@ export class LiveListener {
     }
   }
 
+  /** @throws LinkerdTcpError SHARED_MEMORY_FULL */
+  #register(router: string): ListenerSeries {
+    return registerListener(this.#around.registry, router, this.address, this.#series.tlsCells !== null);
+  }
+
   #seriesOf(router: string): ListenerSeries {
     const past = this.#past.findIndex(({ series }) => series.router === router);
     if (past >= 0) return this.#past.splice(past, 1)[0].series;
-    const series = this.#prepared ?? registerListener(this.#around.registry, router, this.address);
+    const series = this.#prepared ?? this.#register(router);
     this.#prepared = undefined;
     return series;
   }
@@ -188,8 +199,8 @@ function specOf(
   id: number,
   port: number,
   active: SharedCount,
-  { cells }: ListenerSeries,
-  { router, server, route, bufferSizeBytes }: ListenerSettings,
+  { cells, tlsCells }: ListenerSeries,
+  { router, server, route, identities, bufferSizeBytes }: ListenerSettings,
 ): ListenerSpec {
   return {
     id,
@@ -200,7 +211,9 @@ function specOf(
     bufferSizeBytes,
     router,
     route,
-    sni: server.sni ? { helloTimeoutMs: server.sni.helloTimeoutMs, mostHelloBytes: server.sni.mostHelloBytes } : null,
+    hello: helloOf(server),
+    tls: identities && tlsCells && { ...identities, cells: tlsCells },
+    nameFrom: parseDstName(server.dstName).variable,
     connectTimeoutMs: server.connectTimeoutMs,
     lifetimeMs: server.connectionLifetimeMs ?? Number.POSITIVE_INFINITY,
     lifetimeJitter: server.connectionLifetimeJitterPercent / 100,
@@ -210,4 +223,9 @@ function specOf(
     active,
     cells,
   };
+}
+
+function helloOf({ sni, tls }: ServerConfig): HelloSpec | null {
+  if (tls) return { timeoutMs: tls.handshakeTimeoutMs, mostBytes: tls.mostHelloBytes };
+  return sni ? { timeoutMs: sni.helloTimeoutMs, mostBytes: sni.mostHelloBytes } : null;
 }

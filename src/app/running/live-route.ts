@@ -21,8 +21,9 @@ import { type Branch, type Destination, destination } from '../../naming/destina
 import type { Interpreter } from '../../naming/interpreter.ts';
 import type { Bound } from '../../naming/name.ts';
 import type { DataPlane } from '../../proxy/data-plane.ts';
-import type { BranchSpec, ClientPolicy, RouteCells, SharedCount, Target } from '../../proxy/messages.ts';
+import type { BranchSpec, ClientPolicy, RouteCells, SharedCount, Target, TlsCells } from '../../proxy/messages.ts';
 import { routeCells } from '../../proxy/series.ts';
+import { tlsCells } from '../../proxy/tls-series.ts';
 import { type EndpointStore, RouteEndpoints } from './route-endpoints.ts';
 import { inRouter, reportChange } from './route-report.ts';
 import { viewOf } from './route-view.ts';
@@ -37,6 +38,8 @@ export interface RouteSettings {
   readonly dtab: Dtab;
   readonly onNegative: 'keep' | 'fail';
   readonly client: ClientPolicy;
+  /** Why there can be no connection to it, as it is configured: then it leads nowhere, whatever it is bound to. */
+  readonly problem: string | undefined;
 }
 
 export interface RouteSurroundings extends EndpointStore {
@@ -58,6 +61,9 @@ export class LiveRoute {
   /** Its own series and its part in those of the router. */
   readonly #scopes: Releasable;
   readonly #cells: RouteCells;
+  readonly #scope: Scope;
+  /** From the first time that it speaks TLS. */
+  #tlsCells: TlsCells | null = null;
   readonly #pollTime: number;
   readonly #endpoints: RouteEndpoints;
   #settings: RouteSettings;
@@ -86,6 +92,7 @@ export class LiveRoute {
     this.#waiters = counts.take();
     this.#queued = counts.take();
     const scope = registry.scope(labels);
+    this.#scope = scope;
     const ofRouter = registry.scope({ rt: this.router });
     this.#scopes = joinScopes(scope, ofRouter);
     try {
@@ -108,7 +115,9 @@ export class LiveRoute {
     const before = this.#settings;
     this.#settings = settings;
     if (settings.namingKey !== before.namingKey) this.#follow();
-    if (JSON.stringify(settings.client) !== JSON.stringify(before.client)) this.#publish(this.#destination);
+    const isSame =
+      JSON.stringify([settings.client, settings.problem]) === JSON.stringify([before.client, before.problem]);
+    if (!isSame) this.#publish(this.#destination);
   }
 
   get state(): Destination['state'] {
@@ -251,6 +260,7 @@ export class LiveRoute {
   #publish(state: Destination): void {
     const { plane } = this.#around;
     const { client } = this.#settings;
+    if (client.tls) this.#tlsCells ??= this.#registerTls();
     plane.publish({
       id: this.id,
       router: this.router,
@@ -260,7 +270,19 @@ export class LiveRoute {
       waiters: this.#waiters,
       queued: this.#queued,
       cells: this.#cells,
+      tlsCells: this.#tlsCells,
     });
+  }
+
+  /** Handshakes go on uncounted where there is no room for their series. */
+  #registerTls(): TlsCells | null {
+    try {
+      return tlsCells(this.#scope, 'client');
+    } catch (error) {
+      if (!(error instanceof LinkerdTcpError && error.code === 'SHARED_MEMORY_FULL')) throw error;
+      this.#log.error(`${this.dst}: TLS handshakes with its endpoints are not counted: ${error.message}`);
+      return null;
+    }
   }
 
   #end(): void {
@@ -271,6 +293,11 @@ export class LiveRoute {
   }
 
   #target(state: Destination, generation: number): Target {
+    const { problem } = this.#settings;
+    if (problem !== undefined) {
+      this.#endpoints.update(new Map(), generation);
+      return { state: 'negative', reason: problem };
+    }
     if (state.state === 'bound') return { state: 'bound', branches: this.#branches(state.branches, generation) };
     this.#endpoints.update(new Map(), generation);
     if (state.state === 'negative') return { state: 'negative', reason: state.reason };

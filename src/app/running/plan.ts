@@ -6,6 +6,7 @@ import { showPath } from '../../dtab/show.ts';
 import { parseDstName } from '../config/dst-name.ts';
 import { type LinkerdTcpConfig, onNegativeOf } from '../config/linkerd-tcp-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
+import type { Identities, PreparedTls } from '../tls/contexts.ts';
 import { clientPolicy } from './client-policy.ts';
 import type { RouteSettings } from './live-route.ts';
 import type { NamingGraph } from './naming-graph.ts';
@@ -19,12 +20,14 @@ export interface WantedListener {
   readonly router: string;
   readonly server: ServerConfig;
   /**
-   * Key of its destination in {@link Plan.routes}. Where it routes by server name: of the one for who names none, or one that means
-   * nothing; null when there is none.
+   * Key of its destination in {@link Plan.routes}. Where it routes by a name that clients give: of the one for who gives none, or one
+   * that means nothing; null when there is none.
    */
   readonly route: string | null;
-  /** Where server names lead; null where it does not route by them. */
+  /** Where names that clients give lead; null where it does not route by them. */
   readonly named: NameToRoute | null;
+  /** Null where TLS does not end here. */
+  readonly identities: Identities | null;
   readonly bufferSizeBytes: number;
   /** Where the configuration asks for it: `routers[0].servers[1]`. */
   readonly place: string;
@@ -36,9 +39,14 @@ export interface PlannedRoute {
   readonly settings: RouteSettings;
 }
 
-export type NameToRoute = (serverName: string) => PlannedRoute;
+export type NameToRoute = (name: string) => PlannedRoute;
 
-export function planOf(config: LinkerdTcpConfig, naming: NamingGraph): Plan {
+/** @throws LinkerdTcpError TLS_UNUSABLE */
+export function planOf(
+  config: LinkerdTcpConfig,
+  naming: NamingGraph,
+  tls: Pick<PreparedTls, 'server' | 'client'>,
+): Plan {
   const routes = new Map<string, RouteSettings>();
   const listeners = new Map<string, WantedListener>();
   for (const [r, router] of config.routers.entries()) {
@@ -47,13 +55,13 @@ export function planOf(config: LinkerdTcpConfig, naming: NamingGraph): Plan {
     const interpreter = naming.interpreterOf(config, router);
     const namingKey = JSON.stringify([naming.keyOf(config, router), router.dtab, onNegative]);
     const routeTo = (dst: Path): PlannedRoute => {
-      const client = clientPolicy(router, dst);
-      const settings = { router: router.label, dst, interpreter, namingKey, dtab, onNegative, client };
+      const policy = clientPolicy(router, dst, tls);
+      const settings = { router: router.label, dst, interpreter, namingKey, dtab, onNegative, ...policy };
       return { key: routeKey(router.label, dst), settings };
     };
     for (const [s, server] of router.servers.entries()) {
-      const { bySni, dstFor } = parseDstName(server.dstName);
-      const fixed = bySni ? server.sni?.default : server.dstName;
+      const { variable, dstFor } = parseDstName(server.dstName);
+      const fixed = variable !== null ? server.sni?.default : server.dstName;
       const planned = fixed === undefined ? null : routeTo(parsePath(fixed));
       if (planned) routes.set(planned.key, planned.settings);
       // A port taken from the system is told from others by its place in the configuration.
@@ -63,7 +71,8 @@ export function planOf(config: LinkerdTcpConfig, naming: NamingGraph): Plan {
         router: router.label,
         server,
         route: planned?.key ?? null,
-        named: bySni ? name => routeTo(dstFor(name)) : null,
+        named: variable !== null ? name => routeTo(dstFor(name)) : null,
+        identities: server.tls ? tls.server(server.tls) : null,
         bufferSizeBytes: config.bufferSizeBytes,
         place,
       });

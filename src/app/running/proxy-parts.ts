@@ -17,6 +17,8 @@ import { encodeDelegation, type Json } from '../../naming/json.ts';
 import { DataPlane } from '../../proxy/data-plane.ts';
 import type { ConnectionRecord } from '../../proxy/record.ts';
 import type { LinkerdTcpConfig } from '../config/linkerd-tcp-config.ts';
+import { TlsContexts } from '../tls/contexts.ts';
+import { Certificates } from './certificates.ts';
 import { Listeners, type ListeningServer } from './listeners.ts';
 import type { LiveRoute, RouteSurroundings } from './live-route.ts';
 import { LiveRoutes } from './live-routes.ts';
@@ -46,6 +48,8 @@ export class ProxyParts {
   readonly #sweeper: NodeJS.Timeout;
   readonly #routes: LiveRoutes;
   readonly #names: NamedRoutes;
+  readonly #tls: TlsContexts;
+  readonly #certificates: Certificates;
   #config: LinkerdTcpConfig | undefined;
   /** In force; both the one before and the next while one takes the other's place. */
   #planned: Plan['routes'] = new Map();
@@ -55,7 +59,15 @@ export class ProxyParts {
     this.#around = around;
     let lastId = 0;
     const nextId = () => ++lastId;
-    const { plane, log, now } = around;
+    const { plane, log, now, registry } = around;
+    this.#certificates = new Certificates(registry);
+    this.#tls = new TlsContexts({
+      publish: (id, context) => plane.defineTls(id, context),
+      withdraw: id => plane.forgetTls(id),
+      expose: (labels, secondsLeft) => this.#certificates.expose(labels, secondsLeft),
+      nextId,
+      log,
+    });
     this.#routes = new LiveRoutes(around, nextId);
     this.#names = new NamedRoutes({ plane, log, now, routes: this.#routes });
     this.#listeners = new Listeners({ around, log, nextId, names: this.#names });
@@ -87,23 +99,30 @@ export class ProxyParts {
 
   /**
    * New routes, then the listeners, then the routes that stay, then the ones that go: what cannot be had changes nothing else.
-   * @throws LinkerdTcpError CANNOT_LISTEN or SHARED_MEMORY_FULL
+   * @throws LinkerdTcpError CANNOT_LISTEN, SHARED_MEMORY_FULL or TLS_UNUSABLE
    */
   async apply(config: LinkerdTcpConfig): Promise<void> {
     const { naming } = this.#options;
-    const { routes, listeners } = planOf(config, naming);
+    const tls = this.#tls.prepare(config);
     const before = this.#planned;
-    this.#planned = new Map([...before, ...routes]);
+    let routes: Plan['routes'] = new Map();
     try {
+      const plan = planOf(config, naming, tls);
+      const { listeners } = plan;
+      routes = plan.routes;
+      this.#planned = new Map([...before, ...routes]);
       for (const [key, settings] of routes) if (!this.#routes.get(key)) this.#routes.begin(key, settings);
       await this.#listeners.apply(listeners, ({ route }) => (route === null ? null : this.#planRoute(route).id));
     } catch (error) {
       this.#settle(before, routes);
       this.#names.refresh();
+      tls.abandon();
       if (this.#config) naming.keepOnly(this.#config);
       throw error;
     }
     this.#settle(routes, before);
+    tls.commit();
+    this.#certificates.show(this.#listeners.shown(), id => this.#tls.expiryOf(id));
     naming.keepOnly(config);
     this.#config = config;
   }
@@ -164,6 +183,7 @@ export class ProxyParts {
 
   async terminate(): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#tls.close();
     this.#names.dropAll();
     this.#routes.withdrawAll();
     await this.#around.plane.terminate();

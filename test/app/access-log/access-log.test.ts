@@ -27,6 +27,9 @@ const recordOf = (rx: number): ConnectionRecord => ({
   rx,
   tx: 0,
   retries: 0,
+  serverName: null,
+  tls: null,
+  upstreamTls: null,
   end: '--',
   reason: null,
 });

@@ -31,6 +31,9 @@ test('the guide to the access log names every JSON key', () => {
     rx: 0,
     tx: 0,
     retries: 0,
+    serverName: null,
+    tls: null,
+    upstreamTls: null,
     end: '--',
     reason: null,
   });

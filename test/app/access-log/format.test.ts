@@ -19,6 +19,9 @@ const relayed: ConnectionRecord = {
   rx: 512,
   tx: 20480,
   retries: 1,
+  serverName: null,
+  tls: null,
+  upstreamTls: null,
   end: '--',
   reason: null,
 };
@@ -49,6 +52,18 @@ test('what is unknown is a dash, and the reason of a bad end is quoted', () => {
   );
 });
 
+test('what TLS has agreed on follows the end, with the subject of the client', () => {
+  const agreed = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', group: 'X25519', resumed: false };
+  const peer = { subject: 'CN=web 1,O=Acme', names: ['spiffe://acme/web'] };
+  const tls = { ...agreed, protocol: 'h2', peer };
+  const upstreamTls = { ...agreed, protocol: '', peer: null };
+  const line = textRecord({ ...relayed, serverName: 'a.test', tls, upstreamTls });
+  const fields =
+    'sni=a.test tls=TLSv1.3/TLS_AES_128_GCM_SHA256/h2 subject=CN=web\\x201,O=Acme upstream_tls=TLSv1.3/TLS_AES_128_GCM_SHA256';
+  assert.ok(line.endsWith(` 1 -- ${fields}\n`), line);
+  assert.deepEqual(JSON.parse(jsonRecord({ ...relayed, tls })).tls, tls);
+});
+
 test('the JSON form has every field by name', () => {
   assert.deepEqual(JSON.parse(jsonRecord(relayed)), {
     time: '2026-11-22T12:00:00.250Z',
@@ -64,6 +79,9 @@ test('the JSON form has every field by name', () => {
     rxBytes: 512,
     txBytes: 20480,
     retries: 1,
+    serverName: null,
+    tls: null,
+    upstreamTls: null,
     end: '--',
     reason: null,
   });

@@ -14,9 +14,9 @@ const problemOf = (text: string): { message: string; offset: number } => {
   assert.fail(`${text} is taken`);
 };
 
-test('a name without {sni} is one path', () => {
-  const { bySni, dstFor } = parseDstName('/svc/web');
-  assert.equal(bySni, false);
+test('a name without a variable is one path', () => {
+  const { variable, dstFor } = parseDstName('/svc/web');
+  assert.equal(variable, null);
   assert.deepEqual(dstFor('a.test'), ['svc', 'web']);
 });
 
@@ -27,10 +27,16 @@ for (const [text, path] of [
   ['/svc/tls-{sni}/443', ['svc', 'tls-a.test', '443']],
 ] as const)
   test(`${text} is ${path.join(' ')} for a.test`, () => {
-    const { bySni, dstFor } = parseDstName(text);
-    assert.equal(bySni, true);
+    const { variable, dstFor } = parseDstName(text);
+    assert.equal(variable, 'sni');
     assert.deepEqual(dstFor('a.test'), path);
   });
+
+test('a name of a certificate stays one label, whatever bytes it has', () => {
+  const { variable, dstFor } = parseDstName('/svc/{clientSan}/x-{no}'.replace('{no}', '-0---------'));
+  assert.equal(variable, 'clientSan');
+  assert.deepEqual(dstFor('spiffe://a/ü$&'), ['svc', 'spiffe://a/Ã¼$&', 'x--0---------']);
+});
 
 test('every server name makes a path, whatever stands around the variable', () => {
   const around = fc.string({ unit: fc.constantFrom(...'/ax2\\.#$%-_ '.split('')), maxLength: 6 });
@@ -50,15 +56,21 @@ test('every server name makes a path, whatever stands around the variable', () =
 
 test('another variable, one too many, or a loose brace is told with its place', () => {
   assert.deepEqual(problemOf('/svc/{host}'), {
-    message: '{host} is not known here; the only variable is {sni}',
+    message: '{host} is not known here; the variables are {sni}, {clientCn}, {clientSan}',
     offset: 5,
   });
   assert.deepEqual(problemOf('/svc/{sni}/{port}'), {
-    message: '{port} is not known here; the only variable is {sni}',
+    message: '{port} is not known here; the variables are {sni}, {clientCn}, {clientSan}',
     offset: 11,
   });
-  assert.deepEqual(problemOf('/svc/{sni}/{sni}'), { message: '{sni} stands in it more than once', offset: 11 });
-  assert.equal(problemOf('/svc/{sni').message, '{sni is not known here; the only variable is {sni}');
+  assert.deepEqual(problemOf('/svc/{sni}/{sni}'), {
+    message: 'more than one variable; a name can have one',
+    offset: 11,
+  });
+  assert.equal(
+    problemOf('/svc/{sni').message,
+    '{sni is not known here; the variables are {sni}, {clientCn}, {clientSan}',
+  );
   assert.equal(problemOf('/svc/sni}').offset, 8);
 });
 

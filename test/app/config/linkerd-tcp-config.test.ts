@@ -116,16 +116,6 @@ test('the limits of Linkerd’s serverSession mean the same as ours, and both to
   ]);
 });
 
-test('TLS is said to be missing, on both sides, and its keys are checked nevertheless', () => {
-  assert.deepEqual(problemsOf(server('tls: {defaultIdentity: {certs: [a.pem], privatKey: k.pem}}')), [
-    '  edge.yml:3:36  routers[0].servers[0].tls: TLS is not available in this version yet; remove it to run without',
-    '  edge.yml:3:76  routers[0].servers[0].tls.defaultIdentity.privatKey: unknown key; did you mean privateKey?',
-  ]);
-  assert.deepEqual(problemsOf(router('client: {tls: {dnsName: x}}')), [
-    '  edge.yml:2:62  routers[0].client.tls: TLS is not available in this version yet; remove it to run without',
-  ]);
-});
-
 for (const [a, b, clash] of [
   ['127.0.0.1', '127.0.0.1', true],
   ['127.0.0.1', '0.0.0.0', true],

@@ -39,7 +39,7 @@ test('without sni there is none', () => {
 
 test('{sni} without sni, and sni without {sni}, are told at dstName', () => {
   assert.deepEqual(problemsOf('dstName: "/svc/{sni}"'), [
-    '  edge.yml:3:38  routers[0].servers[0].dstName: {sni} needs the key sni beside it: sni: {route: true}',
+    '  edge.yml:3:38  routers[0].servers[0].dstName: {sni} needs the key sni beside it: sni: {route: true}, or tls',
   ]);
   assert.deepEqual(problemsOf('dstName: /svc/a, sni: {route: true}'), [
     '  edge.yml:3:32  routers[0].servers[0].dstName: expected {sni} in it, like /svc/{sni}, because sni.route asks for routing by server name',
@@ -48,7 +48,7 @@ test('{sni} without sni, and sni without {sni}, are told at dstName', () => {
 
 test('another variable is one problem, with its place', () => {
   assert.deepEqual(problemsOf('dstName: "/svc/{host}", sni: {route: true}'), [
-    '  edge.yml:3:38  routers[0].servers[0].dstName: not a path like /svc/users: {host} is not known here; the only variable is {sni}',
+    '  edge.yml:3:38  routers[0].servers[0].dstName: not a path like /svc/users: {host} is not known here; the variables are {sni}, {clientCn}, {clientSan}',
   ]);
 });
 

@@ -26,7 +26,10 @@ const wanted = (...servers: readonly Server[]) =>
       const place = `routers[0].servers[${i}]`;
       const named = parsed.sni ? nameToRoute : null;
       const route = parsed.sni ? null : 'web';
-      return [`${parsed.ip} ${parsed.port}`, { router: 'a', server: parsed, route, named, bufferSizeBytes: 1, place }];
+      return [
+        `${parsed.ip} ${parsed.port}`,
+        { router: 'a', server: parsed, route, named, identities: null, bufferSizeBytes: 1, place },
+      ];
     }),
   );
 
@@ -92,8 +95,8 @@ test('a listener that routes by name is announced before it listens, and forgott
   const { apply, told, fake } = start();
   await apply(wanted({ port: 1, ...bySni }));
   assert.deepEqual(told, ['serve 1']);
-  const { route, sni } = fake.listening.get(1)!;
-  assert.deepEqual([route, sni], [null, { helloTimeoutMs: 5_000, mostHelloBytes: 65_536 }]);
+  const { route, hello, nameFrom } = fake.listening.get(1)!;
+  assert.deepEqual([route, hello, nameFrom], [null, { timeoutMs: 5_000, mostBytes: 65_536 }, 'sni']);
   const { promise, resolve } = Promise.withResolvers<void>();
   fake.closing = promise;
   const applied = apply(wanted());
@@ -127,7 +130,7 @@ test('routing by name is turned on and off on the same socket', async () => {
   assert.equal(log.lines.at(-1), 'info: now routing on 127.0.0.1:1 to /svc/{sni}');
   await apply(wanted({ port: 1 }));
   assert.deepEqual(told, ['serve 1', 'drop 1']);
-  assert.deepEqual([fake.adjusted.at(-1)!.route, fake.adjusted.at(-1)!.sni], [1, null]);
+  assert.deepEqual([fake.adjusted.at(-1)!.route, fake.adjusted.at(-1)!.hello], [1, null]);
 });
 
 test('each reload tells where names lead now, also when nothing else of the listener changed', async () => {

@@ -11,6 +11,7 @@ const settings = (router: string, server: object = {}) => ({
   server: serverConfig.parse({ port: 7474, dstName: '/svc/web', ...server }),
   route: 1,
   named: null,
+  identities: null,
   bufferSizeBytes: 1,
 });
 

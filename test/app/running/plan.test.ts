@@ -5,13 +5,20 @@ import { kinds } from '../../../src/app/config/kinds.ts';
 import { loadLinkerdTcp } from '../../../src/app/config/load.ts';
 import { NamingGraph } from '../../../src/app/running/naming-graph.ts';
 import { planOf } from '../../../src/app/running/plan.ts';
+import type { PreparedTls } from '../../../src/app/tls/contexts.ts';
 import { silentLog } from '../../../src/log.ts';
 import { Registry } from '../../../src/metrics/registry.ts';
+
+/** Contexts have the number of their place; what they are made of is another test's. */
+const tls: Pick<PreparedTls, 'server' | 'client'> = {
+  server: () => ({ exact: {}, wildcard: {}, fallback: 7 }),
+  client: ({ serverName }) => ({ context: 8, serverName }),
+};
 
 function plan(router: object) {
   const text = JSON.stringify({ routers: [{ label: 'edge', ...router }] });
   const naming = new NamingGraph(silentLog, new Registry({ pages: 1 }), kinds);
-  const { routes, listeners } = planOf(loadLinkerdTcp({ file: '<stdin>', text }, kinds), naming);
+  const { routes, listeners } = planOf(loadLinkerdTcp({ file: '<stdin>', text }, kinds), naming, tls);
   return { routes, listeners: [...listeners.values()] };
 }
 
@@ -52,4 +59,15 @@ test('client settings by prefix apply to each destination that is made', () => {
   const { listeners } = plan({ servers: [{ port: 1, dstName: '/svc/{sni}', sni }], client });
   const timeouts = ['a.test', 'b.test'].map(name => listeners[0].named?.(name).settings.client.connectTimeoutMs);
   assert.deepEqual(timeouts, [100, 200]);
+});
+
+test('a destination gets the server name that its prefix captures, and one that makes none leads nowhere', () => {
+  const client = { kind: 'io.l5d.static', configs: [{ prefix: '/svc/{name}', tls: { dnsName: '{name}.internal' } }] };
+  const { listeners } = plan({ servers: [{ port: 1, dstName: '/svc/{sni}', sni }], client });
+  const web = listeners[0].named!('web').settings;
+  assert.deepEqual(web.client.tls, { context: 8, serverName: 'web.internal' });
+  assert.equal(web.problem, undefined);
+  const long = listeners[0].named!('a'.repeat(64)).settings;
+  assert.match(long.problem ?? '', /^TLS to it: .*aaa\.internal/);
+  assert.equal(long.client.tls, null);
 });

@@ -1,0 +1,98 @@
+/**
+ * Files that belong together, followed: whenever they change they are read again, and what is good takes the place of what was
+ * before; what is not is said once, and what was before stays.
+ *
+ * Files are not written all at once: they are read when they have been left alone for a moment. A key that comes later than its
+ * certificate is a bad pair first, and a good one then.
+ */
+import type { Subscription } from 'rxjs';
+import type { Log } from '../../log.ts';
+import { watchFile } from '../../naming/watch-file.ts';
+import { type FileProblem, mostFileBytes, Reading } from './reading.ts';
+
+export interface LiveFilesOptions<T> {
+  /** What they are for, in a message: `the certificate in /etc/tls/www.pem`. */
+  readonly what: string;
+  readonly files: readonly string[];
+  /** Undefined: the reading has problems. */
+  readonly read: (reading: Reading) => T | undefined;
+  readonly log: Log;
+  readonly settleMs: number;
+}
+
+export class LiveFiles<T> {
+  /** Of the first reading; without any there is a {@link value}. */
+  readonly problems: readonly FileProblem[];
+  readonly #options: LiveFilesOptions<T>;
+  readonly #subscriptions: Subscription[] = [];
+  #settling: NodeJS.Timeout | undefined;
+  #value: T | undefined;
+  #warnings: readonly string[];
+  /** Of what was read last, good or not. */
+  #digest: string;
+  #isGood: boolean;
+  #changed: () => void = () => {};
+
+  constructor(options: LiveFilesOptions<T>) {
+    this.#options = options;
+    const reading = new Reading();
+    this.#value = options.read(reading);
+    this.problems = reading.problems;
+    this.#warnings = reading.warnings;
+    this.#digest = reading.digest();
+    this.#isGood = this.#value !== undefined;
+  }
+
+  /** The last good one. */
+  get value(): T {
+    if (this.#value === undefined) throw new Error(`${this.#options.what} was never read`);
+    return this.#value;
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** From now on `changed` is called after each good change. Nothing of this keeps the process alive. */
+  follow(changed: () => void): void {
+    this.#changed = changed;
+    for (const file of new Set(this.#options.files))
+      this.#subscriptions.push(watchFile(file, { maxBytes: mostFileBytes }).subscribe(() => this.#notice()));
+  }
+
+  /** Reads them now. */
+  refresh(): void {
+    const { what, read, log } = this.#options;
+    const reading = new Reading();
+    const value = read(reading);
+    const digest = reading.digest();
+    if (digest === this.#digest) return;
+    this.#digest = digest;
+    if (value === undefined) {
+      this.#isGood = false;
+      const reason = reading.problems.map(({ message }) => message).join('; ');
+      log.error(`${what} changed and cannot be used; what was there before stays in force`, { reason });
+      return;
+    }
+    this.#value = value;
+    this.#warnings = reading.warnings;
+    log.info(
+      this.#isGood
+        ? `${what} changed: in force for new handshakes`
+        : `${what} can be used again: in force for new handshakes`,
+    );
+    this.#isGood = true;
+    for (const warning of reading.warnings) log.warn(warning);
+    this.#changed();
+  }
+
+  close(): void {
+    clearTimeout(this.#settling);
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+  }
+
+  #notice(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.refresh(), this.#options.settleMs).unref();
+  }
+}
