@@ -82,6 +82,11 @@ export interface Driver {
    * @returns false when the driver cannot, or not now: nothing has changed then
    */
   splice(from: Handle, to: Handle): boolean;
+  /**
+   * Much is coming from the socket, and it cannot be spliced: it may be read in larger chunks, until little comes at a time again.
+   * It is told like all other bytes.
+   */
+  gulp(socket: Handle): void;
   shutdown(socket: Handle): void;
   close(socket: Handle): void;
   /** Closes with RST. */

@@ -252,6 +252,57 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.deepEqual(rig.heard(socket).events, ['data', 'ended']);
   });
 
+  promise('a socket that is to gulp tells the same bytes, much or little at a time, and its end', async (rig, t) => {
+    const { from: socket, to, client, server } = await pipe(rig, t);
+    await client.play('send 100');
+    await server.play('expect 100');
+    rig.driver.gulp(socket);
+    client.queue(8 * megabyte);
+    await server.play('expect 8M');
+    for (let i = 0; i < 40; i++) {
+      await client.play('send 1k');
+      await server.play('expect 1k');
+    }
+    rig.driver.gulp(socket);
+    rig.driver.gulp(socket);
+    client.queue(megabyte);
+    await client.play('shutdown');
+    await rig.event(socket, 'ended');
+    rig.driver.shutdown(to);
+    await server.play('expect 1M', 'expect end');
+  });
+
+  promise('a socket that gulps stops when reading is off, and goes on where it stopped', async (rig, t) => {
+    const { socket, client } = await rig.accept(t);
+    const heard = rig.heard(socket);
+    heard.onData = () => rig.driver.reading(socket, false);
+    rig.driver.gulp(socket);
+    rig.driver.reading(socket, true);
+    await client.play('queue 2M', 'shutdown');
+    for (let seen = 0; seen < 2 * megabyte; seen = heard.received) {
+      await rig.until(() => heard.received > seen, 'more');
+      await rig.settle();
+      rig.driver.gulp(socket);
+      rig.driver.reading(socket, true);
+    }
+    await rig.event(socket, 'ended');
+    assert.equal(heard.received, 2 * megabyte);
+  });
+
+  promise('a socket that gulps is closed and reset like any other', async (rig, t) => {
+    const one = await rig.accept(t);
+    const other = await rig.accept(t);
+    for (const { socket, client } of [one, other]) {
+      rig.driver.reading(socket, true);
+      rig.driver.gulp(socket);
+      client.queue(megabyte);
+      await rig.until(() => rig.heard(socket).received > 0, 'some of it');
+    }
+    await other.client.play('reset');
+    await rig.event(other.socket, 'failed');
+    await rig.close(one.socket, other.socket);
+  });
+
   promise('a kept chunk keeps its bytes, whatever comes after it', async (rig, t) => {
     const { listener, port } = await rig.listening();
     const heard = rig.heard(listener);

@@ -103,6 +103,11 @@ export class CheckedDriver implements Driver {
     return isSpliced;
   }
 
+  gulp(socket: Handle): void {
+    this.#living(socket, 'gulp');
+    this.#command(() => this.#driver.gulp(socket));
+  }
+
   shutdown(socket: Handle): void {
     const seen = this.#living(socket, 'shutdown');
     if (seen) seen.shut = true;

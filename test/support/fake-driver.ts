@@ -234,6 +234,10 @@ export class FakeDriver implements Driver {
     return this.canSplice;
   }
 
+  gulp(handle: Handle): void {
+    this.socket(handle);
+  }
+
   pending(handle: Handle): number {
     return this.socket(handle).pending;
   }

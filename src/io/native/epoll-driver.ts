@@ -172,6 +172,9 @@ export class EpollDriver implements NativeDriver {
     return this.#splices.begin(from, to);
   }
 
+  /** It always reads large chunks. */
+  gulp(): void {}
+
   shutdown(handle: Handle): void {
     const slot = slotOf(handle);
     this.#sockets.flags[slot] |= Flag.shutdown;

@@ -17,7 +17,7 @@ export function uringObstacle(): string | undefined {
   let ring: Ring | undefined;
   try {
     ring = new Ring(8);
-    new ReceiveRing(ring, new BufferPool({ bytes: 4096, step: 32, limit: 32 }));
+    new ReceiveRing(ring, new BufferPool({ bytes: 4096, step: 32, limit: 32 }), 4096);
     ring.prepare(nop, -1, 0, 0);
     ring.enter(1, 1_000);
     return ring.reap(() => {}) === 1 ? undefined : 'the ring does not answer';

@@ -15,6 +15,7 @@ const smallest = 32;
 
 export class ReceiveRing {
   readonly #pool: BufferPool;
+  readonly #chunkBytes: number;
   readonly #ints: Int32Array;
   readonly #shorts: Uint16Array;
   #tail = 0;
@@ -22,9 +23,11 @@ export class ReceiveRing {
   #target = smallest;
   #quietTurns = 0;
 
-  constructor(ring: Ring, pool: BufferPool) {
+  /** @param chunkBytes what is received into a buffer at most: less than it has room for keeps what is in use together */
+  constructor(ring: Ring, pool: BufferPool, chunkBytes: number) {
     const memory = mapMemory(entries * 16);
     this.#pool = pool;
+    this.#chunkBytes = chunkBytes;
     this.#ints = new Int32Array(memory.buffer);
     this.#shorts = new Uint16Array(memory.buffer);
     ring.registerBufferRing(memory, entries, receiveGroup);
@@ -70,7 +73,7 @@ export class ReceiveRing {
     const at = (this.#tail & (entries - 1)) << 2;
     this.#ints[at] = this.#pool.low(buffer);
     this.#ints[at + 1] = this.#pool.high(buffer);
-    this.#ints[at + 2] = this.#pool.bytes;
+    this.#ints[at + 2] = this.#chunkBytes;
     this.#shorts[(at << 1) + 6] = buffer;
     this.#tail = (this.#tail + 1) & 0xffff;
     this.#inRing++;

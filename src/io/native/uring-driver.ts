@@ -11,63 +11,33 @@ import { type Handle, noHandle, slotOf } from '../handle.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { SHUT_WR } from './constants.ts';
 import { DirectDescriptors } from './direct-descriptors.ts';
+import { Gulps } from './gulps.ts';
 import { errno, libc } from './libc.ts';
 import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
 import { ReceiveRing } from './receive-ring.ts';
 import { Ring } from './ring.ts';
 import { Sends } from './sends.ts';
-import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
+import { SocketTable } from './socket-table.ts';
 import { isGone, localAddress, openConnector, openListener, peerAddress, resetOnClose } from './sockets.ts';
 import { type Splice, Splices } from './splices.ts';
+import { Flag, inKernel, inputBusy, receiving } from './uring-flags.ts';
 import { Operation, Operations } from './uring-operations.ts';
 
 const { EAGAIN, ENOBUFS, ECANCELED, EINTR, ECONNABORTED, ECONNRESET } = constants.errno;
 
 const completionMore = 2;
 
-const Flag = {
-  ...TableFlag,
-  reading: firstDriverBit,
-  listening: firstDriverBit << 1,
-  accepting: firstDriverBit << 2,
-  /** Operations the kernel has of this socket. */
-  connecting: firstDriverBit << 3,
-  receiveArmed: firstDriverBit << 4,
-  sending: firstDriverBit << 5,
-  acceptArmed: firstDriverBit << 6,
-  pollingIn: firstDriverBit << 7,
-  pollingOut: firstDriverBit << 8,
-  registering: firstDriverBit << 9,
-  /** The receive is being cancelled. */
-  cancelled: firstDriverBit << 10,
-  /** Input has ended: no receive will be armed again. */
-  inputOver: firstDriverBit << 11,
-  ended: firstDriverBit << 12,
-  shutdown: firstDriverBit << 13,
-  closing: firstDriverBit << 14,
-  /** `listening` was delivered. */
-  announced: firstDriverBit << 15,
-  /** The ring knows the socket by its row: it is sent to without its descriptor. */
-  direct: firstDriverBit << 16,
-} as const;
-const inKernel =
-  Flag.connecting |
-  Flag.receiveArmed |
-  Flag.sending |
-  Flag.acceptArmed |
-  Flag.pollingIn |
-  Flag.pollingOut |
-  Flag.registering;
-const receiving = Flag.receiveArmed | Flag.cancelled;
-const inputBusy = Flag.receiveArmed | Flag.pollingIn | Flag.inputOver | Flag.over | Flag.connecting;
-
 const entries = 4096;
-const bufferBytes = 16 * 1024;
-const bufferLimit = 4096;
+const chunkBytes = 16 * 1024;
+const bufferBytes = 64 * 1024;
+const bufferLimit = 2048;
+/** As much is written by a call of its own: the ring would only take longer over it. */
+const largeWriteBytes = 32 * 1024;
 /** Chunks kept while reading is off before the receive is cancelled. */
 const heldBeforeCancel = 4;
 const movesPerTurn = 4;
+const gulpsPerTurn = 4;
 const acceptRetryMs = 100;
 
 interface Held {
@@ -80,7 +50,10 @@ export class UringDriver implements NativeDriver {
   readonly #events: DriverEvents;
   readonly #wake: NativeDriverOptions['wake'];
   readonly #wakeMemory = mapMemory(8);
-  readonly #sockets = new SocketTable(rows => this.#sends.grow(rows));
+  readonly #sockets = new SocketTable(rows => {
+    this.#sends.grow(rows);
+    this.#gulps.grow(rows);
+  });
   readonly #splices = new Splices(this.#sockets);
   readonly #pool: BufferPool;
   readonly #ring: Ring;
@@ -88,6 +61,7 @@ export class UringDriver implements NativeDriver {
   readonly #sends: Sends;
   readonly #direct: DirectDescriptors;
   readonly #receives: ReceiveRing;
+  readonly #gulps: Gulps;
 
   readonly #held = this.#sockets.column<Held>();
   /** Descriptors accepted after a listener was told to stop. */
@@ -107,7 +81,8 @@ export class UringDriver implements NativeDriver {
     this.#pool = new BufferPool({ bytes: bufferBytes, step: 64, limit: buffers, debug });
     this.#direct = new DirectDescriptors(this.#ring);
     this.#sends = new Sends(this.#sockets, this.#pool, this.#operations);
-    this.#receives = new ReceiveRing(this.#ring, this.#pool);
+    this.#receives = new ReceiveRing(this.#ring, this.#pool, chunkBytes);
+    this.#gulps = new Gulps(this.#sockets, this.#pool);
     if (wake) this.#armWake();
   }
 
@@ -184,7 +159,9 @@ export class UringDriver implements NativeDriver {
       this.#pool.give(buffer);
       return;
     }
-    if (this.#sends.push(slot, buffer, offset, length)) this.#submitSend(handle);
+    const sent = length >= largeWriteBytes ? this.#writeNow(slot, buffer, offset, length) : 0;
+    if (sent === length) return this.#pool.give(buffer);
+    if (this.#sends.push(slot, buffer, offset + sent, length - sent)) this.#submitSend(handle);
   }
 
   pending(handle: Handle): number {
@@ -193,9 +170,19 @@ export class UringDriver implements NativeDriver {
   }
 
   splice(from: Handle, to: Handle): boolean {
-    if (!this.#splices.begin(from, to)) return false;
+    if (!this.#splices.begin(from, to)) {
+      this.gulp(from);
+      return false;
+    }
+    this.#gulps.end(slotOf(from));
     if ((this.#sockets.flags[slotOf(from)] & receiving) === Flag.receiveArmed) this.#cancelReceive(from);
     return true;
+  }
+
+  gulp(handle: Handle): void {
+    const slot = slotOf(handle);
+    if (this.#splices.from(slot) || !this.#gulps.begin(slot)) return;
+    if ((this.#sockets.flags[slot] & receiving) === Flag.receiveArmed) this.#cancelReceive(handle);
   }
 
   shutdown(handle: Handle): void {
@@ -208,6 +195,7 @@ export class UringDriver implements NativeDriver {
     this.#sockets.flags[slot] |= Flag.closing | Flag.over;
     this.#dropHeld(slot);
     this.#splices.forget(handle);
+    this.#gulps.end(slot);
     for (const fd of this.#parked[slot]?.splice(0) ?? []) libc.close(fd);
     this.#parked[slot] = undefined;
     if ((this.#sockets.flags[slot] & inKernel) !== 0) this.#operations.cancel(handle, this.#sockets.fd[slot]);
@@ -396,8 +384,36 @@ export class UringDriver implements NativeDriver {
     this.#sockets.flags[slot] &= ~Flag.pollingIn;
     if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
     const splice = this.#splices.from(slot);
-    if (splice && this.#sockets.flags[slot] & Flag.reading && this.#sockets.isOpen(handle)) this.#move(splice);
+    const mayRead = this.#sockets.flags[slot] & Flag.reading && this.#sockets.isOpen(handle);
+    if (mayRead && splice) this.#move(splice);
+    else if (mayRead && this.#gulps.has(slot) && !this.#held[slot] && !this.#gulp(handle)) return;
     this.#armReceive(handle);
+  }
+
+  /** @returns whether there was a buffer to read into */
+  #gulp(handle: Handle): boolean {
+    const slot = slotOf(handle);
+    for (let i = 0; i < gulpsPerTurn && this.#gulps.has(slot) && this.#sockets.flags[slot] & Flag.reading; i++) {
+      const length = this.#gulps.read(slot);
+      if (length === undefined) {
+        this.#starved.push(handle);
+        return false;
+      }
+      if (length <= 0) {
+        this.#filledNothing(handle, length < 0 ? errno() : 0);
+        return true;
+      }
+      this.#events.data(handle, this.#gulps.buffer, 0, length);
+      if (!this.#sockets.isOpen(handle) || length < this.#pool.bytes) return true;
+    }
+    return true;
+  }
+
+  /** @returns how much the kernel has taken; why not more, the send after it is told */
+  #writeNow(slot: number, buffer: BufferId, offset: number, length: number): number {
+    if (!this.#sends.isEmpty(slot)) return 0;
+    const start = this.#pool.pointer(buffer);
+    return Math.max(0, libc.write(this.#sockets.fd[slot], offset === 0 ? start : start + BigInt(offset), length));
   }
 
   #writable(handle: Handle): void {
@@ -515,10 +531,10 @@ export class UringDriver implements NativeDriver {
     const slot = slotOf(handle);
     if ((this.#sockets.flags[slot] & (inputBusy | Flag.reading)) !== Flag.reading || this.#held[slot]) return;
     const splice = this.#splices.from(slot);
-    if (!splice) {
+    if (!splice && !this.#gulps.has(slot)) {
       this.#operations.receive(handle, this.#sockets.fd[slot]);
       this.#sockets.flags[slot] |= Flag.receiveArmed;
-    } else if (splice.pipe.bytes === 0) {
+    } else if (!splice || splice.pipe.bytes === 0) {
       this.#operations.pollIn(handle, this.#sockets.fd[slot]);
       this.#sockets.flags[slot] |= Flag.pollingIn;
     }

@@ -157,6 +157,9 @@ export class PortableDriver implements Driver {
     return false;
   }
 
+  /** Node's chunks are large anyway. */
+  gulp(): void {}
+
   shutdown(handle: Handle): void {
     const socket = this.#socket(handle);
     // end() at once would let node wait in a state in which it can neither write nor reset.

@@ -193,8 +193,13 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   }
 
   splice(from: Handle, to: Handle): boolean {
-    if (this.#rows[slotOf(from)] || this.#rows[slotOf(to)]) return false;
-    return this.#below.splice(from, to);
+    if (!this.#rows[slotOf(from)] && !this.#rows[slotOf(to)]) return this.#below.splice(from, to);
+    this.#below.gulp(from);
+    return false;
+  }
+
+  gulp(socket: Handle): void {
+    this.#below.gulp(socket);
   }
 
   shutdown(socket: Handle): void {

@@ -69,6 +69,10 @@ class FakeBelow implements Driver {
     return this.waiting;
   }
 
+  gulp(socket: Handle): void {
+    this.log.push(`gulp ${socket}`);
+  }
+
   splice(): boolean {
     this.log.push('splice');
     return true;
@@ -284,6 +288,8 @@ test('nothing is spliced from or to a socket with TLS', () => {
   assert.equal(driver.splice(socket, plain), false);
   assert.equal(driver.splice(plain, socket), false);
   assert.ok(!below.log.includes('splice'));
+  // Where it comes from is read in larger chunks instead.
+  assert.deepEqual(below.log.slice(-2), [`gulp ${socket}`, `gulp ${plain}`]);
 });
 
 // ---- handshakes -------------------------------------------------------------------------------------------------------
