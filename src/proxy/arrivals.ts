@@ -221,7 +221,7 @@ export class Arrivals {
   endEarly(s: Session, who: 'C' | 'T' | 'D'): void {
     const { table } = this.#steps;
     const { tls } = table.specOf(s);
-    if (tls && who === 'T') countTrouble(this.#context.cells, tls.cells, 'timeout');
+    if (tls && who !== 'D') countTrouble(this.#context.cells, tls.cells, who === 'T' ? 'timeout' : 'left');
     this.#steps.end(s, `${tls ? 'H' : 'G'}${who}`);
   }
 }
