@@ -75,6 +75,8 @@ export interface Driver {
   write(socket: Handle, buffer: BufferId, offset: number, length: number): void;
   /** Bytes written that the kernel has not taken yet. */
   pending(socket: Handle): number;
+  /** Bytes taken by the kernel that the peer's has not acknowledged; undefined where there is no way to tell. */
+  unacknowledged(socket: Handle): number | undefined;
   /**
    * From now on what `from` receives is `moved` to `to` inside the kernel, which is cheaper for much at a time. Nothing but its
    * bytes may be written to `to`. What was received before still comes as `data`, and so does all that follows when either

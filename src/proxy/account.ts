@@ -51,7 +51,7 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
     tls: tlsRecord(table.clientTls[s]),
     upstreamTls: tlsRecord(table.upstreamTls[s]),
     end: code,
-    reason: legacy === null ? null : reasonFor(table, s, code),
+    reason: code === '--' ? null : reasonFor(table, s, code),
   });
 }
 

@@ -3,7 +3,7 @@
  *
  * when: G greeting (the ClientHello that names the server is being read), H handshake (TLS with the client), N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
  * who:  C client, U upstream, N naming, T a timeout, L the lifetime limit, D drain (the proxy stops), R a resource limit,
- *       P the protocol (not TLS, without the name that is needed, or no agreement), I an internal error
+ *       X a side that broke off without TLS's close_notify, P the protocol (not TLS, without the name that is needed, or no agreement), I an internal error
  */
 interface End {
   readonly text: string;
@@ -32,11 +32,16 @@ export const ends = {
   CD: { text: 'cut off while connecting, because the proxy stopped', legacy: 'other' },
   RC: { text: 'the client reset the connection', legacy: 'other' },
   RU: { text: 'the upstream reset the connection', legacy: 'other' },
+  RX: { text: 'a side closed without close_notify: what it sent may not be all', legacy: null },
   RT: { text: 'no byte in either direction for idleTimeoutMs', legacy: 'timeout' },
   RL: { text: 'connectionLifetimeSecs are over', legacy: 'timeout' },
   RD: { text: 'cut off after graceSecs, because the proxy stopped', legacy: 'other' },
   FC: { text: 'the client reset the half-closed connection', legacy: 'other' },
   FU: { text: 'the upstream reset the half-closed connection', legacy: 'other' },
+  FX: {
+    text: 'half-closed, and the other side closed without close_notify: what it sent may not be all',
+    legacy: null,
+  },
   FT: { text: 'half-closed, and no byte for finTimeoutMs', legacy: 'timeout' },
   FL: { text: 'half-closed when connectionLifetimeSecs were over', legacy: 'timeout' },
   FD: { text: 'half-closed and cut off after graceSecs, because the proxy stopped', legacy: 'other' },

@@ -11,6 +11,7 @@ import { Flag, type SessionTable, State } from './session-table.ts';
 
 /** The last bytes of a side that broke off have this long to reach the other. */
 const arrivalMs = 1_000;
+const arrivalCheckMs = 20;
 
 /** What is done the same way in every state. */
 export interface RelayHost {
@@ -136,10 +137,22 @@ export class Relay {
     const isReset = (table.flags[s] & Flag.resetLast) !== 0;
     const isLast = client === noHandle && upstream === noHandle;
     if (!isReset || isLast || (table.flags[s] & Flag.truncated) === 0) return this.endFlushed(s);
-    // A RST throws away what the system has not sent yet.
     if (table.flags[s] & Flag.resetWaits) return;
     table.flags[s] |= Flag.resetWaits;
-    this.#host.setDeadline(s, driver.now() + arrivalMs);
+    table.activeAt[s] = driver.now();
+    this.awaitArrival(s);
+  }
+
+  /** A RST throws away what the peer's system does not have yet: it waits for that, for a while. */
+  awaitArrival(s: Session): void {
+    const { table } = this.#host;
+    const { driver } = this.#context;
+    const last = table.clientOf(s) !== noHandle ? table.clientOf(s) : table.upstreamOf(s);
+    const unacknowledged = driver.unacknowledged(last);
+    const until = table.activeAt[s] + arrivalMs;
+    const now = driver.now();
+    if (unacknowledged === 0 || now >= until) return this.endFlushed(s);
+    this.#host.setDeadline(s, unacknowledged === undefined ? until : Math.min(now + arrivalCheckMs, until));
   }
 
   /** There is nothing more to wait for. */

@@ -24,12 +24,13 @@
  * in a row is spliced to the other: what the driver then tells as `moved` is counted like data.
  * hold: one chunk is kept and reading stops; a client may speak first, and leave a FIN behind, before there is an upstream.
  * Relaying becomes HalfClosed at once when the client's FIN was noted before.
+ * A side that ends without TLS's close_notify fails, with X for C or U.
  * settle: the side that failed is closed; what it had sent before is still flushed to the other (Flushing), which then gets a
  * RST, or a FIN when the failed side had already ended. The first code stays, but `--` gives way to FC and FU. Whatever
  * happens, a session ends with exactly one code of end.ts.
  * A side must not take a part for the whole: it gets a RST when bytes are left unflushed for it, and when the session is cut off
- * (RL, RD, FL, FD) before the other side has ended. After a side that broke off without TLS's close_notify the RST waits for a moment,
- * so that what it had sent arrives. A session that both sides have left idle (RT, FT) ends with FINs.
+ * (RL, RD, FL, FD) before the other side has ended. After a side that broke off without close_notify the RST waits until what
+ * that one had sent has arrived. A session that both sides have left idle (RT, FT) ends with FINs.
  * At every row: the waiting time in the first three states is bounded by waitUntil, the later ones by idle or fin and by liveUntil.
  */
 
@@ -420,8 +421,7 @@ export class Sessions {
       case State.Connecting:
         return this.end(s, 'CC');
       default: {
-        const code = table.state[s] === State.Relaying ? 'RC' : 'FC';
-        if (trouble?.kind === 'truncated') table.flags[s] |= Flag.truncated;
+        const code = this.#codeOf(s, 'C', trouble);
         this.drop(table.clientOf(s));
         table.client[s] = noHandle;
         return this.#relay.settle(s, code, (table.flags[s] & Flag.clientEnded) === 0);
@@ -440,11 +440,18 @@ export class Sessions {
         return this.#attemptFailed(s, errno, trouble?.text ?? '');
       default: {
         if (trouble && !table.isSettled(s)) table.why[s] = `TLS with the endpoint: ${trouble.text}`;
-        if (trouble?.kind === 'truncated') table.flags[s] |= Flag.truncated;
-        const code = table.state[s] === State.Relaying ? 'RU' : 'FU';
+        const code = this.#codeOf(s, 'U', trouble);
         return this.#relay.settle(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
       }
     }
+  }
+
+  /** Of a session that relays when that side fails. A side that broke off is no failure of anybody's, as far as one can tell. */
+  #codeOf(s: Session, side: 'C' | 'U', trouble: TlsTrouble | null): EndCode {
+    const { table } = this;
+    const isTruncated = trouble?.kind === 'truncated';
+    if (isTruncated) table.flags[s] |= Flag.truncated;
+    return `${table.state[s] === State.Relaying ? 'R' : 'F'}${isTruncated ? 'X' : side}`;
   }
 
   /** Counts what TLS says about the upstream's failure. @returns null when it says nothing */
@@ -480,7 +487,7 @@ export class Sessions {
         if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.end(s, 'RT');
         return this.#relay.watchQuiet(s);
       default:
-        if (table.flags[s] & Flag.resetWaits) return this.#relay.endFlushed(s);
+        if (table.flags[s] & Flag.resetWaits) return this.#relay.awaitArrival(s);
         if (now >= table.liveUntil[s]) return this.end(s, 'FL');
         if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.end(s, 'FT');
         return this.#relay.watchQuiet(s);

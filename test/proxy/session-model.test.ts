@@ -421,6 +421,7 @@ class Run {
       if (record.end === '--') this.#checkClean(client, upstream);
       if (record.end === 'RC' && upstream && !this.#isBroken(upstream)) assert.equal(upstream.released, 'reset');
       if (record.end === 'RU' && !this.#isBroken(client)) assert.equal(client.released, 'reset');
+      if (record.end === 'RX') assert.match(record.reason ?? '', /^TLS with the (client|endpoint): /);
       if (upstream && /^[RF]/.test(record.end)) {
         this.#checkCut(record.end, client, upstream);
         this.#checkCut(record.end, upstream, client);

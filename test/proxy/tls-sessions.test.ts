@@ -41,9 +41,23 @@ test('a client that ends without close_notify is cut off: its upstream gets all 
   assert.equal(upstream.written, 25);
   assert.deepEqual([client.released, upstream.released], ['close', 'reset']);
   made.finish();
-  assert.deepEqual(ends(made), ['RC']);
+  assert.deepEqual(ends(made), ['RX']);
   assert.match(record(made).reason ?? '', /^TLS with the client: unexpected eof/);
   assert.equal(srv(made, 'failure', 'reason="truncated"'), 1);
+});
+
+test('a driver that tells when all has arrived makes nobody wait for the RST', () => {
+  const made = serving();
+  made.driver.canSplice = true;
+  const client = secured(made);
+  const upstream = connectAll(made);
+  client.send(25);
+  client.finish();
+  made.driver.settle();
+  assert.deepEqual([upstream.written, upstream.released], [25, 'reset']);
+  made.finish();
+  assert.deepEqual(ends(made), ['RX']);
+  assert.equal(made.relay.metric('l5d:srv:failures'), 0);
 });
 
 test('an endpoint that ends without close_notify is cut off: its client gets all it sent, then a RST', () => {
@@ -59,7 +73,7 @@ test('an endpoint that ends without close_notify is cut off: its client gets all
   assert.equal(client.written, 25);
   assert.deepEqual([client.released, upstream.released], ['reset', 'close']);
   made.finish();
-  assert.deepEqual(ends(made), ['RU']);
+  assert.deepEqual(ends(made), ['RX']);
   assert.match(record(made).reason ?? '', /^TLS with the endpoint: unexpected eof/);
   assert.equal(cl(made, 'failure', 'reason="truncated"'), 1);
 });
@@ -102,7 +116,7 @@ test('what breaks later, at the endpoint, does not take the blame either', () =>
   made.driver.advance(2_000);
   made.driver.settle();
   made.finish();
-  assert.deepEqual(ends(made), ['RC']);
+  assert.deepEqual(ends(made), ['RX']);
   assert.match(record(made).reason ?? '', /^TLS with the client: unexpected eof/);
 });
 
@@ -122,7 +136,7 @@ test('what breaks later does not take the blame for an end', () => {
   made.driver.advance(2_000);
   made.driver.settle();
   made.finish();
-  assert.deepEqual(ends(made), ['RU']);
+  assert.deepEqual(ends(made), ['RX']);
   assert.match(record(made).reason ?? '', /^TLS with the endpoint: unexpected eof/);
 });
 

@@ -95,6 +95,11 @@ export class CheckedDriver implements Driver {
     return pending;
   }
 
+  unacknowledged(socket: Handle): number | undefined {
+    this.#living(socket, 'unacknowledged');
+    return this.#command(() => this.#driver.unacknowledged(socket));
+  }
+
   splice(from: Handle, to: Handle): boolean {
     const seen = this.#living(from, 'splice');
     if (this.#living(to, 'splice')?.shut) this.#violated(`splice to ${to} after its shutdown`);

@@ -234,6 +234,11 @@ export class FakeDriver implements Driver {
     return this.canSplice;
   }
 
+  /** The peers take what they are sent at once; a driver that can splice also tells so. */
+  unacknowledged(handle: Handle): number | undefined {
+    return this.canSplice ? this.socket(handle).pending : undefined;
+  }
+
   gulp(handle: Handle): void {
     this.socket(handle);
   }

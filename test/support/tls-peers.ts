@@ -8,24 +8,15 @@ import { Peer } from './peer.ts';
 import type { Scope } from './scope.ts';
 import { within } from './waiting.ts';
 
-export interface WireOptions {
-  /** How much of a write leaves at once. */
-  readonly pieceOf?: (left: number) => number;
-  /** What is written after that many writes never leaves. */
-  readonly mostWrites?: number;
-}
-
-/** The TCP connection below a TLS client. */
+/** The TCP connection below a TLS client. Each write leaves in pieces as long as `pieceOf` says. */
 export class Wire extends Duplex {
   readonly socket: net.Socket;
   readonly #pieceOf: (left: number) => number;
-  #writesLeft: number;
 
-  constructor(socket: net.Socket, { pieceOf = left => left, mostWrites = Number.POSITIVE_INFINITY }: WireOptions = {}) {
+  constructor(socket: net.Socket, pieceOf: (left: number) => number = left => left) {
     super({ allowHalfOpen: true });
     this.socket = socket;
     this.#pieceOf = pieceOf;
-    this.#writesLeft = mostWrites;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.push(chunk) || socket.pause());
     socket.on('end', () => this.push(null));
@@ -38,14 +29,10 @@ export class Wire extends Duplex {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
-    if (this.#writesLeft-- > 0) this.#send(chunk, done);
-  }
-
-  #send(chunk: Buffer, done: (error?: Error | null) => void): void {
     const piece = Math.max(1, Math.min(chunk.length, this.#pieceOf(chunk.length)));
     this.socket.write(chunk.subarray(0, piece), error => {
       if (error || piece === chunk.length) done(error);
-      else setImmediate(() => this.#send(chunk.subarray(piece), done));
+      else setImmediate(() => this._write(chunk.subarray(piece), 'binary', done));
     });
   }
 
@@ -71,14 +58,14 @@ export interface TlsClient {
   readonly address: string;
 }
 
-export type TlsClientOptions = tls.ConnectionOptions & WireOptions;
+export type TlsClientOptions = tls.ConnectionOptions & { readonly pieceOf?: (left: number) => number };
 
 /** A client after its handshake. One that the server refuses is an error. */
 export async function tlsClient(t: Scope, port: number, options: TlsClientOptions): Promise<TlsClient> {
-  const { pieceOf, mostWrites, ...rest } = options;
+  const { pieceOf, ...rest } = options;
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   t.after(() => socket.destroy());
-  const wire = new Wire(socket, { ...(pieceOf && { pieceOf }), ...(mostWrites !== undefined && { mostWrites }) });
+  const wire = new Wire(socket, pieceOf);
   await within(once(socket, 'connect'), `a connection to port ${port}`);
   const address = `127.0.0.1:${socket.localPort}`;
   const secure = tls.connect({ ...rest, socket: wire });
@@ -87,6 +74,17 @@ export async function tlsClient(t: Scope, port: number, options: TlsClientOption
   wire.once('close', () => over.reject(new Error('the connection was closed')));
   await within(Promise.race([once(secure, 'secureConnect'), over.promise]), `a handshake with port ${port}`);
   return { wire, secure, address };
+}
+
+/** What node:tls says first. */
+export async function clientHello(servername: string): Promise<Buffer> {
+  const said = Promise.withResolvers<Buffer>();
+  const wire = new Duplex({ read() {}, write: (chunk: Buffer) => said.resolve(chunk) });
+  const secure = tls.connect({ socket: wire, servername });
+  secure.on('error', () => {});
+  const hello = await said.promise;
+  secure.destroy();
+  return hello;
 }
 
 export interface SecurePeer {

@@ -20,6 +20,7 @@ export interface TlsRouting {
   /** Keys of the client, by prefix. */
   readonly clients?: Readonly<Record<string, Keys>>;
   readonly dtab?: string;
+  /** One by default: it starts fastest. */
   readonly workers?: number;
   readonly graceSecs?: number;
 }
@@ -89,11 +90,11 @@ export async function startTlsProxy(
 }
 
 /** JSON is YAML, too. */
-function configOf({ driver, servers, clients, workers, graceSecs }: TlsRouting): string {
+function configOf({ driver, servers, clients, workers = 1, graceSecs }: TlsRouting): string {
   return JSON.stringify({
     admin: { port: 0, ...(graceSecs !== undefined && { graceSecs }) },
     driver,
-    ...(workers !== undefined && { workers }),
+    workers,
     accessLog: { file: 'access.log', format: 'json' },
     namers: [{ kind: 'io.l5d.fs', rootDir: 'disco' }],
     routers: [

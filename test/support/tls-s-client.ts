@@ -9,8 +9,11 @@ export interface SClientOptions {
   /** Sent as SNI; none is sent without. */
   readonly name?: string;
   readonly args?: readonly string[];
-  /** Typed into it: lines that are sent, `Q` and `R` alone on a line are commands. Without it all that the server says is waited for. */
-  readonly input?: string;
+  /**
+   * Lines to type, each with what it prints before the next one is typed; `Q`, `R` and `K` are commands. Without any it stays until the
+   * server has ended.
+   */
+  readonly typed?: readonly (readonly [line: string, printed: RegExp])[];
 }
 
 export interface SClientTalk {
@@ -28,9 +31,9 @@ export interface SClientTalk {
 }
 
 export async function sClient(t: Scope, port: number, options: SClientOptions = {}): Promise<SClientTalk> {
-  const { name, args = [], input } = options;
+  const { name, args = [], typed } = options;
   const asks = name === undefined ? ['-noservername'] : ['-servername', name];
-  const stays = input === undefined ? ['-ign_eof'] : [];
+  const stays = typed === undefined ? ['-ign_eof'] : [];
   const file = findProgram('openssl');
   if (file === undefined) throw new Error('openssl is not installed; `npm test` installs it or says what to type');
   const child = spawn(file, ['s_client', '-connect', `127.0.0.1:${port}`, ...asks, ...stays, ...args]);
@@ -38,8 +41,12 @@ export async function sClient(t: Scope, port: number, options: SClientOptions = 
   child.stdin.on('error', () => {});
   const program = new Program('openssl s_client', child);
   t.after(() => program.stop());
-  if (input === undefined) child.stdin.end();
-  else child.stdin.write(input);
+  if (typed === undefined) child.stdin.end();
+  for (const [line, printed] of typed ?? []) {
+    const from = program.output.length;
+    child.stdin.write(`${line}\n`);
+    await program.printed(printed, { from });
+  }
   await within(program.exited, `openssl s_client ${args.join(' ')} to end; it printed ${program.output}`);
   return readTalk(program.output);
 }

@@ -2,13 +2,16 @@
  * Files that belong together, followed: whenever they change they are read again, and what is good takes the place of what was
  * before; what is not is said once, and what was before stays.
  *
- * Files are not written all at once: they are read when they have been left alone for a moment. A key that comes later than its
- * certificate is a bad pair first, and a good one then.
+ * Files are not written all at once: they are read when they have been left alone for a moment. What is bad then is read again a
+ * little later before it is complained of: a key may come after its certificate.
  */
 import type { Subscription } from 'rxjs';
 import type { Log } from '../../log.ts';
 import { watchFile } from '../../naming/watch-file.ts';
 import { type FileProblem, mostFileBytes, Reading } from './reading.ts';
+
+/** Times the settling time. */
+const patience = 5;
 
 export interface LiveFilesOptions<T> {
   /** What they are for, in a message: `the certificate in /etc/tls/www.pem`. */
@@ -62,9 +65,20 @@ export class LiveFiles<T> {
 
   /** Reads them now. */
   refresh(): void {
-    const { what, read, log } = this.#options;
+    const reading = new Reading();
+    this.#take(reading, this.#options.read(reading));
+  }
+
+  #look(): void {
+    const { read, settleMs } = this.#options;
     const reading = new Reading();
     const value = read(reading);
+    if (value !== undefined) this.#take(reading, value);
+    else this.#settling = setTimeout(() => this.refresh(), settleMs * patience).unref();
+  }
+
+  #take(reading: Reading, value: T | undefined): void {
+    const { what, log } = this.#options;
     const digest = reading.digest();
     if (digest === this.#digest) return;
     this.#digest = digest;
@@ -93,6 +107,6 @@ export class LiveFiles<T> {
 
   #notice(): void {
     clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.refresh(), this.#options.settleMs).unref();
+    this.#settling = setTimeout(() => this.#look(), this.#options.settleMs).unref();
   }
 }

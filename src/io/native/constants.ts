@@ -48,3 +48,5 @@ export const epollDataInt = process.arch === 'x64' ? 1 : 2;
 
 export const EFD_CLOEXEC = 0x80000;
 export const EFD_NONBLOCK = 0x800;
+/** ioctl: bytes in the send queue of a socket. */
+export const SIOCOUTQ = 0x5411;

@@ -24,6 +24,7 @@ import {
   resetOnClose,
   socketError,
   startConnect,
+  unacknowledged,
 } from './sockets.ts';
 import { type Splice, Splices } from './splices.ts';
 import { WaitingWrites } from './waiting-writes.ts';
@@ -166,6 +167,10 @@ export class EpollDriver implements NativeDriver {
   pending(handle: Handle): number {
     const slot = slotOf(handle);
     return (this.#waiting[slot]?.bytes ?? 0) + this.#splices.pending(slot);
+  }
+
+  unacknowledged(handle: Handle): number {
+    return unacknowledged(this.#sockets.fd[slotOf(handle)]);
   }
 
   splice(from: Handle, to: Handle): boolean {

@@ -19,6 +19,7 @@ const { functions } = ffi.dlopen(null as unknown as string, {
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
   getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'i32'], return: 'i32' },
+  ioctl: { arguments: ['i32', 'i32', 'pointer'], return: 'i32' },
   shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },

@@ -113,6 +113,8 @@ export class OpensslContext implements CallerContext {
     must(openssl.SSL_CTX_set_session_id_context(pointer, binding.pointer, binding.bytes.length) === 1, 'binding');
     if (this.tickets) {
       must(openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(pointer, callbacks.ticketKey) === 1, 'tickets');
+      // OpenSSL would make two; who comes back brings one, and gets another.
+      openssl.SSL_CTX_set_num_tickets(pointer, 1n);
     } else {
       openssl.SSL_CTX_set_options(pointer, noTicket);
       openssl.SSL_CTX_set_num_tickets(pointer, 0n);

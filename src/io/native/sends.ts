@@ -6,9 +6,13 @@ import type { Handle } from '../handle.ts';
 import { slotOf } from '../handle.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from './constants.ts';
+import { libc } from './libc.ts';
 import { longer, type SocketTable } from './socket-table.ts';
 import type { Operations } from './uring-operations.ts';
 import { WaitingWrites } from './waiting-writes.ts';
+
+/** The ring would only take longer over it. */
+const muchBytes = 32 * 1024;
 
 export class Sends {
   readonly #pool: BufferPool;
@@ -39,6 +43,13 @@ export class Sends {
   /** Bytes the kernel has not taken yet. */
   pending(slot: number): number {
     return this.#buffer[slot] < 0 ? 0 : this.#length[slot] + (this.#waiting[slot]?.bytes ?? 0);
+  }
+
+  /** By a call of its own, if much is to be sent. @returns how much the kernel has taken; why not more, a send of the rest will tell */
+  writeNow(slot: number, fd: number, buffer: BufferId, offset: number, length: number): number {
+    if (length < muchBytes || !this.isEmpty(slot)) return 0;
+    const start = this.#pool.pointer(buffer);
+    return Math.max(0, libc.write(fd, offset === 0 ? start : start + BigInt(offset), length));
   }
 
   /** Behind what is there. @returns whether it is the first, and so is to be submitted */

@@ -67,6 +67,12 @@ export function socketError(fd: number): number {
   return libc.getsockopt(fd, c.SOL_SOCKET, c.SO_ERROR, intPointer, lengthPointer) < 0 ? errno() : ints[10];
 }
 
+/** Bytes in the send queue: not sent, or not acknowledged yet. */
+export function unacknowledged(fd: number): number {
+  ints[10] = 0;
+  return libc.ioctl(fd, c.SIOCOUTQ, intPointer) < 0 ? 0 : ints[10];
+}
+
 /**
  * Whether the connection is no more. A send or splice that was cut short by a reset tells how much it moved, not the reset, and
  * takes the error away: the receive after it returns 0, as if the peer had finished.

@@ -19,7 +19,15 @@ import { ReceiveRing } from './receive-ring.ts';
 import { Ring } from './ring.ts';
 import { Sends } from './sends.ts';
 import { SocketTable } from './socket-table.ts';
-import { isGone, localAddress, openConnector, openListener, peerAddress, resetOnClose } from './sockets.ts';
+import {
+  isGone,
+  localAddress,
+  openConnector,
+  openListener,
+  peerAddress,
+  resetOnClose,
+  unacknowledged,
+} from './sockets.ts';
 import { type Splice, Splices } from './splices.ts';
 import { Flag, inKernel, inputBusy, receiving } from './uring-flags.ts';
 import { Operation, Operations } from './uring-operations.ts';
@@ -32,8 +40,6 @@ const entries = 4096;
 const chunkBytes = 16 * 1024;
 const bufferBytes = 64 * 1024;
 const bufferLimit = 2048;
-/** As much is written by a call of its own: the ring would only take longer over it. */
-const largeWriteBytes = 32 * 1024;
 /** Chunks kept while reading is off before the receive is cancelled. */
 const heldBeforeCancel = 4;
 const movesPerTurn = 4;
@@ -159,7 +165,7 @@ export class UringDriver implements NativeDriver {
       this.#pool.give(buffer);
       return;
     }
-    const sent = length >= largeWriteBytes ? this.#writeNow(slot, buffer, offset, length) : 0;
+    const sent = this.#sends.writeNow(slot, this.#sockets.fd[slot], buffer, offset, length);
     if (sent === length) return this.#pool.give(buffer);
     if (this.#sends.push(slot, buffer, offset + sent, length - sent)) this.#submitSend(handle);
   }
@@ -167,6 +173,10 @@ export class UringDriver implements NativeDriver {
   pending(handle: Handle): number {
     const slot = slotOf(handle);
     return this.#sends.pending(slot) + this.#splices.pending(slot);
+  }
+
+  unacknowledged(handle: Handle): number {
+    return unacknowledged(this.#sockets.fd[slotOf(handle)]);
   }
 
   splice(from: Handle, to: Handle): boolean {
@@ -407,13 +417,6 @@ export class UringDriver implements NativeDriver {
       if (!this.#sockets.isOpen(handle) || length < this.#pool.bytes) return true;
     }
     return true;
-  }
-
-  /** @returns how much the kernel has taken; why not more, the send after it is told */
-  #writeNow(slot: number, buffer: BufferId, offset: number, length: number): number {
-    if (!this.#sends.isEmpty(slot)) return 0;
-    const start = this.#pool.pointer(buffer);
-    return Math.max(0, libc.write(this.#sockets.fd[slot], offset === 0 ? start : start + BigInt(offset), length));
   }
 
   #writable(handle: Handle): void {

@@ -152,6 +152,9 @@ export class PortableDriver implements Driver {
     return this.#socket(handle).writableLength;
   }
 
+  /** Node does not tell. */
+  unacknowledged(): undefined {}
+
   /** Node has no way to. */
   splice(): boolean {
     return false;

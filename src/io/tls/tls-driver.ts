@@ -192,6 +192,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     return this.#below.pending(socket) + (row ? row.stream.pending : 0);
   }
 
+  unacknowledged(socket: Handle): number | undefined {
+    return this.#below.unacknowledged(socket);
+  }
+
   splice(from: Handle, to: Handle): boolean {
     if (!this.#rows[slotOf(from)] && !this.#rows[slotOf(to)]) return this.#below.splice(from, to);
     this.#below.gulp(from);

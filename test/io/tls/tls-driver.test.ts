@@ -69,6 +69,8 @@ class FakeBelow implements Driver {
     return this.waiting;
   }
 
+  unacknowledged(): undefined {}
+
   gulp(socket: Handle): void {
     this.log.push(`gulp ${socket}`);
   }
