@@ -133,6 +133,7 @@ for (const format of ['text', 'json'] as const)
           rxBytes: 1000,
           txBytes: 20_480,
           retries: 0,
+          ...(format === 'json' && { serverName: null, tls: null, upstreamTls: null }),
           end: '--',
           reason: null,
         },
