@@ -281,7 +281,9 @@ export class UringDriver implements NativeDriver {
     if (result > 0) {
       this.#receives.taken();
       const buffer = flags >>> 16;
-      if (this.#sockets.flags[slot] & Flag.closing) this.#pool.give(buffer);
+      // After a failed send what was held is gone: what came behind it must not take its place.
+      const isLost = this.#sockets.failure[slot] !== 0 || this.#sockets.flags[slot] & Flag.closing;
+      if (isLost) this.#pool.give(buffer);
       else if (this.#sockets.flags[slot] & Flag.reading && !this.#held[slot])
         this.#events.data(handle, buffer, 0, result);
       else this.#hold(handle, buffer, result);
@@ -306,10 +308,6 @@ export class UringDriver implements NativeDriver {
 
   #hold(handle: Handle, buffer: BufferId, length: number): void {
     const slot = slotOf(handle);
-    if (this.#sockets.failure[slot] !== 0) {
-      this.#pool.give(buffer);
-      return this.#sockets.queue(handle);
-    }
     this.#held[slot] ??= { buffers: [], lengths: [] };
     const { buffers, lengths } = this.#held[slot];
     buffers.push(this.#pool.isScarce ? this.#pool.copyOut(buffer, 0, length) : buffer);
@@ -394,7 +392,8 @@ export class UringDriver implements NativeDriver {
     this.#sockets.flags[slot] &= ~Flag.pollingIn;
     if (this.#sockets.flags[slot] & Flag.closing) return this.#closeWhenIdle(handle);
     const splice = this.#splices.from(slot);
-    const mayRead = this.#sockets.flags[slot] & Flag.reading && this.#sockets.isOpen(handle);
+    const isSound = this.#sockets.isOpen(handle) && this.#sockets.failure[slot] === 0;
+    const mayRead = this.#sockets.flags[slot] & Flag.reading && isSound;
     if (mayRead && splice) this.#move(splice);
     else if (mayRead && this.#gulps.has(slot) && !this.#held[slot] && !this.#gulp(handle)) return;
     this.#armReceive(handle);
