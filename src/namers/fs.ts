@@ -5,6 +5,7 @@
  * empty or bad; what is missing, is a folder, or leads outside is Neg. Host names are looked up again and again.
  */
 import { statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { distinctUntilChanged, finalize, type Observable, of, switchMap } from 'rxjs';
 import { z } from 'zod';
@@ -61,7 +62,13 @@ export const fsNamer = defineNamer({
         }),
       );
     };
-    return { lookup: path => lookup([], path) };
+    return {
+      lookup: path => lookup([], path),
+      list: async () =>
+        (await readdir(rootDir, { withFileTypes: true }))
+          .filter(entry => !entry.isDirectory() && !entry.name.startsWith('.'))
+          .map(entry => [...prefix, labelOf(entry.name)]),
+    };
   },
 });
 

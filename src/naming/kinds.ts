@@ -107,7 +107,7 @@ const prefixText = (kind: string, under: string) =>
     .default(`/${kind}`)
     .meta({ description: `where it is mounted: names under \`/${under}\` followed by this prefix` });
 
-const experimental = z
+export const experimental = z
   .boolean()
   .optional()
   .meta({ description: 'accepted for configs of Linkerd 1.x, where some kinds ask for it; changes nothing' });

@@ -31,6 +31,8 @@ export function sameName(a: Name, b: Name): boolean {
 export interface Namer {
   /** Looks up what follows the namer's prefix. */
   lookup(path: Path): Observable<Activity<NameTree<Name>>>;
+  /** The bound ids there are just now; undefined where a namer cannot list them. */
+  list?(): Promise<readonly Path[]>;
 }
 
 export interface MountedNamer {

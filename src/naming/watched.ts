@@ -105,6 +105,7 @@ export function watched(namer: Namer, { prefix, log, now, random, scheduler }: S
         live.set(key, known);
         return known.tree;
       }),
+    ...(namer.list && { list: () => namer.list!() }),
     watches: () =>
       [...live].map(([path, { confirmations }]) => {
         const all = [...confirmations];

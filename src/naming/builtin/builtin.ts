@@ -9,6 +9,16 @@ import type { Name, Namer } from '../name.ts';
 import { fixedInet, inet, reversedInet } from './inet.ts';
 import { rewrites } from './rewrites.ts';
 
+/** What may follow `/$`. */
+export const builtinClasses = (): readonly string[] => [
+  'inet',
+  'fixedinet',
+  'io.buoyant.rinet',
+  'nil',
+  'fail',
+  ...Object.keys(rewrites),
+];
+
 /** Looks up what follows `/$`. A class that is not known is an error, not Neg: it is a rule's misspelling. */
 export function builtinNamer(dns: Dns): Namer {
   return {

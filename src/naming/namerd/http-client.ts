@@ -14,6 +14,8 @@ export interface HttpClientOptions {
   /** May have a path, which is put in front of every request's. */
   readonly baseUrl: URL;
   readonly tls?: ConnectionOptions;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** From the start of a request to its last byte, or to the headers of a stream. */
   readonly requestTimeoutMs: number;
   /** The longest body of a short request. */
@@ -126,7 +128,7 @@ export class NamerdHttpClient {
   /** The body of an answer with status 200. */
   async #request(dispatcher: Pool | Client, target: string, signal?: AbortSignal): Promise<Readable> {
     const path = this.#basePath + target;
-    const headers = { accept: 'application/json' };
+    const headers = { accept: 'application/json', ...this.#options.headers };
     const { statusCode, body } = await dispatcher.request({ method: 'GET', path, headers, signal });
     if (statusCode === 200) return body;
     throw new LinkerdTcpError('NAMERD_STATUS', {

@@ -1,0 +1,50 @@
+/**
+ * Store `io.l5d.sqlite`: one file, no server. A write is answered when it is on disk; everything is served from memory, so that
+ * a full or failing disk stops writes and nothing else. One process has the file at a time (sqlite-file.ts).
+ */
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { wholeNumber } from '../config/fields.ts';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { HeldStore } from './held.ts';
+import { defineStore } from './kind.ts';
+import { SqliteFile } from './sqlite-file.ts';
+
+export const sqliteStore = defineStore({
+  kind: 'io.l5d.sqlite',
+  config: z.strictObject({
+    path: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          'the file, created if missing; else `dtabs.sqlite` in `$STATE_DIRECTORY` (set by systemd) or in `namerd` of ' +
+          '`$XDG_STATE_HOME` (`~/.local/state`)',
+      }),
+    history: wholeNumber(0, 1_000_000, 'a whole number of versions from 0 to 1000000')
+      .default(1000)
+      .meta({ description: 'how many earlier versions of each namespace are kept' }),
+  }),
+  create: ({ path = defaultPath(), history }, { epochMs }) => {
+    const store = `io.l5d.sqlite (${path})`;
+    const file = new SqliteFile(path, { store, history, epochMs });
+    return new HeldStore(store, file, file.held);
+  },
+});
+
+/** Its folder is made here: nobody has named it, so nobody has misspelt it. */
+function defaultPath(): string {
+  const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
+  const folder = STATE_DIRECTORY?.split(':', 1)[0] || join(XDG_STATE_HOME || join(homedir(), '.local/state'), 'namerd');
+  const path = join(folder, 'dtabs.sqlite');
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    const details = { store: 'io.l5d.sqlite', action: 'start', reason: reasonOf(error), hint: 'set `path`' };
+    throw new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });
+  }
+  return path;
+}

@@ -1,0 +1,238 @@
+/** The store `io.l5d.sqlite`: the contract, and what a file promises through kills, full disks, and other programs' files. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
+import test, { type TestContext } from 'node:test';
+import { parseDtab } from '../../src/dtab/parse.ts';
+import { showDtab } from '../../src/dtab/show.ts';
+import { sqliteStore } from '../../src/stores/sqlite.ts';
+import type { DtabStore } from '../../src/stores/store.ts';
+import { observe, recordedLog } from '../support/naming.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { within } from '../support/waiting.ts';
+import { dtabs, hex, presentOf, storeContract } from './contract.ts';
+
+let epoch = 1_000;
+const context = { log: recordedLog(), now: () => 0, random: () => 0.5, epochMs: () => epoch++ };
+
+function open(t: TestContext, path: string, history = 1000): DtabStore {
+  const store = sqliteStore.create({ path, history }, context);
+  t.after(() => store.close());
+  return store;
+}
+
+const newFile = (t: TestContext) => join(tempDir(t).path, 'dtabs.sqlite');
+
+storeContract('io.l5d.sqlite', async t => open(t, newFile(t)), { invalidNamespace: 'a/b', runs: 20 });
+
+test('everything is there after a restart: dtabs, versions, history', async t => {
+  const path = newFile(t);
+  const before = open(t, path);
+  for (const dtab of dtabs) await before.put('web', dtab);
+  const version = await before.put('api', dtabs[1]!);
+  await before.close();
+  const after = open(t, path);
+  assert.deepEqual(observe(t, after.list()).last, { state: 'ok', value: ['api', 'web'] });
+  assert.deepEqual(presentOf(observe(t, after.observe('api'))), { dtab: showDtab(dtabs[1]!), version: hex(version) });
+  const past = await after.history!('web');
+  assert.deepEqual(
+    past.map(({ dtab }) => showDtab(dtab)),
+    dtabs.slice(0, -1).map(showDtab).toReversed(),
+  );
+  assert.ok(past.every(({ at }, i) => i === 0 || at < past[i - 1]!.at));
+  await after.update('api', dtabs[2]!, version);
+});
+
+test('a version is never used again, not after a deletion and a restart either', async t => {
+  const path = newFile(t);
+  const used: string[] = [];
+  for (let restart = 0; restart < 3; restart++) {
+    const store = open(t, path, 0);
+    used.push(hex(await store.create('web', dtabs[0]!)));
+    await store.delete('web');
+    await store.close();
+  }
+  assert.deepEqual(used, ['0000000000000001', '0000000000000002', '0000000000000003']);
+});
+
+test('as much history is kept as the config says, and as much again for all deleted namespaces together', async t => {
+  const store = open(t, newFile(t), 3);
+  const past = async (namespace: string) => (await store.history!(namespace)).map(({ dtab }) => showDtab(dtab));
+  for (const namespace of ['a', 'b'])
+    for (let i = 1; i <= 9; i++) await store.put(namespace, parseDtab(`/${namespace}=>/${i}`));
+  assert.deepEqual(await past('a'), ['/a=>/8', '/a=>/7', '/a=>/6']);
+  await store.delete('a');
+  assert.deepEqual(await past('a'), ['/a=>/9', '/a=>/8', '/a=>/7']);
+  await store.delete('b');
+  assert.deepEqual([await past('a'), await past('b')], [[], ['/b=>/9', '/b=>/8', '/b=>/7']]);
+});
+
+/** The lines a writer says, parsed; the writer is killed when the test is over. */
+function writer(t: TestContext, command: string, args: readonly string[]) {
+  const child: ChildProcess = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  return { child, exited, lines: createInterface({ input: child.stdout! }) };
+}
+
+const writerFile = join(import.meta.dirname, 'sqlite-writer.ts');
+
+test('of 1000 answered writes none is lost to SIGKILL, whenever it comes', async t => {
+  const path = newFile(t);
+  const answered = new Map<string, { readonly i: number; readonly version: string }>();
+  let writes = 0;
+  let kills = 0;
+  let next = 0;
+  while (writes < 1000) {
+    const { child, exited, lines } = writer(t, process.execPath, [writerFile, path, 'count', String(next)]);
+    const lifetime = 20 + Math.floor(Math.random() * 200);
+    let lived = 0;
+    lines.on('line', line => {
+      const [i, version] = JSON.parse(line) as [number, string];
+      answered.set(`n${i % 5}`, { i, version });
+      next = i + 1;
+      writes++;
+      lived++;
+      if (lived === lifetime) setTimeout(() => child.kill('SIGKILL'), Math.random() * 3);
+    });
+    await within(Promise.all([exited, once(lines, 'close')]), 'the writer to die');
+    assert.equal(child.signalCode, 'SIGKILL');
+    kills++;
+    const store = open(t, path);
+    for (const [namespace, { i, version }] of answered) {
+      const present = presentOf(observe(t, store.observe(namespace)));
+      const found = Number(/\/i(\d+)$/.exec(present?.dtab ?? '')?.[1]);
+      // A write that was under way when the process died may have been done.
+      assert.ok(found === i || found === i + 5, `${namespace} has ${present?.dtab}, answered was ${i}`);
+      assert.ok(present!.version >= version);
+      next = Math.max(next, found + 1);
+    }
+    const newest = [...answered.values()]
+      .map(({ version }) => version)
+      .toSorted()
+      .at(-1)!;
+    assert.ok(hex(await store.put('after-kill', dtabs[0]!)) > newest);
+    await store.close();
+  }
+  t.diagnostic(`${writes} writes, ${kills} kills`);
+});
+
+test('a file that another process has open is refused', async t => {
+  const path = newFile(t);
+  const { lines } = writer(t, process.execPath, [writerFile, path, 'fill']);
+  await within(once(lines, 'line'), 'the writer to write');
+  refuses(t, path, /another process has the file open; stop that one, or give this one a file of its own/);
+});
+
+test('a disk that takes no more stops writes alone, and these work again when there is room', async t => {
+  const path = newFile(t);
+  // A limit on the size of files acts as a full disk, and needs no rights.
+  const limit = ['--fsize=600000:', process.execPath, writerFile, path, 'fill'];
+  const { child, exited, lines } = writer(t, 'prlimit', limit);
+  const said = lines[Symbol.asyncIterator]();
+  const { message, version, ...full } = JSON.parse((await within(said.next(), 'the disk to be full')).value ?? '{}');
+  assert.deepEqual(full, { code: 'STORE_UNAVAILABLE', served: true, past: 10 });
+  assert.match(message, /cannot write namespace web: reading or writing the file failed .*check the file system of/);
+  execFileSync('prlimit', ['--pid', String(child.pid), '--fsize=unlimited:']);
+  child.stdin!.write('\n');
+  const later = JSON.parse((await within(said.next(), 'the next write')).value ?? '{}');
+  assert.deepEqual(Object.keys(later), ['version']);
+  assert.ok(later.version > version);
+  await within(exited, 'the writer to end');
+  assert.equal(child.exitCode, 0);
+});
+
+const refuses = (t: TestContext, path: string, reason: RegExp) =>
+  assert.throws(
+    () => open(t, path),
+    (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'STORE_UNAVAILABLE');
+      assert.match(error.message, /^io\.l5d\.sqlite \(.*\) cannot start: .*; .*/);
+      assert.match(error.message, reason);
+      return true;
+    },
+  );
+
+test('a file that is no database is refused and left alone', t => {
+  const dir = tempDir(t);
+  for (const text of ['hello', 'a config\n'.repeat(1000)]) {
+    const path = dir.write('notes', text);
+    refuses(t, path, /the file is not a database; give the store a file of its own/);
+    assert.equal(readFileSync(path, 'utf8'), text);
+  }
+});
+
+test("another program's database is refused and left alone", t => {
+  const path = newFile(t);
+  const db = new DatabaseSync(path);
+  db.exec('CREATE TABLE birds (name TEXT)');
+  db.close();
+  const before = readFileSync(path);
+  refuses(t, path, /the file is a database of another program/);
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test('a file of a newer format is refused, with what to do', async t => {
+  const path = newFile(t);
+  await open(t, path).close();
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA user_version = 2');
+  db.close();
+  refuses(t, path, /the file has format 2, newer than the 1 known here; run the namerd that wrote it/);
+});
+
+test('a damaged file is refused wherever the damage is', async t => {
+  const path = newFile(t);
+  const store = open(t, path);
+  for (let i = 0; i < 50; i++) await store.put(`n${i}`, parseDtab(`/svc=>/${'a'.repeat(1000)}`));
+  await store.close();
+  const sound = readFileSync(path);
+  const pages = statSync(path).size / 4096;
+  for (let page = 1; page < pages; page++) {
+    writeFileSync(path, Buffer.from(sound).fill(0xa5, page * 4096, page * 4096 + 64));
+    refuses(t, path, /damaged|no dtab/);
+  }
+});
+
+test('a file whose dtabs were changed into something else is refused, naming the namespace', async t => {
+  const path = newFile(t);
+  const store = open(t, path);
+  await store.put('web', dtabs[0]!);
+  await store.close();
+  const db = new DatabaseSync(path);
+  db.exec("UPDATE versions SET dtab = 'nonsense'");
+  db.close();
+  refuses(t, path, /what the file has for namespace web is no dtab: '\/' expected/);
+});
+
+test('a file that cannot be made is told with its folder', t => {
+  const { path } = tempDir(t);
+  refuses(
+    t,
+    join(path, 'no/dtabs.sqlite'),
+    /the file cannot be opened; check that .*\/no is a folder that can be written/,
+  );
+  refuses(t, path, /the file cannot be opened/);
+});
+
+test('without a path the file is in the state folder, which is made', async t => {
+  const dir = tempDir(t);
+  const before = process.env['STATE_DIRECTORY'];
+  t.after(() => {
+    if (before === undefined) delete process.env['STATE_DIRECTORY'];
+    else process.env['STATE_DIRECTORY'] = before;
+  });
+  process.env['STATE_DIRECTORY'] = join(dir.path, 'namerd');
+  const store = sqliteStore.create({ history: 1 }, context);
+  await store.close();
+  assert.ok(statSync(join(dir.path, 'namerd/dtabs.sqlite')).isFile());
+  process.env['STATE_DIRECTORY'] = join(dir.write('file', ''), 'namerd');
+  assert.throws(() => sqliteStore.create({ history: 1 }, context), /io\.l5d\.sqlite cannot start: .*; set `path`/);
+});
