@@ -1,25 +1,63 @@
-/** The part of a test namerd that stores dtabs in memory: list, get, create, update with or without a version, delete. */
+/** The part of a test namerd that stores dtabs in memory: list, get, create, update with or without a version, delete, history. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text as bodyText } from 'node:stream/consumers';
+import { parseDtab } from '../../src/dtab/parse.ts';
+import { showDtab } from '../../src/dtab/show.ts';
+import { reasonOf } from '../../src/errors.ts';
 
 interface Stored {
   readonly text: string;
   readonly version: string;
+  readonly at: number;
 }
+
+interface ShownDentry {
+  readonly prefix: string;
+  readonly dst: string;
+}
+
+/** When version 0 would have been written; every version is a minute after the one before. */
+const beginning = Date.UTC(2026, 0, 1);
 
 export class StoredDtabs {
   readonly #dtabs = new Map<string, Stored>();
+  readonly #history = new Map<string, readonly Stored[]>();
+  readonly #changed: (ns: string, dtab: readonly ShownDentry[]) => void;
   #lastVersion = 0n;
+
+  /** @param changed told of every dtab that is written */
+  constructor(changed: (ns: string, dtab: readonly ShownDentry[]) => void = () => {}) {
+    this.#changed = changed;
+  }
 
   put(ns: string, text: string): void {
     const version = Buffer.alloc(8);
     version.writeBigUInt64BE(++this.#lastVersion);
-    this.#dtabs.set(ns, { text: text.trim(), version: version.toString('base64') });
+    const at = beginning + Number(this.#lastVersion) * 60_000;
+    const stored = { text: text.trim(), version: version.toString('base64'), at };
+    this.#dtabs.set(ns, stored);
+    this.#history.set(ns, [stored, ...(this.#history.get(ns) ?? [])]);
+    this.#changed(ns, dentriesOf(stored.text));
+  }
+
+  #past(ns: string, response: ServerResponse): void {
+    const past = this.#history.get(ns)?.map(({ text, version, at }) => ({ version, at, dtab: dentriesOf(text) }));
+    response.writeHead(past ? 200 : 404).end(past && `${JSON.stringify(past)}\n`);
+  }
+
+  #restore(ns: string, version: string | null, response: ServerResponse): void {
+    const past = this.#history.get(ns)?.find(stored => stored.version === version);
+    if (past) this.put(ns, past.text);
+    response.writeHead(past ? 204 : 404, past && { etag: this.#dtabs.get(ns)?.version }).end();
   }
 
   async serve(ns: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const end = (status: number, body = '') => response.writeHead(status).end(body);
     const stored = this.#dtabs.get(ns);
+    const [, past, last] = /^(.+)\/(history|restore)$/.exec(ns) ?? [];
+    if (last === 'history' && request.method === 'GET') return this.#past(past, response);
+    if (last === 'restore' && request.method === 'POST')
+      return this.#restore(past, new URL(request.url ?? '', 'http://x').searchParams.get('version'), response);
     if (ns === '') return void end(200, `${JSON.stringify([...this.#dtabs.keys()].sort())}\n`);
     switch (request.method) {
       case 'GET':
@@ -38,7 +76,11 @@ export class StoredDtabs {
         if (request.method === 'POST' && stored) return void end(409);
         if (expected !== undefined && !stored) return void end(404);
         if (expected !== undefined && expected !== stored?.version) return void end(412);
-        this.put(ns, /^application\/json/.test(request.headers['content-type'] ?? '') ? textOf(body) : body);
+        try {
+          this.put(ns, showDtab(parseDtab(/json/.test(request.headers['content-type'] ?? '') ? textOf(body) : body)));
+        } catch (error) {
+          return void end(400, reasonOf(error));
+        }
         return void end(204);
       }
       case 'DELETE':
@@ -49,7 +91,7 @@ export class StoredDtabs {
   }
 }
 
-const dentriesOf = (text: string) =>
+const dentriesOf = (text: string): readonly ShownDentry[] =>
   text
     .split(';')
     .map(dentry => dentry.split('=>').map(side => side.trim()))

@@ -3,12 +3,18 @@
  * be made to misbehave. Names are not evaluated: the tree of a name, the addresses of an id and the answer of `resolve` are set.
  * Every control takes and gives plain JSON, so that the server can also run in a process of its own (namerd-process.ts).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { StoredDtabs } from './namerd-dtabs.ts';
 
-export type Endpoint = 'bind' | 'addr' | 'resolve' | 'delegate';
+export type Endpoint = 'bind' | 'addr' | 'resolve' | 'delegate' | 'dtabs';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface OpenWatch {
@@ -43,7 +49,12 @@ export const unionJson = (...branches: readonly (readonly [weight: number, tree:
 export class NamerdServer {
   readonly #tls: { readonly key: string; readonly cert: string } | undefined;
   readonly #answers = new Map<string, Json>();
-  readonly #dtabs = new StoredDtabs();
+  readonly #dtabs = new StoredDtabs((ns, dtab) =>
+    this.#set(
+      `dtabs ${ns}`,
+      dtab.map(dentry => ({ ...dentry })),
+    ),
+  );
   readonly #statuses = new Map<Endpoint, number>();
   readonly #watches = new Set<Watch>();
   readonly #sockets = new Set<Socket>();
@@ -217,7 +228,9 @@ export class NamerdServer {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url);
     if (/^\/api\/1\/dtabs(\/|$)/.test(url.pathname)) {
-      this.#dtabs.serve(url.pathname.slice('/api/1/dtabs'.length).replace(/^\//, ''), request, response);
+      const ns = url.pathname.slice('/api/1/dtabs'.length).replace(/^\//, '');
+      if (ns !== '' && isWatch(url)) this.#watch({ endpoint: 'dtabs', path: ns, key: `dtabs ${ns}`, response });
+      else void this.#dtabs.serve(ns, request, response);
       return;
     }
     const [, endpoint, ns] = /^\/api\/1\/(bind|addr|resolve|delegate)\/(.+)$/.exec(url.pathname) ?? [];
@@ -231,28 +244,34 @@ export class NamerdServer {
       response.writeHead(400).end(`Invalid path: ${path} / '/' expected but '${path?.[0]}' found at '${path}'`);
       return;
     }
-    this.#name(endpoint as Endpoint, ns, path, /^(1|t|true)$/i.test(url.searchParams.get('watch') ?? ''), response);
+    this.#name(endpoint as Endpoint, ns, path, isWatch(url), response);
   }
 
-  #name(endpoint: Endpoint, ns: string, path: string, isWatch: boolean, response: ServerResponse): void {
+  #name(endpoint: Endpoint, ns: string, path: string, isWatched: boolean, response: ServerResponse): void {
     const key = endpoint === 'addr' ? `addr ${path}` : `${endpoint} ${ns} ${path}`;
     const answer = this.#answers.get(key) ?? (endpoint === 'delegate' ? { type: 'neg', path } : { type: 'neg' });
     const headers = endpoint === 'bind' || endpoint === 'addr' ? {} : { 'content-type': 'application/json' };
-    if (endpoint === 'delegate' || !isWatch) {
+    if (endpoint === 'delegate' || !isWatched) {
       response.writeHead(200, headers).end(JSON.stringify(answer) + (endpoint === 'delegate' ? '' : '\n'));
       return;
     }
-    const watch: Watch = { endpoint, path, key, response };
+    this.#watch({ endpoint, path, key, response }, headers, answer);
+  }
+
+  /** A namespace that is missing says nothing until it is made. */
+  #watch(watch: Watch, headers: OutgoingHttpHeaders = {}, answer = this.#answers.get(watch.key)): void {
     this.#watches.add(watch);
-    response.on('close', () => {
+    watch.response.on('close', () => {
       this.#watches.delete(watch);
       this.#changed();
     });
-    response.writeHead(200, headers).flushHeaders();
-    response.write(`${JSON.stringify(answer)}\n`);
+    watch.response.writeHead(200, headers).flushHeaders();
+    if (answer !== undefined) watch.response.write(`${JSON.stringify(answer)}\n`);
     this.#changed();
   }
 }
+
+const isWatch = (url: URL): boolean => /^(1|t|true)$/i.test(url.searchParams.get('watch') ?? '');
 
 /** A running server that stops when the test ends. */
 export async function startNamerd(

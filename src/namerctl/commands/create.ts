@@ -1,0 +1,24 @@
+/** `create`: a new namespace. */
+import { fileArgument, namespaceArgument, namespaceIn } from '../arguments.ts';
+import type { CommandSpec } from '../command-spec.ts';
+import { readInput } from '../dtab-input.ts';
+import { writing } from '../writing.ts';
+
+export const create: CommandSpec = {
+  name: 'create',
+  aliases: ['new'],
+  summary: 'store a dtab under a new name',
+  args: [{ ...namespaceArgument, completes: [] }, fileArgument],
+  examples: [
+    ['create staging staging.dtab', 'fails where staging exists'],
+    ["create staging - <<< '/svc => /#/io.l5d.fs'", 'from standard input'],
+  ],
+  isOfDtab: true,
+  async run(session, [word, file]) {
+    const namespace = namespaceIn(word);
+    const input = await readInput(file, session.terminal);
+    await writing(input, () => session.api.create(namespace, input.body));
+    session.print(`Created ${namespace}\n`);
+    return undefined;
+  },
+};

@@ -1,0 +1,259 @@
+/**
+ * namerd's HTTP API as namerctl uses it: one short request at a time, every way to fail as a row of the table of errors.
+ *
+ * Nothing is sent twice, redirects are not followed, proxies of the environment are not used.
+ */
+import { Client } from 'undici';
+import { LinkerdTcpError } from '../errors.ts';
+import { networkReason } from '../naming/namerd/http-client.ts';
+import { version as ownVersion } from '../version.ts';
+import { basePath, credentials, encodeNamespace, shownUrl, target } from './request-target.ts';
+import type { BaseUrl } from './settings.ts';
+import { brief, decodeDtab, type ShownDtab, type StoredDtab, shownDtab } from './stored-dtab.ts';
+
+/** A dtab on its way to namerd. */
+export interface DtabBody {
+  readonly type: 'application/dtab' | 'application/json';
+  readonly text: string;
+}
+
+export interface PastDtab {
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly dtab: ShownDtab;
+}
+
+interface Answer {
+  readonly url: string;
+  readonly status: number;
+  readonly etag: string | undefined;
+  readonly location: string | undefined;
+  readonly text: string;
+}
+
+type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+
+const longestBody = 64 << 20;
+const shownBody = 1000;
+const written = [200, 201, 204];
+
+export const jsonBody = (dtab: ShownDtab): DtabBody => ({
+  type: 'application/json',
+  text: JSON.stringify(dtab.map(({ prefix, dst }) => ({ prefix, dst }))),
+});
+
+export class NamerdApi {
+  readonly baseUrl: BaseUrl;
+  readonly #timeoutMs: number;
+  readonly #client: Client;
+
+  constructor(baseUrl: BaseUrl, timeoutMs: number) {
+    this.baseUrl = baseUrl;
+    this.#timeoutMs = timeoutMs;
+    this.#client = new Client(baseUrl.url.origin, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxResponseSize: longestBody,
+      connect: { timeout: timeoutMs },
+    });
+  }
+
+  async list(): Promise<readonly string[]> {
+    const answer = await this.#send('GET', '/dtabs', { accept: 'application/json' });
+    return this.#decoded(this.#expect(answer, [200]), json => {
+      if (Array.isArray(json) && json.every(name => typeof name === 'string')) return json;
+      throw new Error(`expected a list of names, found ${brief(json)}`);
+    });
+  }
+
+  async get(namespace: string): Promise<StoredDtab> {
+    const answer = await this.#send('GET', pathOf(namespace), { accept: 'application/json' });
+    const dtab = this.#decoded(this.#expect(answer, [200], namespace), decodeDtab);
+    return { version: answer.etag, dtab };
+  }
+
+  /** The same, as if a namespace that is missing had a dtab without dentries. */
+  async getOrEmpty(namespace: string): Promise<StoredDtab> {
+    try {
+      return await this.get(namespace);
+    } catch (error) {
+      if (error instanceof LinkerdTcpError && error.code === 'NAMERD_MISSING') return { version: undefined, dtab: [] };
+      throw error;
+    }
+  }
+
+  /** The version of a namespace, without its dtab; undefined where there is none. */
+  async versionOf(namespace: string): Promise<string | undefined> {
+    const { status, etag } = await this.#send('HEAD', pathOf(namespace));
+    return status === 200 ? etag : undefined;
+  }
+
+  async create(namespace: string, body: DtabBody): Promise<void> {
+    const answer = await this.#send('POST', pathOf(namespace), { 'content-type': body.type }, body.text);
+    if (answer.status === 409)
+      throw new LinkerdTcpError('NAMERD_EXISTS', { namespace, url: shownUrl(this.baseUrl.url) });
+    this.#expect(answer, written);
+  }
+
+  /** @param version only if that is the present one; without it whatever is there is replaced */
+  async update(namespace: string, body: DtabBody, version?: string): Promise<void> {
+    const headers = { 'content-type': body.type, ...(version && { 'if-match': version }) };
+    const answer = await this.#send('PUT', pathOf(namespace), headers, body.text);
+    if (answer.status === 412) {
+      const present = await this.versionOf(namespace);
+      throw new LinkerdTcpError('NAMERD_CONFLICT', {
+        namespace,
+        version: version ?? 'given',
+        present: present === undefined ? 'it is gone' : `it is now at ${present}`,
+      });
+    }
+    this.#expect(answer, written, namespace);
+  }
+
+  async delete(namespace: string): Promise<void> {
+    this.#expect(await this.#send('DELETE', pathOf(namespace)), written, namespace);
+  }
+
+  /** The newest first. Only our namerd has it. */
+  async history(namespace: string): Promise<readonly PastDtab[]> {
+    const answer = await this.#send('GET', `${pathOf(namespace)}/history`, { accept: 'application/json' });
+    if (answer.status === 404) throw await this.#withoutHistory(answer, namespace);
+    return this.#decoded(this.#expect(answer, [200]), decodeHistory);
+  }
+
+  /** Makes an earlier version the present one. @returns the version it has now */
+  async restore(namespace: string, version: string): Promise<string | undefined> {
+    const answer = await this.#send('POST', `${pathOf(namespace)}/restore`, {}, '', { version });
+    if (answer.status === 404) throw await this.#withoutHistory(answer, namespace, version);
+    return this.#expect(answer, written).etag;
+  }
+
+  /** What a name means in a namespace, as JSON. */
+  async name(
+    endpoint: 'bind' | 'resolve' | 'delegate',
+    namespace: string,
+    path: string,
+    dtab?: string,
+  ): Promise<unknown> {
+    const accept = { accept: 'application/json' };
+    const answer = await this.#send('GET', `/${endpoint}/${encodeNamespace(namespace)}`, accept, undefined, {
+      path,
+      dtab,
+    });
+    return this.#decoded(this.#expect(answer, [200], namespace), json => json);
+  }
+
+  /** The version that a change of `stored` depends on. */
+  versionIn(namespace: string, { version }: StoredDtab): string {
+    if (version !== undefined) return version;
+    throw this.unexpected(`dtabs/${namespace}`, 'no ETag header, without which it cannot be changed safely');
+  }
+
+  /** An answer that is not what it should be, found by the caller. */
+  unexpected(endpoint: string, reason: string): LinkerdTcpError {
+    return new LinkerdTcpError('NAMERD_ANSWER', { url: `${shownUrl(this.baseUrl.url)}/api/1/${endpoint}`, reason });
+  }
+
+  async close(): Promise<void> {
+    await this.#client.destroy();
+  }
+
+  async #send(
+    method: Method,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    body?: string,
+    parameters: Readonly<Record<string, string | undefined>> = {},
+  ): Promise<Answer> {
+    const { url } = this.baseUrl;
+    const shown = `${shownUrl(url)}/api/1${path}`;
+    try {
+      const answer = await this.#client.request({
+        method,
+        path: basePath(url) + target(url, path, parameters),
+        headers: { 'user-agent': `namerctl/${ownVersion}`, ...credentials(url), ...headers },
+        body,
+        signal: AbortSignal.timeout(this.#timeoutMs),
+      });
+      return {
+        url: shown,
+        status: answer.statusCode,
+        etag: first(answer.headers['etag']),
+        location: first(answer.headers['location']),
+        text: await answer.body.text(),
+      };
+    } catch (error) {
+      throw this.#transportError(shown, error);
+    }
+  }
+
+  #transportError(url: string, error: unknown): LinkerdTcpError {
+    const { name = '' } = error as { name?: string };
+    if (name === 'HTTPParserError')
+      return new LinkerdTcpError('NAMERD_ANSWER', { url, reason: 'it is not HTTP' }, { cause: error });
+    const reason = name === 'TimeoutError' ? `no answer within ${this.#timeoutMs} ms` : plainReason(error);
+    return new LinkerdTcpError('NAMERD_UNREACHABLE', { url, reason }, { cause: error });
+  }
+
+  /** @param namespace that a 404 says is missing; absent where it says something else */
+  #expect(answer: Answer, good: readonly number[], namespace?: string): Answer {
+    const { url, status, location, text } = answer;
+    if (good.includes(status)) return answer;
+    if (status === 404 && namespace !== undefined)
+      throw new LinkerdTcpError('NAMERD_MISSING', { namespace, url: shownUrl(this.baseUrl.url) });
+    const body = text.slice(0, shownBody).trim() || 'it does not say why';
+    if (status >= 400)
+      throw new LinkerdTcpError(status < 500 ? 'NAMERD_REFUSED' : 'NAMERD_STATUS', { url, status, body });
+    const where = location === undefined ? '' : ` to ${location}; redirects are not followed`;
+    throw new LinkerdTcpError('NAMERD_ANSWER', { url, reason: `status ${status}${where}` });
+  }
+
+  #decoded<T>({ url, text }: Answer, decode: (json: unknown) => T): T {
+    try {
+      return decode(JSON.parse(text));
+    } catch (error) {
+      const reason = text.trim() === '' ? 'nothing' : networkReason(error);
+      throw new LinkerdTcpError('NAMERD_ANSWER', { url, reason }, { cause: error });
+    }
+  }
+
+  /** A namerd without a history has nothing to say, ours says why. */
+  async #withoutHistory({ text }: Answer, namespace: string, version?: string): Promise<LinkerdTcpError> {
+    const said = text.trim();
+    if ((said === '' || version === undefined) && (await this.versionOf(namespace)) === undefined)
+      return new LinkerdTcpError('NAMERD_MISSING', { namespace, url: shownUrl(this.baseUrl.url) });
+    const reason = said || (version === undefined ? 'this namerd keeps none' : `it does not have version ${version}`);
+    return new LinkerdTcpError('NAMERD_NO_HISTORY', { namespace, reason });
+  }
+}
+
+const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespace)}`;
+
+const first = (header: string | readonly string[] | undefined): string | undefined =>
+  typeof header === 'object' ? header[0] : header;
+
+const reasons: readonly (readonly [RegExp, string])[] = [
+  [/ECONNREFUSED/, 'connection refused'],
+  [/ENOTFOUND/, 'no such host'],
+  [/EAI_AGAIN/, 'the name server does not answer'],
+  [/ECONNRESET|UND_ERR_SOCKET|other side closed/, 'the connection was cut'],
+];
+
+function plainReason(error: unknown): string {
+  const { code } = error as { code?: unknown };
+  const text = networkReason(error);
+  return reasons.find(([pattern]) => pattern.test(String(code)) || pattern.test(text))?.[1] ?? text;
+}
+
+/** `dtab` may be a list of dentries or text, `at` milliseconds or ISO 8601. */
+function decodeHistory(json: unknown): readonly PastDtab[] {
+  if (!Array.isArray(json)) throw new Error(`expected a list of versions, found ${brief(json)}`);
+  return json.map((entry, i) => {
+    const { version, at, dtab } = Object(entry);
+    const time = typeof at === 'string' ? Date.parse(at) : at;
+    if (typeof version !== 'string' || !Number.isFinite(time))
+      throw new Error(`version ${i}: expected {"version": …, "at": …, "dtab": …}, found ${brief(entry)}`);
+    return { version, at: time, dtab: typeof dtab === 'string' ? shownDtab(dtab) : decodeDtab(dtab) };
+  });
+}

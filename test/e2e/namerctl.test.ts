@@ -1,0 +1,76 @@
+/** namerctl and our namerd: a day of an operator. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { namerctlOf } from '../namerctl/setup.ts';
+import { startOwnNamerd } from '../support/namerd-own.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/waiting.ts';
+
+const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
+
+test('create, explain, split, look back, restore, delete', async t => {
+  const folder = tempDir(t);
+  folder.write('disco/redis1', '10.0.0.1 6379\n');
+  folder.write('disco/redis2', '10.0.0.2 6379\n10.0.0.3 6379\n');
+  const config = `admin: {port: 0}
+storage: {kind: io.l5d.sqlite, path: dtabs.sqlite}
+namers: [{kind: io.l5d.fs, rootDir: disco}]
+interfaces: [{kind: io.l5d.httpController, port: 0}]
+`;
+  const namerctl = namerctlOf(await startOwnNamerd(t, { folder, config }));
+  const rules = '/cluster => /#/io.l5d.fs ;\n/svc => /cluster ;\n/svc/redis => /cluster/redis1 ;\n';
+  assert.deepEqual(await namerctl(['create', 'default', '-'], { input: rules }), done('Created default\n'));
+  assert.deepEqual(
+    await namerctl(['explain', '/svc/redis']),
+    done(`/svc/redis
+├─ /cluster/redis1  (/svc/redis => /cluster/redis1)
+│  └─ /#/io.l5d.fs/redis1  (/cluster => /#/io.l5d.fs)  ✓ 10.0.0.1:6379
+└─ /cluster/redis  (/svc => /cluster)
+   └─ /#/io.l5d.fs/redis  (/cluster => /#/io.l5d.fs)  ✗ nothing there
+`),
+  );
+  const first = JSON.parse((await namerctl(['get', 'default', '--json'])).stdout).version;
+  const split = await namerctl(['split', 'default', '/svc/redis', '/cluster/redis1=90', '/cluster/redis2=10']);
+  assert.match(split.stdout, /\nUpdated default: \/svc\/redis is 90% \/cluster\/redis1, 10% \/cluster\/redis2\n$/);
+  // A name follows its dtab a moment later.
+  const drawn = await until(async () => {
+    const { stdout } = await namerctl(['bind', '/svc/redis']);
+    return stdout.includes('divided') && stdout;
+  }, 'the split to be bound');
+  assert.equal(
+    drawn,
+    `/svc/redis
+└─ divided among
+   ├─ 90%  /#/io.l5d.fs/redis1  10.0.0.1:6379
+   └─ 10%  /#/io.l5d.fs/redis2  10.0.0.2:6379, 10.0.0.3:6379
+`,
+  );
+  assert.match(
+    (await namerctl(['explain', '/svc/redis'])).stdout,
+    /^│ {2}├─ 90% {2}\/cluster\/redis1\n│ {2}│ {2}└─ \/#\/io\.l5d\.fs\/redis1 .* ✓ 10\.0\.0\.1:6379$/m,
+  );
+  assert.match(
+    (await namerctl(['history', 'default', '--diff'])).stdout,
+    /^ {2}-\/svc\/redis {2}=> \/cluster\/redis1 ;$/m,
+  );
+  assert.match((await namerctl(['restore', 'default', first])).stdout, /^Restored default to \S+, now \S+\n$/);
+  assert.deepEqual(await namerctl(['diff', 'default', '-', '--exit-code'], { input: rules }), done(''));
+  await until(
+    async () => !(await namerctl(['bind', '/svc/redis'])).stdout.includes('divided'),
+    'what was restored to be bound',
+  );
+  assert.deepEqual(await namerctl(['resolve', '/svc/redis']), done('10.0.0.1:6379\n'));
+  assert.equal((await namerctl(['update', 'default', '-', '--version', first], { input: rules })).code, 1);
+  assert.deepEqual(await namerctl(['rm', 'default']), done('Deleted default\n'));
+  assert.equal((await namerctl(['get', 'default'])).code, 1);
+  assert.equal((await namerctl(['restore', 'default', first])).code, 0);
+  assert.deepEqual(await namerctl(['list']), done('default\n'));
+});
+
+test('a store without a history says so', async t => {
+  const namerctl = namerctlOf(await startOwnNamerd(t));
+  await namerctl(['create', 'default', '-'], { input: '/a=>/b' });
+  const { code, stderr } = await namerctl(['history', 'default']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^namerctl: no history of default: /);
+});

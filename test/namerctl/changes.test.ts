@@ -1,0 +1,221 @@
+/** diff, split, history and restore: what changes, and that nothing else does. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { diffDtabs } from '../../src/namerctl/line-diff.ts';
+import type { ShownDtab } from '../../src/namerctl/stored-dtab.ts';
+import { startNamerd } from '../support/namerd.ts';
+import { answering, namerctlOf } from './setup.ts';
+
+const demo = '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>/cluster/redis1';
+const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
+
+test('diff prints nothing where both mean the same, however they are written', async t => {
+  const namerd = await startNamerd(t);
+  namerd.setDtab('default', '/a=>0.90*/b & /c;/\\x41=>/d');
+  assert.deepEqual(
+    await namerctlOf(namerd)(['diff', 'default', '-', '--exit-code'], {
+      input: '# mine\n/a => .9 * /b & 1 * /c ;\n/A => (/d);\n',
+    }),
+    done(''),
+  );
+});
+
+test('diff prints what is stored and what is in the file, with what stands around it', async t => {
+  const namerd = await startNamerd(t);
+  const rules = Array.from({ length: 12 }, (_, i) => `/r${i}=>/d${i}`);
+  namerd.setDtab('default', rules.join(';'));
+  const input = rules.with(6, '/r6-longer=>/other').toSpliced(11, 1).join(';');
+  const stdout = `--- default version AAAAAAAAAAE=
++++ <stdin>
+@@
+ /r3         => /d3 ;
+ /r4         => /d4 ;
+ /r5         => /d5 ;
+-/r6         => /d6 ;
++/r6-longer  => /other ;
+ /r7         => /d7 ;
+ /r8         => /d8 ;
+ /r9         => /d9 ;
+ /r10        => /d10 ;
+-/r11        => /d11 ;
+`;
+  const namerctl = namerctlOf(namerd);
+  assert.deepEqual(await namerctl(['diff', 'default', '-'], { input }), done(stdout));
+  assert.deepEqual(await namerctl(['dtab', 'diff', '--exit-code', 'default', '-'], { input }), {
+    ...done(stdout),
+    code: 1,
+  });
+  assert.deepEqual(
+    await namerctl(['diff', 'default', '-', '--json'], { input }),
+    done(
+      '{"namespace":"default","version":"AAAAAAAAAAE=","file":"<stdin>","changes":[{"op":"remove","prefix":"/r6","dst":"/d6"},' +
+        '{"op":"add","prefix":"/r6-longer","dst":"/other"},{"op":"remove","prefix":"/r11","dst":"/d11"}]}\n',
+    ),
+  );
+});
+
+test('an order that differs is a difference, because the last rule wins', async t => {
+  const namerd = await startNamerd(t);
+  namerd.setDtab('default', '/a=>/b;/a=>/c');
+  assert.equal(
+    (await namerctlOf(namerd)(['diff', 'default', '-'], { input: '/a=>/c;/a=>/b' })).stdout
+      .split('\n')
+      .slice(2)
+      .join('\n'),
+    '-/a  => /b ;\n /a  => /c ;\n+/a  => /b ;\n',
+  );
+});
+
+test('differences are coloured on a terminal', async t => {
+  const namerd = await startNamerd(t);
+  namerd.setDtab('default', '/a=>/b');
+  const { stdout } = await namerctlOf(namerd)(['diff', 'default', '-'], { input: '/a=>/c', hasColour: true });
+  assert.ok(stdout.endsWith('\x1b[31m-/a  => /b ;\x1b[0m\n\x1b[32m+/a  => /c ;\x1b[0m\n'), JSON.stringify(stdout));
+});
+
+test('property: a diff without what it adds is the old dtab, without what it removes the new one', () => {
+  const dtab = fc.array(
+    fc.constantFrom('/a', '/b', '/c', '/d').map(prefix => ({ prefix, dst: '/x' })),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(dtab, dtab, (before: ShownDtab, after: ShownDtab) => {
+      const lines = diffDtabs(before, after);
+      const without = (op: string) => lines.filter(line => line.op !== op).map(({ dentry }) => dentry);
+      assert.deepEqual(without('add'), before);
+      assert.deepEqual(without('remove'), after);
+    }),
+  );
+});
+
+test('split rewrites the one dentry of a prefix and leaves the others as they are stored', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  namerd.setDtab('default', demo);
+  const args = ['split', 'default', '/svc/redis', '/cluster/redis1=90', '/cluster/redis2=10%'];
+  const change = ` /cluster    => /#/io.l5d.fs ;
+ /svc        => /cluster ;
+-/svc/redis  => /cluster/redis1 ;
++/svc/redis  => 90.00*/cluster/redis1 & 10.00*/cluster/redis2 ;
+`;
+  const shares = 'default: /svc/redis is 90% /cluster/redis1, 10% /cluster/redis2\n';
+  assert.deepEqual(await namerctl([...args, '--dry-run']), done(`${change}Would update ${shares}`));
+  assert.equal((await namerctl(['get', 'default', '--no-pretty'])).stdout, `${demo};\n`);
+  assert.deepEqual(await namerctl(args), done(`${change}Updated ${shares}`));
+  assert.equal(
+    (await namerctl(['get', 'default', '--no-pretty'])).stdout,
+    '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>90.00*/cluster/redis1 & 10.00*/cluster/redis2;\n',
+  );
+  assert.deepEqual(await namerctl(args), done(`No changes to ${shares}`));
+  assert.deepEqual(
+    await namerctl(['dtab', 'split', 'default', '/svc/redis', '/cluster/redis2=1', '--json']),
+    done(
+      '{"namespace":"default","prefix":"/svc/redis","updated":true,"shares":[{"path":"/cluster/redis2","weight":1,"share":"100%"}],' +
+        '"changes":[{"op":"remove","prefix":"/svc/redis","dst":"90.00*/cluster/redis1 & 10.00*/cluster/redis2"},' +
+        '{"op":"add","prefix":"/svc/redis","dst":"/cluster/redis2"}]}\n',
+    ),
+  );
+});
+
+test('split stores nothing when somebody else was faster', async t => {
+  const server = await answering(t, ({ method }) =>
+    method === 'PUT' ? { status: 412 } : { status: 200, headers: { etag: 'A=' }, body: '[{"prefix":"/a","dst":"/b"}]' },
+  );
+  const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', '/c=1']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^namerctl: namespace default is not at version A= any more: it is now at A=\n/);
+  assert.equal(server.heard.find(({ method }) => method === 'PUT')?.headers['if-match'], 'A=');
+});
+
+test('split refuses a server that does not say which version it has', async t => {
+  const server = await answering(t, () => ({ status: 200, body: '[{"prefix":"/a","dst":"/b"}]' }));
+  const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', '/c=1']);
+  assert.equal(code, 76);
+  assert.match(stderr, /no ETag header/);
+});
+
+for (const [args, code, message] of [
+  [
+    ['/svc/none', '/a=1'],
+    1,
+    'nothing to split in default: no dentry of /svc/none; add one with: namerctl edit default',
+  ],
+  [
+    ['/twice', '/a=1'],
+    1,
+    'nothing to split in default: 2 dentries of /twice, which are tried from the last to the first;',
+  ],
+  [['/svc', '/a'], 64, '/a: expected a path and its weight, like /cluster/a=90'],
+  [['/svc', '/a=many'], 64, '/a=many: expected a path and its weight'],
+  [['/svc', 'a=1'], 64, "a=1: '/' expected but 'a' found"],
+  [['/svc', '/a=0', '/b=0%'], 64, 'every weight is 0'],
+  [['/svc', '/a=1', '/a=2'], 64, '/a is given twice'],
+  [['svc', '/a=1'], 64, "prefix svc: '/' expected but 's' found"],
+  [['/svc'], 64, "missing required argument 'share'"],
+] as const)
+  test(`split default ${args.join(' ')} is refused`, async t => {
+    const namerd = await startNamerd(t);
+    namerd.setDtab('default', `${demo};/twice=>/a;/twice=>/b`);
+    const ran = await namerctlOf(namerd)(['split', 'default', ...args]);
+    assert.equal(ran.code, code);
+    assert.equal(ran.stdout, '');
+    assert.ok(ran.stderr.startsWith(`namerctl: ${message}`), ran.stderr);
+  });
+
+test('history lists versions with what each changed; restore brings one back', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  for (const dtab of ['/a=>/b', '/a=>/b;/c=>/d', '/a=>/x']) namerd.setDtab('default', dtab);
+  assert.deepEqual(
+    await namerctl(['history', 'default']),
+    done(`VERSION       AT                        DENTRIES  CHANGE
+AAAAAAAAAAM=  2026-01-01T00:03:00.000Z  1         +1 -2
+AAAAAAAAAAI=  2026-01-01T00:02:00.000Z  2         +1 -0
+AAAAAAAAAAE=  2026-01-01T00:01:00.000Z  1
+`),
+  );
+  assert.equal(
+    (await namerctl(['history', 'default', '--diff'])).stdout.split('\n').slice(2, 5).join('\n'),
+    '  -/a  => /b ;\n  -/c  => /d ;\n  +/a  => /x ;',
+  );
+  const [newest] = JSON.parse((await namerctl(['history', 'default', '--json'])).stdout);
+  assert.deepEqual(newest, {
+    version: 'AAAAAAAAAAM=',
+    at: '2026-01-01T00:03:00.000Z',
+    dtab: [{ prefix: '/a', dst: '/x' }],
+  });
+  assert.deepEqual(
+    await namerctl(['restore', 'default', 'AAAAAAAAAAI=', '--dry-run']),
+    done('-/a  => /x ;\n+/a  => /b ;\n+/c  => /d ;\n'),
+  );
+  assert.deepEqual(
+    await namerctl(['restore', 'default', 'AAAAAAAAAAI=']),
+    done('Restored default to AAAAAAAAAAI=, now AAAAAAAAAAQ=\n'),
+  );
+  assert.equal((await namerctl(['get', 'default', '--no-pretty'])).stdout, '/a=>/b;/c=>/d;\n');
+  assert.deepEqual(
+    await namerctl(['restore', 'default', 'AAAAAAAAAAE=', '--json']),
+    done('{"namespace":"default","restored":"AAAAAAAAAAE=","version":"AAAAAAAAAAU="}\n'),
+  );
+});
+
+test('no such version, no such namespace and a namerd without history are told apart', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  namerd.setDtab('default', '/a=>/b');
+  const failed = (stderr: string) => ({ code: 1, stdout: '', stderr });
+  assert.deepEqual(
+    await namerctl(['restore', 'default', 'A=']),
+    failed('namerctl: no history of default: it does not have version A=\n'),
+  );
+  assert.deepEqual(
+    await namerctl(['history', 'x']),
+    failed(`namerctl: no namespace x at ${namerd.url}\nSee what there is with: namerctl list\n`),
+  );
+  const old = await answering(t, ({ method }) => ({ status: method === 'HEAD' ? 200 : 404, headers: { etag: 'A=' } }));
+  assert.deepEqual(
+    await namerctlOf(old)(['history', 'default']),
+    failed('namerctl: no history of default: this namerd keeps none\n'),
+  );
+});

@@ -1,0 +1,214 @@
+/** list, get, create, update, delete: byte for byte what the original prints, and what goes over the wire. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { showDtab } from '../../src/dtab/show.ts';
+import { dtab as anyDtab } from '../support/dtab-arbitraries.ts';
+import { startNamerd } from '../support/namerd.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { answering, namerctlOf } from './setup.ts';
+
+const demo = '/cluster => /#/io.l5d.fs ; /svc => /cluster ; /svc/redis => /cluster/redis1';
+const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
+
+test('list prints one name per line; an empty line where there is none', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  assert.deepEqual(await namerctl(['dtab', 'list']), done('\n'));
+  assert.deepEqual(await namerctl(['dtab', 'list', '--json']), done('[]\n'));
+  namerd.setDtab('empty', '');
+  namerd.setDtab('default', demo);
+  for (const args of [['dtab', 'list'], ['dtab', 'ls'], ['list'], ['ls'], ['dtab', '--json=false', 'list']])
+    assert.deepEqual(await namerctl(args), done('default\nempty\n'), args.join(' '));
+  for (const args of [
+    ['dtab', 'list', '--json'],
+    ['dtab', '--json', 'ls'],
+    ['--json', 'list'],
+  ])
+    assert.deepEqual(await namerctl(args), done('["default","empty"]\n'), args.join(' '));
+});
+
+test('get prints the version and aligned dentries, one line, or JSON', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  namerd.setDtab('default', demo);
+  namerd.setDtab('empty', '');
+  const pretty = `# version AAAAAAAAAAE=
+/cluster    => /#/io.l5d.fs ;
+/svc        => /cluster ;
+/svc/redis  => /cluster/redis1 ;
+`;
+  const dense = '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>/cluster/redis1;\n';
+  const json =
+    '{"version":"AAAAAAAAAAE=","dtab":[{"prefix":"/cluster","dst":"/#/io.l5d.fs"},{"prefix":"/svc","dst":"/cluster"},' +
+    '{"prefix":"/svc/redis","dst":"/cluster/redis1"}]}\n';
+  for (const [args, stdout] of [
+    [['dtab', 'get', 'default'], pretty],
+    [['cat', 'default', '--pretty'], pretty],
+    [['get', '--pretty', 'default'], pretty],
+    [['dtab', 'cat', '--pretty=false', 'default'], dense],
+    [['get', 'default', '--no-pretty'], dense],
+    [['get', 'default', '--json'], json],
+    [['dtab', '--json', 'get', 'default', '--pretty=true'], json],
+    [['get', 'empty'], '# version AAAAAAAAAAI=\n'],
+    [['get', 'empty', '--pretty=0'], '\n'],
+  ] as const)
+    assert.deepEqual(await namerctl(args), done(stdout), args.join(' '));
+});
+
+test('get leaves out the version line where the server has no ETag, and null entries', async t => {
+  const server = await answering(t, () => ({ status: 200, body: '[null,{"prefix":"/a","dst":"0.90*/b & 0.10*/c"}]' }));
+  const namerctl = namerctlOf(server);
+  assert.deepEqual(await namerctl(['get', 'x']), done('/a  => 0.90*/b & 0.10*/c ;\n'));
+  assert.deepEqual(
+    await namerctl(['get', 'x', '--json']),
+    done('{"version":"","dtab":[{"prefix":"/a","dst":"0.90*/b & 0.10*/c"}]}\n'),
+  );
+});
+
+test('a name goes over the wire as the original sends it, below the path and with the query of the base URL', async t => {
+  const server = await answering(t, () => ({ status: 200, body: '[]' }));
+  for (const name of ['a b/c', 'a?b', "it's", 'a:b,c;d&e=f+g$h@i'])
+    await namerctlOf({ url: `${server.url}/pre/?key=1` })(['get', name]);
+  assert.deepEqual(
+    server.heard.map(({ method, url }) => `${method} ${url}`),
+    [
+      'GET /pre/api/1/dtabs/a%20b/c?key=1',
+      'GET /pre/api/1/dtabs/a%3Fb?key=1',
+      'GET /pre/api/1/dtabs/it%27s?key=1',
+      'GET /pre/api/1/dtabs/a:b,c;d&e=f+g$h@i?key=1',
+    ],
+  );
+});
+
+test('user and password of the base URL go to the server, and not into messages', async t => {
+  const server = await answering(t, () => ({ status: 401, body: 'who is it?' }));
+  const url = server.url.replace('//', '//ann:se%20cret@');
+  assert.deepEqual(await namerctlOf({ url })(['list']), {
+    code: 1,
+    stdout: '',
+    stderr: `namerctl: ${server.url}/api/1/dtabs refused with 401: who is it?\n`,
+  });
+  assert.equal(server.heard[0].headers.authorization, `Basic ${Buffer.from('ann:se cret').toString('base64')}`);
+});
+
+test('create and update send text as it is, and only the list of JSON', async t => {
+  const server = await answering(t, () => ({ status: 204 }));
+  const namerctl = namerctlOf(server);
+  const text = '# version AAAAAAAAAAE=\n/svc => 90 * /a & 10 * /b ;\n';
+  const list = '[{"prefix":"/svc","dst":"/a"}]';
+  const folder = tempDir(t);
+  folder.write('a.dtab', text);
+  assert.deepEqual(await namerctl(['create', 'x', 'a.dtab'], { folder: folder.path }), done('Created x\n'));
+  assert.deepEqual(await namerctl(['new', 'x', '-'], { input: list }), done('Created x\n'));
+  assert.deepEqual(await namerctl(['dtab', 'up', 'x', '-', '--json'], { input: text }), done('Updated x\n'));
+  assert.deepEqual(
+    await namerctl(['update', 'x', '-'], { input: ` \n{"dtab": ${list}, "version": "AAAAAAAAAAI="}` }),
+    done('Updated x\n'),
+  );
+  assert.deepEqual(
+    server.heard.map(({ method, headers, body }) => [method, headers['content-type'], headers['if-match'], body]),
+    [
+      ['POST', 'application/dtab', undefined, text],
+      ['POST', 'application/json', undefined, list],
+      ['PUT', 'application/dtab', undefined, text],
+      ['PUT', 'application/json', 'AAAAAAAAAAI=', list],
+    ],
+  );
+});
+
+test('an update is only conditional where a version is given', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  namerd.setDtab('default', demo);
+  const old = (await namerctl(['get', 'default'])).stdout;
+  assert.deepEqual(await namerctl(['update', 'default', '-'], { input: '/svc=>/a' }), done('Updated default\n'));
+  const conflict = {
+    code: 1,
+    stdout: '',
+    stderr:
+      'namerctl: namespace default is not at version AAAAAAAAAAE= any more: it is now at AAAAAAAAAAI=\n' +
+      'Nothing was stored. See what is there now with: namerctl get default\n',
+  };
+  const input = old;
+  assert.deepEqual(await namerctl(['update', 'default', '-', '--version', 'AAAAAAAAAAE='], { input }), conflict);
+  assert.deepEqual(await namerctl(['dtab', 'update', 'default', '-', '--if-unchanged'], { input }), conflict);
+  assert.deepEqual(
+    await namerctl(['update', 'default', '-'], { input: '{"version":"AAAAAAAAAAE=","dtab":[]}' }),
+    conflict,
+  );
+  assert.equal((await namerctl(['get', 'default', '--pretty=false'])).stdout, '/svc=>/a;\n');
+  assert.deepEqual(
+    await namerctl(['up', '--version=AAAAAAAAAAI=', 'default', '-'], { input }),
+    done('Updated default\n'),
+  );
+  assert.equal((await namerctl(['get', 'default'])).stdout, old.replace('E=', 'M='));
+});
+
+test('an update without a version makes a namespace that is missing; with one it does not', async t => {
+  const namerctl = namerctlOf(await startNamerd(t));
+  const input = '/svc=>/a';
+  assert.equal((await namerctl(['update', 'new', '-', '--version', 'AAAAAAAAAAE='], { input })).code, 1);
+  assert.deepEqual(await namerctl(['update', 'new', '-'], { input }), done('Updated new\n'));
+  assert.deepEqual(await namerctl(['ls']), done('new\n'));
+});
+
+test('--dry-run shows what an update would change, and changes nothing', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  namerd.setDtab('default', demo);
+  const input = '/cluster => /#/io.l5d.fs; /svc => /cluster; /svc/redis => 0.9*/cluster/redis1 & 0.1*/cluster/redis2';
+  assert.deepEqual(
+    await namerctl(['update', 'default', '-', '--dry-run'], { input }),
+    done(` /cluster    => /#/io.l5d.fs ;
+ /svc        => /cluster ;
+-/svc/redis  => /cluster/redis1 ;
++/svc/redis  => 0.90*/cluster/redis1 & 0.10*/cluster/redis2 ;
+`),
+  );
+  assert.deepEqual(
+    await namerctl(['update', 'default', '-', '--dry-run'], { input: demo }),
+    done('No changes to default\n'),
+  );
+  assert.deepEqual(
+    await namerctl(['update', 'default', '-', '--dry-run', '--json'], { input: `${demo};/a=>/b` }),
+    done(
+      '{"namespace":"default","version":"AAAAAAAAAAE=","updated":false,"changes":[{"op":"add","prefix":"/a","dst":"/b"}]}\n',
+    ),
+  );
+  assert.deepEqual(await namerctl(['update', 'new', '-', '--dry-run'], { input: '/a=>/b' }), done('+/a  => /b ;\n'));
+  assert.deepEqual(
+    namerd.requests().filter(request => !request.startsWith('GET ')),
+    [],
+  );
+});
+
+test('delete deletes', async t => {
+  const namerd = await startNamerd(t);
+  for (const name of ['delete', 'del', 'rm']) namerd.setDtab(name, demo);
+  for (const name of ['delete', 'del', 'rm'])
+    assert.deepEqual(await namerctlOf(namerd)(['dtab', name, name]), done(`Deleted ${name}\n`));
+  assert.deepEqual(await namerctlOf(namerd)(['list']), done('\n'));
+});
+
+test('property: what get prints goes back by update and comes out the same, as JSON and as text', async t => {
+  const namerd = await startNamerd(t);
+  const namerctl = namerctlOf(namerd);
+  await fc.assert(
+    fc.asyncProperty(anyDtab, async dtab => {
+      namerd.setDtab('x', showDtab(dtab));
+      const get = async (flag: string) => (await namerctl(['get', 'x', flag])).stdout;
+      const before = await get('--no-pretty');
+      for (const flag of ['--json', '--pretty', '--no-pretty']) {
+        const printed = await get(flag);
+        namerd.setDtab('y', '');
+        if (printed.trim() === '') continue;
+        const { version: _, ...rest } = flag === '--json' ? JSON.parse(printed) : {};
+        const input = flag === '--json' ? JSON.stringify(rest) : printed;
+        assert.deepEqual(await namerctl(['update', 'y', '-'], { input }), done('Updated y\n'));
+        assert.equal((await namerctl(['get', 'y', '--no-pretty'])).stdout, before);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
