@@ -16,7 +16,7 @@ export interface JsonSchema {
   readonly additionalProperties?: JsonSchema | boolean;
 }
 
-const intro = `# Configuration of linkerd-tcp
+export const linkerdTcpIntro = `# Configuration of linkerd-tcp
 
 One file, YAML or JSON. Every key is listed here; an unknown key is an error. \`linkerd-tcp --check FILE\` reports all problems
 with their line and column and starts nothing. The [JSON Schema](linkerd-tcp.schema.json) makes editors check while you type:
@@ -31,13 +31,26 @@ with their line and column and starts nothing. The [JSON Schema](linkerd-tcp.sch
 
 `;
 
+export const namerdIntro = `# Configuration of namerd
+
+One file, YAML or JSON, with the keys of Linkerd 1.x's Namerd. Every key is listed here; an unknown key is an error.
+\`namerd --check FILE\` reports all problems with their line and column and starts nothing. The
+[JSON Schema](namerd.schema.json) makes editors check while you type.
+
+- Relative paths start from the folder of the configuration file.
+- Prefixes of namers must not overlap: a bound id leads to one namer.
+- Namers and storage are followed live; a change of this file takes effect with a restart. \`SIGHUP\` checks it.
+
+`;
+
 /** A mapping that gets a section of its own. */
 interface Section {
   readonly path: string;
   readonly schema: JsonSchema;
 }
 
-export function configurationPage(root: JsonSchema): string {
+/** @param intro what stands above the tables, with the title */
+export function configurationPage(root: JsonSchema, intro: string): string {
   const sections = [...within({ path: '', schema: root })];
   // Transformers may stand wherever something is bound: they are described once, at the end.
   const once = new Map(sections.map(section => [titleOf(section), section]));

@@ -13,6 +13,7 @@ import { type Import, importsOf } from './imports.ts';
 export const rooms = [
   'index.ts',
   'cli',
+  'namerctl',
   'app',
   'admin',
   'namerd',

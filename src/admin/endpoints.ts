@@ -1,17 +1,17 @@
-/** The admin API: each path with its method, what it is for and how it answers. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+/** The admin API of the proxy: each path with its method, what it is for and how it answers. */
+import type { FastifyRequest } from 'fastify';
 import { LinkerdTcpError } from '../errors.ts';
 import type { Registry } from '../metrics/registry.ts';
-import { redact } from './redact.ts';
+import {
+  configEndpoint,
+  listEndpoint,
+  metricsEndpoint,
+  pingEndpoint,
+  readyEndpoint,
+  shutdownEndpoint,
+} from './common-endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { AdminView } from './view.ts';
-
-export interface Endpoint {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /** One line, shown at `/`. */
-  readonly purpose: string;
-  answer(request: FastifyRequest, reply: FastifyReply): unknown;
-}
 
 export interface EndpointParts {
   readonly proxy: AdminView;
@@ -22,42 +22,11 @@ export interface EndpointParts {
 
 export function adminEndpoints({ proxy, registry, delegateTimeoutMs }: EndpointParts): readonly Endpoint[] {
   const endpoints: Endpoint[] = [
-    {
-      method: 'GET',
-      path: '/',
-      purpose: 'this list',
-      answer: (_, reply) =>
-        reply
-          .type('text/plain; charset=utf-8')
-          .send(endpoints.map(each => `${each.method.padEnd(4)} ${each.path.padEnd(16)} ${each.purpose}\n`).join('')),
-    },
-    {
-      method: 'GET',
-      path: '/metrics',
-      purpose: 'metrics in the Prometheus text format',
-      answer: (_, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(registry.expose()),
-    },
-    {
-      method: 'GET',
-      path: '/ping',
-      purpose: 'whether the process is alive',
-      answer: (_, reply) => reply.type('text/plain; charset=utf-8').send('pong'),
-    },
-    {
-      method: 'GET',
-      path: '/ready',
-      purpose: 'whether it can take connections, and else what is missing',
-      answer: (_, reply) => {
-        const readiness = proxy.ready();
-        return reply.status(readiness.ready ? 200 : 503).send(readiness);
-      },
-    },
-    {
-      method: 'GET',
-      path: '/config.json',
-      purpose: 'the config in force, secrets hidden',
-      answer: (_, reply) => reply.send(redact(proxy.config())),
-    },
+    listEndpoint(() => endpoints),
+    metricsEndpoint(registry),
+    pingEndpoint(),
+    readyEndpoint('whether it can take connections, and else what is missing', () => proxy.ready()),
+    configEndpoint(() => proxy.config()),
     {
       method: 'GET',
       path: '/routes.json',
@@ -77,16 +46,7 @@ export function adminEndpoints({ proxy, registry, delegateTimeoutMs }: EndpointP
         return reply.send(await within(delegateTimeoutMs, `explaining ${path}`, tree));
       },
     },
-    {
-      method: 'POST',
-      path: '/shutdown',
-      purpose: 'stops accepting, lets connections finish for graceSecs, then exits',
-      answer: (_, reply) => {
-        // After the answer is out or its reader gone: the shutdown may close this very connection.
-        reply.raw.once('close', () => proxy.shutdown());
-        return reply.send();
-      },
-    },
+    shutdownEndpoint('stops accepting, lets connections finish for graceSecs, then exits', () => proxy.shutdown()),
     {
       method: 'POST',
       path: '/abort',

@@ -1,5 +1,6 @@
 /**
- * The proxy's HTTP admin server: metrics, health, what is routed where, and control of the process.
+ * HTTP admin servers: of the proxy, with metrics, health, what is routed where and control of the process; and of any program
+ * that brings endpoints of its own.
  *
  * It serves operators and probes, few at a time: everything is bounded, so that a client of it can cost little.
  */
@@ -11,7 +12,8 @@ import { errnoOf, showErrno } from '../io/errno.ts';
 import type { Log } from '../log.ts';
 import type { Registry } from '../metrics/registry.ts';
 import { answerThrown, errorAnswer } from './answers.ts';
-import { adminEndpoints, type Endpoint } from './endpoints.ts';
+import type { Endpoint } from './endpoint.ts';
+import { adminEndpoints } from './endpoints.ts';
 import { isOwnOrigin } from './origin.ts';
 import type { AdminView } from './view.ts';
 
@@ -38,10 +40,21 @@ const connectionTimeoutMs = 30_000;
 const bodyLimitBytes = 16 * 1024;
 const delegateTimeoutMs = 10_000;
 
-export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const { ip, port, log } = options;
+/** @throws LinkerdTcpError CANNOT_LISTEN */
+export function startAdmin(options: AdminOptions): Promise<Admin> {
+  return serveAdmin({ ...options, endpoints: adminEndpoints({ delegateTimeoutMs, ...options }) });
+}
+
+export interface AdminServerOptions extends Pick<AdminOptions, 'ip' | 'port' | 'log'> {
+  readonly endpoints: readonly Endpoint[];
+  readonly bodyLimitBytes?: number;
+}
+
+/** @throws LinkerdTcpError CANNOT_LISTEN */
+export async function serveAdmin(options: AdminServerOptions): Promise<Admin> {
+  const { ip, port, log, endpoints } = options;
   const app = fastify({
-    bodyLimit: bodyLimitBytes,
+    bodyLimit: options.bodyLimitBytes ?? bodyLimitBytes,
     requestTimeout: requestTimeoutMs,
     connectionTimeout: connectionTimeoutMs,
     forceCloseConnections: true,
@@ -52,7 +65,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     },
   });
   app.server.maxConnections = maxConnections;
-  serve(app, adminEndpoints({ delegateTimeoutMs, ...options }), log);
+  serve(app, endpoints, log);
   try {
     await app.listen({ host: ip, port });
   } catch (error) {
@@ -65,9 +78,9 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 }
 
 function serve(app: FastifyInstance, endpoints: readonly Endpoint[], log: Log): void {
-  // No endpoint takes a body; one of any type is read, up to the limit, and ignored.
+  // A body of any type is read, up to the limit; most endpoints ignore it.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null));
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
@@ -81,12 +94,12 @@ function serve(app: FastifyInstance, endpoints: readonly Endpoint[], log: Log): 
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.replace(/[?#].*$/s, '');
-    const known = endpoints.find(each => each.path === path || `${each.path}/` === path);
-    if (known === undefined) {
-      const hint = endpoints.map(each => each.path).join(' ');
+    const known = endpoints.filter(each => each.path === path || `${each.path}/` === path);
+    if (known.length === 0) {
+      const hint = [...new Set(endpoints.map(each => each.path))].join(' ');
       throw new LinkerdTcpError('NOT_FOUND', { path, hint });
     }
-    const allowed = known.method === 'GET' ? 'GET, HEAD' : known.method;
+    const allowed = known.map(({ method }) => (method === 'GET' ? 'GET, HEAD' : method)).join(', ');
     const { status, body } = errorAnswer(
       new LinkerdTcpError('METHOD_NOT_ALLOWED', { path, allowed, method: request.method }),
     );

@@ -18,10 +18,13 @@ import { AccessLog } from './access-log/access-log.ts';
 import { kinds as builtInKinds } from './config/kinds.ts';
 import { type Kinds, type LinkerdTcpConfig, workersOf } from './config/linkerd-tcp-config.ts';
 import { loadLinkerdTcp } from './config/load.ts';
+import type { Outcome } from './outcome.ts';
 import { adviseOnListening } from './running/listen-advice.ts';
 import type { ListeningServer } from './running/listeners.ts';
 import { NamingGraph } from './running/naming-graph.ts';
 import { ProxyParts } from './running/proxy-parts.ts';
+
+export type { Outcome } from './outcome.ts';
 
 export interface ProxyOptions {
   /** As the operator wrote it; read again at each reload. `<stdin>`: there is no file, and no reload. */
@@ -31,9 +34,6 @@ export interface ProxyOptions {
   /** What the configuration may name by `kind`; all that are built in unless given. */
   readonly kinds?: Kinds;
 }
-
-/** How it ended: after a shutdown, after an abort, or because a part of it failed. */
-export type Outcome = 'stopped' | 'aborted' | 'died';
 
 export interface RunningProxy {
   /** Resolves when all is over. */

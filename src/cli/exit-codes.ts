@@ -20,5 +20,7 @@ export const exitCodesHelp = (): string =>
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof LinkerdTcpError)) return exitCodes.internal.code;
   if (error.code === 'CANNOT_LISTEN') return exitCodes.unavailable.code;
+  // Its file, in most cases; a store that is elsewhere does not keep a program from starting.
+  if (error.code === 'STORE_UNAVAILABLE') return exitCodes.config.code;
   return error.row.side === 'config' ? exitCodes.config.code : exitCodes.internal.code;
 }

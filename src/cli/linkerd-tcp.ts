@@ -1,19 +1,13 @@
 /** The program `linkerd-tcp`: its command line, its exit codes, its signals. */
-import { Command, CommanderError, Option } from 'commander';
-import { z } from 'zod';
+import { Command, Option } from 'commander';
 import { kinds } from '../app/config/kinds.ts';
 import { configSchema } from '../app/config/linkerd-tcp-config.ts';
 import { loadLinkerdTcp } from '../app/config/load.ts';
-import type { Outcome } from '../app/linkerd-tcp.ts';
-import { startQuickstart } from '../app/quickstart/quickstart.ts';
+import { type Quickstart, startQuickstart } from '../app/quickstart/quickstart.ts';
 import { type ConfigSource, readSource } from '../config/source.ts';
-import { LinkerdTcpError } from '../errors.ts';
-import { createLog } from '../log.ts';
 import { version } from '../version.ts';
-import { exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts';
-import { failureText } from './failure.ts';
-import { followSignals } from './signals.ts';
-import { Starting } from './starting.ts';
+import { exitCodes, exitCodesHelp } from './exit-codes.ts';
+import { exitWith, printSchema, runProgram } from './program.ts';
 
 const name = 'linkerd-tcp';
 
@@ -55,7 +49,7 @@ const command = new Command(name)
 async function main(): Promise<number> {
   command.parse();
   const options = command.opts<Options>();
-  if (options.jsonSchema) return printSchema();
+  if (options.jsonSchema) return printSchema(configSchema(kinds));
   const [path] = command.args;
   if (path === undefined) command.error("error: missing argument 'config'");
   const source = await readSource(path);
@@ -65,57 +59,28 @@ async function main(): Promise<number> {
   return exitCodes.ok.code;
 }
 
-function printSchema(): number {
-  const schema = z.toJSONSchema(configSchema(kinds), { io: 'input', unrepresentable: 'any' });
-  process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
-  return exitCodes.ok.code;
-}
-
 async function run({ file, text }: ConfigSource, options: Options): Promise<number> {
-  const starting = new Starting();
-  const unfollow = followSignals(starting);
-  const config = loadLinkerdTcp({ file, text }, kinds);
-  const log = createLog();
-  const quickstart = options.quickstart ? startQuickstart(config) : undefined;
-  const start = async () => {
-    await quickstart;
-    // Loaded only now: --check and --help need nothing of it.
-    const { startConfigured } = await import('../app/linkerd-tcp.ts');
-    return startConfigured(config, { file, log, kinds });
-  };
-  try {
-    const proxy = await Promise.race([start(), starting.stopped]);
-    // What has been started by then ends with the process.
-    if (typeof proxy === 'string') return codeOfOutcome[proxy];
-    starting.become(proxy);
-    if (quickstart !== undefined) process.stdout.write((await quickstart).guide(proxy.adminAddress));
-    return codeOfOutcome[await proxy.done];
-  } finally {
-    unfollow();
-    // Why it could not start is thrown already.
-    await quickstart?.then(
-      backends => backends.stop(),
-      () => {},
-    );
-    await log.close();
-  }
+  let quickstart: Promise<Quickstart> | undefined;
+  return runProgram({
+    start: async log => {
+      const config = loadLinkerdTcp({ file, text }, kinds);
+      quickstart = options.quickstart ? startQuickstart(config) : undefined;
+      await quickstart;
+      // Loaded only now: --check and --help need nothing of it.
+      const { startConfigured } = await import('../app/linkerd-tcp.ts');
+      return startConfigured(config, { file, log, kinds });
+    },
+    started: async proxy => {
+      if (quickstart !== undefined) process.stdout.write((await quickstart).guide(proxy.adminAddress));
+    },
+    ended: async () => {
+      // Why it could not start is thrown already.
+      await quickstart?.then(
+        backends => backends.stop(),
+        () => {},
+      );
+    },
+  });
 }
 
-const codeOfOutcome: Readonly<Record<Outcome, number>> = {
-  stopped: exitCodes.ok.code,
-  aborted: exitCodes.aborted.code,
-  died: exitCodes.internal.code,
-};
-
-function ended(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
-  process.stderr.write(failureText(name, error));
-  if (error instanceof LinkerdTcpError && typeof error.details.translation === 'string')
-    process.stdout.write(error.details.translation);
-  return exitCodeOf(error);
-}
-
-process.on('uncaughtException', error => {
-  process.exit(ended(error));
-});
-process.exit(await main().catch(ended));
+await exitWith(name, main);

@@ -124,6 +124,13 @@ export const families = {
     'TLS handshakes with endpoints that failed, and connections that TLS broke later, by reason.',
   ),
 
+  'l5d:namerd:requests': counter(['endpoint', 'status'], "Answers of namerd's API; a watch counts when it opens."),
+  'l5d:namerd:watches': gauge([], "Watches open at namerd's API."),
+  'l5d:namerd:observations': gauge(
+    ['of'],
+    'Names (trees) and bound ids (addrs) that namerd follows, asked for or kept warm.',
+  ),
+
   'l5d:accesslog:dropped': counter([], 'Access-log lines dropped because the destination was too slow.'),
   'l5d:config:reloads': counter(['result'], 'Reloads of the config file, by result: ok or failed.'),
   'l5d:build_info': gauge(['node', 'version'], 'Always 1; the labels tell what is running.'),

@@ -2,13 +2,13 @@
  * What a schema cannot see: keys that contradict each other. Works on the plain value, so that these problems stand in the
  * same report as those of the schema; whatever has the wrong shape is passed over, the schema complains about it.
  */
-import { isIP } from 'node:net';
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
-import { type Problem, pathText, valueAt } from '../../config/problem.ts';
+import { type Problem, valueAt } from '../../config/problem.ts';
 import { checkTlsFiles } from '../tls/check-files.ts';
+import { checkAddresses } from './address-clashes.ts';
 import { checkClientTls } from './check-client-tls.ts';
 import { adminDefaults } from './linkerd-tcp-config.ts';
-import { overlap } from './overlap.ts';
+import { entries, reference, textAt } from './places.ts';
 import { checkServerTls } from './server-tls.ts';
 import { checkSni } from './sni-config.ts';
 
@@ -31,7 +31,9 @@ export function checkLinkerdTcp(root: unknown, complain: Complain, document: Con
     const kind = textAt(root, [...place, 'kind']);
     return textAt(root, [...place, 'prefix']) ?? (kind === undefined ? undefined : `/${kind}`);
   });
-  checkAddresses(root, document, servers, complain);
+  const { ip } = adminDefaults;
+  const listeners = servers.map(path => ({ path, defaults: { ip } }));
+  checkAddresses(root, document, [{ path: ['admin'], defaults: adminDefaults }, ...listeners], complain);
   for (const server of servers) {
     checkSession(root, server, complain);
     checkSni(root, server, complain);
@@ -62,30 +64,6 @@ function repeated(
   }
 }
 
-/** Every listener of the file must get its own address; port 0 never clashes. */
-function checkAddresses(root: unknown, document: ConfigDocument, servers: readonly ValuePath[], complain: Complain) {
-  const admin: ValuePath = ['admin'];
-  const taken: { readonly path: ValuePath; readonly ip: string; readonly port: number }[] = [];
-  for (const path of [admin, ...servers]) {
-    const isAdmin = path === admin;
-    const port = valueAt(root, [...path, 'port']) ?? (isAdmin ? adminDefaults.port : undefined);
-    const ip = valueAt(root, [...path, 'ip']) ?? adminDefaults.ip;
-    if (typeof port !== 'number' || port === 0 || typeof ip !== 'string' || isIP(ip) === 0) continue;
-    const clash = taken.find(other => other.port === port && overlap(other.ip, ip));
-    if (clash !== undefined)
-      complain({
-        path: [...path, 'port'],
-        message: `${isIP(ip) === 6 ? `[${ip}]` : ip}:${port} is taken by ${
-          clash.path === admin ? adminReference(root, document) : reference(document, clash.path)
-        }`,
-      });
-    taken.push({ path, ip, port });
-  }
-}
-
-const adminReference = (root: unknown, document: ConfigDocument): string =>
-  valueAt(root, ['admin', 'port']) === undefined ? 'admin (its default port)' : reference(document, ['admin', 'port']);
-
 function checkSession(root: unknown, server: ValuePath, complain: Complain): void {
   for (const [ours, theirs] of [
     ['idleTimeoutMs', 'idleTimeMs'],
@@ -102,19 +80,4 @@ function ordered(root: unknown, place: ValuePath, low: string, high: string, com
   const most = valueAt(root, [...place, high]);
   if (typeof least === 'number' && typeof most === 'number' && most < least)
     complain({ path: [...place, high], message: `expected at least ${low}, which is ${least}, found ${most}` });
-}
-
-function entries(root: unknown, path: ValuePath): ValuePath[] {
-  const list = valueAt(root, path);
-  return Array.isArray(list) ? list.map((_, i) => [...path, i]) : [];
-}
-
-function textAt(root: unknown, path: ValuePath): string | undefined {
-  const value = valueAt(root, path);
-  return typeof value === 'string' ? value : undefined;
-}
-
-function reference(document: ConfigDocument, path: ValuePath): string {
-  const { line, column } = document.valuePosition(path);
-  return `${pathText(path)} (${line}:${column})`;
 }

@@ -1,0 +1,63 @@
+/** Endpoints that the admin APIs of all programs have. */
+import type { Registry } from '../metrics/registry.ts';
+import type { Endpoint } from './endpoint.ts';
+import { redact } from './redact.ts';
+import type { Readiness } from './view.ts';
+
+const plain = 'text/plain; charset=utf-8';
+
+/** `/`: what there is. @param endpoints all of them, this one included */
+export const listEndpoint = (endpoints: () => readonly Endpoint[]): Endpoint => ({
+  method: 'GET',
+  path: '/',
+  purpose: 'this list',
+  answer: (_, reply) => {
+    const width = Math.max(16, ...endpoints().map(({ path }) => path.length));
+    const lines = endpoints().map(
+      ({ method, path, purpose }) => `${method.padEnd(4)} ${path.padEnd(width)} ${purpose}\n`,
+    );
+    return reply.type(plain).send(lines.join(''));
+  },
+});
+
+export const metricsEndpoint = (registry: Registry, path = '/metrics'): Endpoint => ({
+  method: 'GET',
+  path,
+  purpose: 'metrics in the Prometheus text format',
+  answer: (_, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(registry.expose()),
+});
+
+export const pingEndpoint = (path = '/ping'): Endpoint => ({
+  method: 'GET',
+  path,
+  purpose: 'whether the process is alive',
+  answer: (_, reply) => reply.type(plain).send('pong'),
+});
+
+export const readyEndpoint = (purpose: string, ready: () => Readiness): Endpoint => ({
+  method: 'GET',
+  path: '/ready',
+  purpose,
+  answer: (_, reply) => {
+    const readiness = ready();
+    return reply.status(readiness.ready ? 200 : 503).send(readiness);
+  },
+});
+
+export const configEndpoint = (config: () => unknown): Endpoint => ({
+  method: 'GET',
+  path: '/config.json',
+  purpose: 'the config in force, secrets hidden',
+  answer: (_, reply) => reply.send(redact(config())),
+});
+
+export const shutdownEndpoint = (purpose: string, shutdown: () => void, path = '/shutdown'): Endpoint => ({
+  method: 'POST',
+  path,
+  purpose,
+  answer: (_, reply) => {
+    // After the answer is out or its reader gone: the shutdown may close this very connection.
+    reply.raw.once('close', shutdown);
+    return reply.send();
+  },
+});

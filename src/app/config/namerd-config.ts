@@ -1,0 +1,80 @@
+/**
+ * The configuration of `namerd`: every key, its default and what it means. Keys are those of Linkerd 1.x's Namerd.
+ */
+import { z } from 'zod';
+import { ip, listenPort, maxTimerMs, nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { experimental, type NamerKind, namerConfig, type TransformerKind } from '../../naming/kinds.ts';
+import { type StoreKind, storeConfig } from '../../stores/kind.ts';
+
+export interface NamerdKinds {
+  readonly stores: readonly StoreKind[];
+  readonly namers: readonly NamerKind[];
+  readonly transformers: readonly TransformerKind[];
+}
+
+export const namerdAdminDefaults = { ip: '127.0.0.1', port: 9991 };
+export const httpControllerDefaults = { ip: '127.0.0.1', port: 4180 };
+
+const admin = z.strictObject({
+  port: listenPort().default(namerdAdminDefaults.port).meta({ description: 'port of the admin API' }),
+  ip: ip().default(namerdAdminDefaults.ip).meta({ description: 'address of the admin API' }),
+  shutdownGraceMs: wholeNumber(0, maxTimerMs, 'a whole number of milliseconds, at most 24 days')
+    .default(10_000)
+    .meta({ description: 'how long requests under way may go on after a request to stop' }),
+});
+
+const file = (what: string) => nonEmpty('the path of a PEM file').meta({ description: what });
+
+const serverTls = z
+  .strictObject({
+    certPath: file('PEM file with the certificate'),
+    keyPath: file('PEM file with its private key'),
+    intermediateCertsPath: file('PEM file with the chain above the certificate').optional(),
+    caCertPath: file('PEM file with the authorities that certificates of clients are checked against').optional(),
+    requireClientAuth: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'refuse clients without a certificate of one of these authorities' }),
+    ciphers: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .meta({ description: 'cipher suites to offer, by the names of OpenSSL' }),
+  })
+  .refine(tls => !tls.requireClientAuth || tls.caCertPath !== undefined, {
+    message: 'needs caCertPath: whose certificates are good',
+    path: ['requireClientAuth'],
+  });
+
+const httpController = z.strictObject({
+  kind: z.literal('io.l5d.httpController'),
+  ip: ip().default(httpControllerDefaults.ip).meta({ description: 'address of the HTTP API' }),
+  port: listenPort().default(httpControllerDefaults.port).meta({ description: 'port of the HTTP API' }),
+  tls: serverTls.optional().meta({ description: 'speak https' }),
+  maxWatches: wholeNumber(1, 1_000_000, 'a whole number from 1 to 1000000')
+    .default(10_000)
+    .meta({ description: 'watches open at one time; each proxy has two or more for each of its names' }),
+  experimental,
+});
+
+export function namerdSchema({ stores, namers, transformers }: NamerdKinds) {
+  return z.strictObject({
+    admin: admin.prefault({}).meta({ description: 'the admin API: metrics, state, shutdown' }),
+    storage: storeConfig(stores).meta({ description: 'where the dtabs are kept' }),
+    namers: z
+      .array(namerConfig(namers, transformers))
+      .default([])
+      .meta({ description: 'service discovery that names are bound by; their prefixes must not overlap' }),
+    interfaces: z
+      .array(z.discriminatedUnion('kind', [httpController]))
+      .min(1, 'expected one or more interfaces')
+      .meta({ description: 'how namerd is asked; at least one' }),
+    usage: z
+      .unknown()
+      .optional()
+      .meta({ description: 'accepted for configs of Linkerd 1.x and ignored: nothing phones home' }),
+  });
+}
+
+export type NamerdConfig = z.output<ReturnType<typeof namerdSchema>>;
+export type HttpControllerConfig = NamerdConfig['interfaces'][number];

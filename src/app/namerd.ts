@@ -1,0 +1,261 @@
+/**
+ * The program `namerd`, running: opens its storage, mounts its namers, serves its interfaces, drains and stops.
+ *
+ * Order of a start: storage, namers, interfaces, admin. Nothing is half started: a failure stops what runs.
+ */
+import { setTimeout } from 'node:timers/promises';
+import type { Subscription } from 'rxjs';
+import { startNamerdAdmin } from '../admin/namerd-server.ts';
+import { isOwnOrigin } from '../admin/origin.ts';
+import type { Readiness } from '../admin/view.ts';
+import { readSource } from '../config/source.ts';
+import { reasonOf } from '../errors.ts';
+import { monotonicNow } from '../io/clock.ts';
+import type { Log } from '../log.ts';
+import { measureProcess } from '../metrics/process.ts';
+import { Registry } from '../metrics/registry.ts';
+import { type RunningApi, startApi } from '../namerd/api/server.ts';
+import { Namespaces } from '../namerd/namespaces.ts';
+import { mountNamers } from '../naming/assemble.ts';
+import { builtinNamer } from '../naming/builtin/builtin.ts';
+import { createDns } from '../naming/dns.ts';
+import { systemClock } from '../naming/namerd/clock.ts';
+import { createStore } from '../stores/kind.ts';
+import type { DtabStore } from '../stores/store.ts';
+import { version } from '../version.ts';
+import { loadNamerd } from './config/load-namerd.ts';
+import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from './config/namerd-config.ts';
+import type { Outcome } from './outcome.ts';
+import { adviseOnListening } from './running/listen-advice.ts';
+import { countRequests } from './running/request-counts.ts';
+import { serverTlsOptions } from './tls/namerd-tls.ts';
+
+export interface NamerdOptions {
+  /** As the operator wrote it. */
+  readonly file: string;
+  readonly log: Log;
+  readonly kinds: NamerdKinds;
+}
+
+export interface RunningNamerd {
+  /** Resolves when all is over. */
+  readonly done: Promise<Outcome>;
+  /** Whether it has been told to stop. */
+  readonly stopping: boolean;
+  /** `ip:port` */
+  readonly adminAddress: string;
+  /** Where its interfaces listen, in the order of the configuration. */
+  readonly apiAddresses: readonly string[];
+  /** Ends watches, lets requests finish and ends; further calls change nothing. */
+  shutdown(reason: string): void;
+  /** Ends at once. */
+  abort(): void;
+  /**
+   * Checks the file again: what it says takes effect with a restart.
+   * @throws LinkerdTcpError CONFIG_INVALID or CONFIG_UNREADABLE
+   */
+  reload(): Promise<void>;
+}
+
+/** @throws LinkerdTcpError CANNOT_LISTEN, or what the storage throws; then nothing runs. */
+export async function startNamerd(config: NamerdConfig, options: NamerdOptions): Promise<RunningNamerd> {
+  const namerd = new Namerd(config, options);
+  await namerd.start();
+  return namerd;
+}
+
+class Namerd implements RunningNamerd {
+  readonly #config: NamerdConfig;
+  readonly #options: NamerdOptions;
+  readonly #log: Log;
+  readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
+  readonly #done = Promise.withResolvers<Outcome>();
+  /** What to close at the end, the last first. */
+  readonly #closers: (() => unknown)[] = [];
+  readonly #apis: RunningApi[] = [];
+  #waitingFor: readonly string[] = ['the storage has not answered yet'];
+  #stopping = false;
+  adminAddress = '';
+
+  constructor(config: NamerdConfig, options: NamerdOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  get done(): Promise<Outcome> {
+    return this.#done.promise;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  get apiAddresses(): readonly string[] {
+    return this.#apis.map(({ address }) => address);
+  }
+
+  async start(): Promise<void> {
+    const log = this.#log;
+    try {
+      this.#closers.push(measureProcess(this.#registry));
+      const store = this.#openStore();
+      const naming = { log, now: monotonicNow, random: Math.random, dns: createDns() };
+      const { stores: _, ...kinds } = this.#options.kinds;
+      const { namers } = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
+      const builtin = builtinNamer(naming.dns);
+      const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
+      this.#closers.push(() => namespaces.close());
+      const answered = countRequests(this.#registry);
+      for (const [i, each] of this.#config.interfaces.entries())
+        await this.#serve(each, i, {
+          store,
+          namespaces,
+          answered,
+          namerPrefixes: namers.map(({ prefix }) => prefix),
+        });
+      await this.#serveAdmin(namespaces);
+      this.#expose(namespaces);
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  shutdown(reason: string): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    void this.#drain(reason).then(
+      () => this.#done.resolve('stopped'),
+      error => this.#died(error),
+    );
+  }
+
+  abort(): void {
+    this.#stopping = true;
+    this.#log.warn('ended at once; open requests are cut');
+    this.#endAtOnce('aborted');
+  }
+
+  async reload(): Promise<void> {
+    const { file, kinds } = this.#options;
+    try {
+      if (file.startsWith('<')) return this.#log.warn(`there is no file to read again (${file})`);
+      const { text } = await readSource(file);
+      const config = loadNamerd({ file, text, purpose: 'reload' }, kinds);
+      if (JSON.stringify(config) === JSON.stringify(this.#config)) this.#log.info(`${file} has not changed`);
+      else this.#log.warn(`${file} is valid and has changed: it takes effect with a restart`);
+    } catch (error) {
+      this.#log.error(`${file} is not valid, what ran goes on`, { report: reasonOf(error) });
+      throw error;
+    }
+  }
+
+  #openStore(): DtabStore {
+    const { storage } = this.#config;
+    const context = { log: this.#log, now: monotonicNow, random: Math.random, epochMs: Date.now };
+    const store = createStore(this.#options.kinds.stores, storage, context);
+    this.#closers.push(() => store.close());
+    // Watched for as long as we run: what the namespaces are is what makes us ready, and it is at hand when it is asked for.
+    const watch: Subscription = store.list().subscribe(state => {
+      this.#waitingFor =
+        state.state === 'ok'
+          ? []
+          : [state.state === 'failed' ? state.error.message : 'the storage has not answered yet'];
+    });
+    this.#closers.push(() => watch.unsubscribe());
+    this.#log.info(`dtabs are kept in ${storage.kind}`, { ...('path' in storage && { path: storage.path }) });
+    return store;
+  }
+
+  async #serve(
+    config: HttpControllerConfig,
+    index: number,
+    parts: Pick<Parameters<typeof startApi>[0], 'store' | 'namespaces' | 'answered' | 'namerPrefixes'>,
+  ): Promise<void> {
+    const { ip, port, tls, maxWatches } = config;
+    const log = this.#log;
+    const api = await startApi({
+      ...parts,
+      ip,
+      port,
+      maxWatches,
+      log,
+      isOwnOrigin,
+      ...(tls && { tls: serverTlsOptions(tls) }),
+    }).catch(error => {
+      throw adviseOnListening(error, `interfaces[${index}].port`);
+    });
+    this.#apis.push(api);
+    this.#closers.push(() => api.close(this.#config.admin.shutdownGraceMs));
+    log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
+    if (!isLoopback(ip) && !tls?.requireClientAuth)
+      log.warn(
+        `whoever reaches ${api.address} can change where traffic goes: there is no authentication; ` +
+          'let only a network you trust reach it, or ask for certificates (interfaces[].tls.requireClientAuth)',
+      );
+  }
+
+  async #serveAdmin(namespaces: Namespaces): Promise<void> {
+    const { ip, port } = this.#config.admin;
+    const admin = await startNamerdAdmin({
+      ip,
+      port,
+      log: this.#log,
+      registry: this.#registry,
+      namerd: {
+        config: () => this.#config,
+        ready: () => this.#ready(),
+        shutdown: reason => this.shutdown(reason),
+        namespaces,
+      },
+    }).catch(error => {
+      throw adviseOnListening(error, 'admin.port');
+    });
+    this.#closers.push(() => admin.close());
+    this.adminAddress = admin.address;
+    this.#log.info(`admin listening on http://${admin.address}`);
+    if (!isLoopback(ip)) this.#log.warn(`whoever reaches ${admin.address} can stop this process`);
+  }
+
+  #ready(): Readiness {
+    const waitingFor = this.#stopping ? ['namerd is stopping'] : this.#waitingFor;
+    return { ready: waitingFor.length === 0, waitingFor };
+  }
+
+  #expose(namespaces: Namespaces): void {
+    const scope = this.#registry.scope({});
+    scope.computed('l5d:build_info', { version, node: process.versions.node }, () => 1);
+    scope.computed('l5d:namerd:watches', {}, () => this.#apis.reduce((sum, { watches }) => sum + watches, 0));
+    for (const what of ['trees', 'addrs'] as const)
+      scope.computed('l5d:namerd:observations', { of: what }, () => namespaces.observed[what]);
+  }
+
+  async #drain(reason: string): Promise<void> {
+    const { shutdownGraceMs } = this.#config.admin;
+    this.#log.info(`stopping (${reason}): watches end, requests under way have ${shutdownGraceMs} ms`);
+    const late = setTimeout(shutdownGraceMs, 'late' as const, { ref: false });
+    if ((await Promise.race([this.#close(), late])) === 'late')
+      this.#log.warn('not everything could be closed in time');
+    this.#log.info('stopped');
+  }
+
+  async #close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+
+  #died(error: unknown): void {
+    this.#stopping = true;
+    this.#log.error(`${reasonOf(error)}; the process ends`, {
+      report: error instanceof Error ? error.stack : String(error),
+    });
+    this.#endAtOnce('died');
+  }
+
+  #endAtOnce(outcome: Outcome): void {
+    this.#done.resolve(outcome);
+    this.#close().catch(error => this.#log.error('not everything could be closed', { reason: error }));
+  }
+}
+
+const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';

@@ -1,0 +1,25 @@
+/** Errors as the API answers them: the status of the table, and the message as plain text. */
+import { LinkerdTcpError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Answer } from './exchange.ts';
+import { KnownFailure } from './first-known.ts';
+
+/** What is not ours nor the client's doing is logged, and the client is told no more. */
+export function failureAnswer(thrown: unknown, request: string, log: Log): Answer {
+  if (thrown instanceof KnownFailure)
+    return thrown.cause instanceof LinkerdTcpError
+      ? failureAnswer(thrown.cause, request, log)
+      : textAnswer(500, thrown.message);
+  if (thrown instanceof LinkerdTcpError) return textAnswer(thrown.row.status ?? 500, thrown.message);
+  const { statusCode, message } = thrown as { readonly statusCode?: number; readonly message?: string };
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return textAnswer(statusCode, message ?? 'invalid request');
+  log.error('a request to the API failed', { request, reason: thrown });
+  return textAnswer(500, new LinkerdTcpError('INTERNAL').message);
+}
+
+const textAnswer = (status: number, body: string): Answer => ({
+  status,
+  headers: { 'content-type': 'text/plain; charset=utf-8' },
+  body,
+});

@@ -1,0 +1,171 @@
+/**
+ * Interface `io.l5d.httpController`: namerd's HTTP API, for namerctl, proxies and people.
+ *
+ * Everything is bounded: bodies, watches, connections, how long a request may take to arrive and an answer to be known.
+ */
+import { createServer as createPlainServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TlsOptions } from 'node:tls';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { showAddress } from '../../io/driver.ts';
+import { errnoOf, showErrno } from '../../io/errno.ts';
+import type { Log } from '../../log.ts';
+import { type Clock, systemClock } from '../../naming/namerd/clock.ts';
+import type { DtabStore } from '../../stores/store.ts';
+import type { Namespaces } from '../namespaces.ts';
+import type { Answer, ApiRequest } from './exchange.ts';
+import { failureAnswer } from './failures.ts';
+import type { ApiParts } from './parts.ts';
+import { answer, endpointOf } from './routes.ts';
+import { Watches } from './watches.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** As it was sent. */
+    contentType: string | undefined;
+  }
+}
+
+export interface ApiOptions {
+  readonly ip: string;
+  /** 0 for one that is free. */
+  readonly port: number;
+  readonly store: DtabStore;
+  readonly namespaces: Namespaces;
+  readonly namerPrefixes: readonly (readonly string[])[];
+  readonly log: Log;
+  /** Whether a page of this origin may change what is stored; programs send no Origin. */
+  readonly isOwnOrigin: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Speak https. */
+  readonly tls?: TlsOptions;
+  /** Told of each answer; of a watch when it opens. */
+  readonly answered?: (endpoint: string, status: number) => void;
+  readonly clock?: Clock;
+  readonly maxBodyBytes?: number;
+  readonly maxWatches?: number;
+  readonly heartbeatMs?: number;
+  readonly drainTimeoutMs?: number;
+  readonly answerTimeoutMs?: number;
+  readonly addrWaitMs?: number;
+}
+
+export interface RunningApi {
+  /** Bound `ip:port`. */
+  readonly address: string;
+  /** Open at this moment. */
+  readonly watches: number;
+  /** Ends the watches and waits for the answers under way, for `graceMs`; then they are cut. */
+  close(graceMs?: number): Promise<void>;
+}
+
+export const apiDefaults = {
+  /** A dtab of this size has tens of thousands of rules. */
+  maxBodyBytes: 5_000_000,
+  maxWatches: 10_000,
+  heartbeatMs: 20_000,
+  drainTimeoutMs: 60_000,
+  answerTimeoutMs: 9000,
+  addrWaitMs: 2000,
+};
+
+/** Beside the watches: short requests, at one time. */
+const shortConnections = 1000;
+/** To send a request; between two of them. */
+const timeouts = { requestTimeout: 30_000, keepAliveTimeout: 75_000 };
+/** A connection on which nothing moves in either direction is cut. */
+const silenceMs = 120_000;
+const closeTimeoutMs = 2000;
+
+/** @throws LinkerdTcpError CANNOT_LISTEN */
+export async function startApi(options: ApiOptions): Promise<RunningApi> {
+  const { ip, port, clock = systemClock } = options;
+  const limits = { ...apiDefaults, ...options };
+  const watches = new Watches({ ...limits, clock });
+  const parts: ApiParts = { ...limits, random: clock.random };
+  const app = fastify({
+    bodyLimit: limits.maxBodyBytes,
+    ...timeouts,
+    forceCloseConnections: 'idle',
+    // Paths are read by us: a namespace is what it is, without decoding.
+    rewriteUrl: () => '/',
+    exposeHeadRoutes: false,
+    serverFactory: handler =>
+      options.tls ? createTlsServer({ ...options.tls, ...timeouts }, handler) : createPlainServer(timeouts, handler),
+  });
+  app.server.maxConnections = limits.maxWatches + shortConnections;
+  // Heartbeats keep a watch from being silent so long.
+  app.server.timeout = Math.max(silenceMs, 3 * limits.heartbeatMs);
+  serve(app, parts, watches, options);
+  try {
+    await app.listen({ host: ip, port });
+  } catch (error) {
+    await app.close();
+    const reason = error instanceof Error && 'errno' in error ? showErrno(errnoOf(error)) : reasonOf(error);
+    throw new LinkerdTcpError('CANNOT_LISTEN', { address: showAddress({ ip, port }), reason }, { cause: error });
+  }
+  const bound = app.server.address() as AddressInfo;
+  return {
+    address: showAddress({ ip: bound.address, port: bound.port }),
+    get watches() {
+      return watches.count;
+    },
+    close: async (graceMs = closeTimeoutMs) => {
+      watches.close();
+      const cancel = systemClock.after(graceMs, () => app.server.closeAllConnections());
+      await app.close();
+      cancel();
+    },
+  };
+}
+
+function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options: ApiOptions): void {
+  const { log, isOwnOrigin, answered = () => {} } = options;
+  const count = (request: FastifyRequest, status: number) => answered(endpointOf(pathOf(request)), status);
+  // Any body is text here, whatever it says it is: the routes look at that, and answer in their own way what they do not know.
+  app.decorateRequest('contentType', undefined);
+  app.addHook('onRequest', async request => {
+    const { headers } = request.raw;
+    request.contentType = headers['content-type'];
+    if (request.contentType !== undefined) headers['content-type'] = 'text/plain';
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  const send = (request: FastifyRequest, reply: FastifyReply, { status, headers, body }: Answer): FastifyReply => {
+    count(request, status);
+    const whole = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers };
+    // As bytes: to texts fastify adds a charset, which clients of Linkerd 1.x do not expect.
+    const bytes = body === undefined ? undefined : Buffer.from(body);
+    return reply.status(status).headers(whole).send(bytes);
+  };
+  app.setErrorHandler((error, request, reply) =>
+    send(request, reply, failureAnswer(error, `${request.method} ${request.originalUrl}`, log)),
+  );
+  app.setNotFoundHandler((request, reply) => send(request, reply, { status: 404 }));
+  app.all('/', async (request, reply) => {
+    const { origin, host } = request.headers;
+    if (changes.has(request.method) && !isOwnOrigin(origin, host))
+      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: origin ?? '' });
+    const outcome = await answer(requestOf(request), parts);
+    if ('status' in outcome) return send(request, reply, outcome);
+    if (request.method === 'HEAD') return send(request, reply, { status: 200, headers: outcome.headers });
+    watches.serve(outcome, reply.raw);
+    reply.hijack();
+    count(request, 200);
+    return reply;
+  });
+}
+
+const changes = new Set(['POST', 'PUT', 'DELETE', 'PATCH']);
+
+/** As sent to a proxy, a target has the whole URL. */
+const pathOf = ({ originalUrl }: FastifyRequest): string =>
+  /^[^?#]*/.exec(originalUrl)![0].replace(/^https?:\/\/[^/]*/i, '');
+
+function requestOf(request: FastifyRequest): ApiRequest {
+  const query = /\?([^#]*)/.exec(request.originalUrl)?.[1] ?? '';
+  const body = typeof request.body === 'string' ? request.body : '';
+  const headers = { ...request.headers, 'content-type': request.contentType };
+  return { method: request.method, path: pathOf(request), query: new URLSearchParams(query), headers, body };
+}

@@ -1,0 +1,254 @@
+/** Watches: what they say, when they end, and that nothing is left of them. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { BehaviorSubject, type Observable, of } from 'rxjs';
+import { leaf, type NameTree, neg } from '../../src/dtab/name-tree.ts';
+import { parsePath } from '../../src/dtab/parse.ts';
+import { failed, ok } from '../../src/naming/activity.ts';
+import { type Addr, boundAddr, negAddr, pendingAddr } from '../../src/naming/addr.ts';
+import type { Name } from '../../src/naming/name.ts';
+import { until } from '../support/waiting.ts';
+import { type Rig, startRig } from './rig.ts';
+
+const at = (port: number) => ({ ip: '127.0.0.1', port, meta: {} });
+const foo = '/#/io.l5d.namer/foo';
+const query = (path: string) => `?path=${encodeURIComponent(path)}&watch=`;
+
+function name(id: string, addr: Observable<Addr> = of(boundAddr([at(1)]))): NameTree<Name> {
+  return leaf<Name>({ type: 'bound', bound: { id: parsePath(id), residual: [], addr } });
+}
+
+const says = (rig: Rig, path: string, tree: NameTree<Name>) => rig.namer.answer(path, ok(tree));
+
+test('a watch of addresses says each change on a line: bound{1}, bound{1,2}, neg, bound{3}; never pending, nothing twice', async t => {
+  const rig = await startRig(t);
+  const addr = new BehaviorSubject<Addr>(pendingAddr);
+  says(rig, '/foo', name(foo, addr));
+  const stream = await rig.watch(`addr/default${query(foo)}true`);
+  assert.equal(stream.response.statusCode, 200, 'at once, before anything is known');
+  assert.equal(stream.response.headers['transfer-encoding'], 'chunked');
+  const bound = (...ports: number[]) =>
+    `{"type":"bound","addrs":[${ports.map(port => JSON.stringify(at(port)))}],"meta":{}}`;
+  for (const [next, line] of [
+    [boundAddr([at(1)]), bound(1)],
+    [boundAddr([at(1), at(2)]), bound(1, 2)],
+    [negAddr, '{"type":"neg"}'],
+    [boundAddr([at(3)]), bound(3)],
+  ] as const) {
+    addr.next(next);
+    addr.next(pendingAddr);
+    addr.next(next);
+    assert.equal(await stream.line(), line);
+  }
+});
+
+test('watch is on for 1, t and true in any case, and off for the rest', async t => {
+  const rig = await startRig(t);
+  says(rig, '/foo', name(foo));
+  for (const on of ['1', 't', 'true', 'T', 'TRUE']) {
+    const stream = await rig.watch(`addr/default${query(foo)}${on}`);
+    await stream.line();
+    assert.equal(stream.ended, false, on);
+    stream.leave();
+  }
+  for (const off of ['0', 'false', 'yes', '']) {
+    const answer = await rig.ask('GET', `addr/default${query(foo)}${off}`);
+    assert.equal(answer.status, 200, off);
+  }
+});
+
+test('a watch of a tree says a change of the tree, not one of the addresses in it', async t => {
+  const rig = await startRig(t);
+  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
+  says(rig, '/foo', name(foo, addr));
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo');
+  const stream = await rig.watch(`bind/default${query('/svc')}1`);
+  const ids = async () => {
+    const tree = (await stream.json()) as { type: string; bound?: { id: string; addr: { addrs: { port: number }[] } } };
+    return tree.bound === undefined ? tree.type : `${tree.bound.id} ${tree.bound.addr.addrs[0].port}`;
+  };
+  assert.equal(await ids(), `${foo} 1`);
+  addr.next(boundAddr([at(2)]));
+  await rig.put('default', '/svc => /$/inet/127.1/80');
+  assert.equal(await ids(), '/$/inet/127.1/80 80');
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo; /unrelated => /x');
+  assert.equal(await ids(), `${foo} 2`);
+  await rig.ask('DELETE', 'dtabs/default');
+  assert.equal(await ids(), 'neg');
+});
+
+test('a tree that cannot be confirmed for a while is not told, nor drawn, again', async t => {
+  const rig = await startRig(t);
+  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
+  const tree = name(foo, addr);
+  says(rig, '/foo', tree);
+  const bind = await rig.watch(`bind/default${query(foo)}1`);
+  const resolve = await rig.watch(`resolve/default${query(foo)}1`);
+  await bind.line();
+  await resolve.line();
+  rig.namer.answer('/foo', { state: 'ok', value: tree, unconfirmed: new Error('the registry is away') });
+  says(rig, '/foo', tree);
+  addr.next(boundAddr([at(2)]));
+  assert.match(await resolve.line(), /"port":2/);
+  says(rig, '/foo', neg);
+  assert.equal(await bind.line(), '{"type":"neg"}');
+});
+
+test('a watch that fails says why, in a line of text, and ends', async t => {
+  const rig = await startRig(t);
+  const stream = await rig.watch(`bind/default${query(foo)}1`);
+  rig.namer.answer('/foo', failed(new Error('error\nin two lines')));
+  assert.equal(await stream.line(), 'error in two lines');
+  await stream.end();
+  assert.equal(stream.received, 'error in two lines\n');
+});
+
+test('a watch of a dtab says each version in the form asked for; without a version, and nothing while there is none', async t => {
+  const rig = await startRig(t);
+  const text = await rig.watch('dtabs/tea?watch=true', { accept: 'application/dtab' });
+  const json = await rig.watch('dtabs/tea?watch=true');
+  assert.equal(text.response.headers.etag, undefined);
+  assert.equal(text.response.headers['content-type'], 'application/dtab');
+  assert.equal(json.response.headers['content-type'], 'application/json');
+  await rig.put('tea', '/a=>/b');
+  assert.equal(await text.line(), '/a=>/b');
+  assert.equal(await json.line(), '[{"prefix":"/a","dst":"/b"}]');
+  await rig.ask('DELETE', 'dtabs/tea');
+  await rig.put('tea', '/a=>/c');
+  assert.equal(await text.line(), '/a=>/c');
+});
+
+test('a watch of the namespaces says each set of them', async t => {
+  const rig = await startRig(t);
+  const stream = await rig.watch('dtabs?watch=true');
+  assert.equal(await stream.line(), '[]');
+  await rig.put('tea', '');
+  assert.equal(await stream.line(), '["tea"]');
+  await rig.put('tea', '/a=>/b');
+  await rig.put('soup', '');
+  assert.equal(await stream.line(), '["soup","tea"]');
+  await rig.ask('DELETE', 'dtabs/tea');
+  assert.equal(await stream.line(), '["soup"]');
+});
+
+test('a watch of a resolution follows the addresses and, through a change of the tree, the name', async t => {
+  const rig = await startRig(t);
+  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
+  says(rig, '/foo', name(foo, addr));
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo');
+  const stream = await rig.watch(`resolve/default${query('/svc')}1`);
+  const port = async () => ((await stream.json()) as { addrs: { port: number }[] }).addrs[0]?.port;
+  assert.equal(await port(), 1);
+  addr.next(boundAddr([at(2)]));
+  assert.equal(await port(), 2);
+  await rig.put('default', '/svc => /$/inet/127.1/80');
+  assert.equal(await port(), 80);
+  await rig.put('default', '');
+  assert.equal(await port(), undefined);
+});
+
+test('a watch with nothing to say sends line breaks', async t => {
+  const rig = await startRig(t, { api: { heartbeatMs: 5 } });
+  says(rig, '/foo', neg);
+  const stream = await rig.watch(`bind/default${query(foo)}1`);
+  assert.equal(await stream.line(), '{"type":"neg"}');
+  assert.equal(await stream.line(), '');
+  assert.equal(await stream.line(), '');
+});
+
+test('a reader that is too slow gets the newest document and not those between', async t => {
+  const rig = await startRig(t);
+  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
+  says(rig, '/foo', name(foo, addr));
+  const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  socket.pause();
+  socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await until(() => rig.api.watches === 1, 'the watch');
+  const padding = 'x'.repeat(1_000_000);
+  const versions = 60;
+  for (let i = 1; i <= versions; i++) {
+    addr.next(boundAddr([at(i)], { padding }));
+    await new Promise(setImmediate);
+  }
+  let received = '';
+  socket.setEncoding('latin1').on('data', chunk => {
+    received += chunk;
+  });
+  socket.resume();
+  await until(() => received.includes(`"port":${versions},`), 'the newest document');
+  const told = received.match(/"port":\d+/g)!.length;
+  assert.ok(told < versions / 2, `${told} of ${versions} documents were sent`);
+});
+
+test('a reader that takes nothing is cut after a while', async t => {
+  const rig = await startRig(t, { api: { drainTimeoutMs: 30 } });
+  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
+  says(rig, '/foo', name(foo, addr));
+  const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  socket.pause();
+  socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await until(() => rig.api.watches === 1, 'the watch');
+  let port = 1;
+  const padding = 'x'.repeat(1_000_000);
+  await until(() => {
+    // As much as the system's buffers hold, and more.
+    addr.next(boundAddr([at(++port)], { padding }));
+    return rig.api.watches === 0;
+  }, 'the cut');
+});
+
+test('more watches than the limit are refused with 503, and there is room again when one leaves', async t => {
+  const rig = await startRig(t, { api: { maxWatches: 2 } });
+  const [first] = [await rig.watch('dtabs?watch=1'), await rig.watch('dtabs?watch=1')];
+  const refused = await rig.ask('GET', 'dtabs?watch=1');
+  assert.equal(refused.status, 503);
+  assert.match(refused.text, /too many watches are open: the limit is 2/);
+  assert.equal((await rig.ask('GET', 'dtabs')).status, 200, 'short requests go on');
+  first.leave();
+  await until(() => rig.api.watches === 1, 'the first to leave');
+  await (await rig.watch('dtabs?watch=1')).line();
+});
+
+test('closing the API ends its watches', async t => {
+  const rig = await startRig(t);
+  const stream = await rig.watch('dtabs?watch=1');
+  await stream.line();
+  await rig.api.close();
+  await stream.end();
+});
+
+test('after 1 000 watches have come and gone nothing is observed any more', async t => {
+  const idle = new Set<() => void>();
+  const clock = {
+    after: (_ms: number, run: () => void) => {
+      idle.add(run);
+      return () => void idle.delete(run);
+    },
+  };
+  const rig = await startRig(t, { namespaces: { clock } });
+  await rig.put('default', '/svc => /#/io.l5d.namer');
+  const endpoints = ['bind', 'resolve', 'addr', 'dtabs'] as const;
+  for (let round = 0; round < 10; round++) {
+    const streams = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => {
+        const endpoint = endpoints[i % endpoints.length];
+        if (endpoint === 'dtabs') return rig.watch(`dtabs/ns${i}?watch=1`);
+        const path = endpoint === 'addr' ? `/#/io.l5d.namer/n${i}` : `/svc/n${round}-${i}`;
+        return rig.watch(`${endpoint}/default${query(path)}1`);
+      }),
+    );
+    assert.equal(rig.api.watches, 100);
+    for (const stream of streams) stream.leave();
+    await until(() => rig.api.watches === 0, 'all to leave');
+  }
+  for (const run of [...idle]) run();
+  assert.deepEqual(rig.namespaces.observed, { trees: 0, addrs: 0 });
+  assert.equal(rig.namer.watches.size, 0);
+  assert.equal(rig.store.observers, 0);
+});
