@@ -103,10 +103,11 @@ const written = (version: Uint8Array): Answer => ({ status: 204, headers: { etag
 const validated = (given: Dtab, { namerPrefixes }: ApiParts): Answer =>
   json({ valid: true, dtab: jsonDentries(given), warnings: dtabWarnings(given, namerPrefixes) });
 
-async function history(namespace: string, { store }: ApiParts): Promise<Outcome> {
+async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
+  const { store } = parts;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
   const all = await store.history(namespace);
-  if (all.length === 0) throw missing(namespace);
+  if (all.length === 0 && (await storedOrNull(namespace, parts)) === null) throw missing(namespace);
   return json(
     all.map(({ dtab: rules, version, at }) => ({
       version: etagOf(version),
