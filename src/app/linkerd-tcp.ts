@@ -18,6 +18,7 @@ import { AccessLog } from './access-log/access-log.ts';
 import { kinds as builtInKinds } from './config/kinds.ts';
 import { type Kinds, type LinkerdTcpConfig, workersOf } from './config/linkerd-tcp-config.ts';
 import { loadLinkerdTcp } from './config/load.ts';
+import { Ending } from './ending.ts';
 import type { Outcome } from './outcome.ts';
 import { adviseOnListening } from './running/listen-advice.ts';
 import type { ListeningServer } from './running/listeners.ts';
@@ -82,9 +83,7 @@ class LinkerdTcp implements RunningProxy {
   readonly #log: Log;
   readonly #kinds: Kinds;
   readonly #registry: Registry;
-  readonly #done = Promise.withResolvers<Outcome>();
-  /** What to close at the end, the last first. */
-  readonly #closers: (() => unknown)[] = [];
+  readonly #ending: Ending;
   readonly #reloads: { readonly ok: number; readonly failed: number };
   /** As started: some of it cannot change. */
   readonly #initial: LinkerdTcpConfig;
@@ -93,12 +92,12 @@ class LinkerdTcp implements RunningProxy {
   #parts: ProxyParts | undefined;
   #accessLog: AccessLog | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
-  #stopping = false;
   adminAddress = '';
 
   constructor(file: string, log: Log, kinds: Kinds, config: LinkerdTcpConfig) {
     this.#file = file;
     this.#log = log;
+    this.#ending = new Ending(log);
     this.#kinds = kinds;
     this.#initial = config;
     this.#config = config;
@@ -111,11 +110,11 @@ class LinkerdTcp implements RunningProxy {
   }
 
   get done(): Promise<Outcome> {
-    return this.#done.promise;
+    return this.#ending.done;
   }
 
   get stopping(): boolean {
-    return this.#stopping;
+    return this.#ending.stopping;
   }
 
   get servers(): readonly ListeningServer[] {
@@ -127,7 +126,8 @@ class LinkerdTcp implements RunningProxy {
     const log = this.#log;
     const config = this.#config;
     try {
-      this.#closers.push(measureProcess(registry));
+      this.#ending.atEnd(() => this.#accessLog?.close());
+      this.#ending.atEnd(measureProcess(registry));
       if (this.#workers < workersOf(config))
         log.info(`one worker: on ${process.platform} threads cannot share a port to listen on`);
       const driver = await chooseDriver(config.driver);
@@ -140,36 +140,29 @@ class LinkerdTcp implements RunningProxy {
         naming: new NamingGraph(log, registry, this.#kinds),
         workers: this.#workers,
         records: records => this.#accessLog?.write(records),
-        died: error => this.#died(error),
+        died: error => this.#ending.died(error),
       });
       this.#parts = parts;
-      this.#closers.push(() => parts.terminate());
+      this.#ending.atEnd(() => parts.terminate());
       await this.#apply(config, parts);
       const admin = await startAdmin({ ...config.admin, proxy: this.#view(parts), registry, log }).catch(error => {
         throw adviseOnListening(error, 'admin.port');
       });
-      this.#closers.push(() => admin.close());
+      this.#ending.atEnd(() => admin.close());
       this.adminAddress = admin.address;
       log.info(`admin listening on http://${admin.address}`);
     } catch (error) {
-      await this.#close();
+      await this.#ending.close();
       throw error;
     }
   }
 
   shutdown(reason: string): void {
-    if (this.#stopping) return;
-    this.#stopping = true;
-    void this.#drain(reason).then(
-      () => this.#done.resolve('stopped'),
-      error => this.#died(error),
-    );
+    this.#ending.shutdown(() => this.#drain(reason));
   }
 
   abort(): void {
-    this.#stopping = true;
-    this.#log.warn('ended at once; open connections are cut');
-    this.#endAtOnce('aborted');
+    this.#ending.abort('ended at once; open connections are cut');
   }
 
   reload(): Promise<void> {
@@ -212,7 +205,7 @@ class LinkerdTcp implements RunningProxy {
   }
 
   #refuseWhenStopping(): void {
-    if (this.#stopping) throw new LinkerdTcpError('STOPPING');
+    if (this.#ending.stopping) throw new LinkerdTcpError('STOPPING');
   }
 
   /** Keys a running process cannot change. */
@@ -267,29 +260,8 @@ class LinkerdTcp implements RunningProxy {
     this.#log.info(`stopping (${reason}): no new connections, open ones have ${graceSecs} s`);
     const cut = (await this.#parts?.drain(graceSecs * 1000)) ?? 0;
     if (cut > 0) this.#log.warn(`${cut} connection${cut === 1 ? '' : 's'} cut off after ${graceSecs} s`);
-    await this.#close();
+    await this.#ending.close();
     this.#log.info('stopped');
-  }
-
-  async #close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
-    await this.#accessLog?.close();
-  }
-
-  #died(error: unknown): void {
-    this.#stopping = true;
-    const defect = error instanceof Error ? (error.cause ?? error) : error;
-    this.#log.error(
-      `${reasonOf(error)}; the process ends`,
-      defect instanceof Error && defect.stack !== undefined ? { report: defect.stack } : {},
-    );
-    this.#endAtOnce('died');
-  }
-
-  /** Whoever waits for the end need not wait for the parts: a program exits, a library goes on without them. */
-  #endAtOnce(outcome: Outcome): void {
-    this.#done.resolve(outcome);
-    this.#close().catch(error => this.#log.error('not everything could be closed', { reason: error }));
   }
 
   #view(parts: ProxyParts): AdminView {
@@ -298,7 +270,7 @@ class LinkerdTcp implements RunningProxy {
       routes: () => parts.routes(),
       delegate: async (router, path) => (await parts.delegate(router, parsed(path))) as Json,
       ready: () => {
-        const waitingFor = this.#stopping ? ['the proxy is stopping'] : parts.waitingFor();
+        const waitingFor = this.#ending.stopping ? ['the proxy is stopping'] : parts.waitingFor();
         return { ready: waitingFor.length === 0, waitingFor };
       },
       shutdown: () => this.shutdown('POST /shutdown'),

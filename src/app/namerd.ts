@@ -25,6 +25,7 @@ import type { DtabStore } from '../stores/store.ts';
 import { version } from '../version.ts';
 import { loadNamerd } from './config/load-namerd.ts';
 import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from './config/namerd-config.ts';
+import { Ending } from './ending.ts';
 import type { Outcome } from './outcome.ts';
 import { adviseOnListening } from './running/listen-advice.ts';
 import { countRequests } from './running/request-counts.ts';
@@ -69,26 +70,24 @@ class Namerd implements RunningNamerd {
   readonly #options: NamerdOptions;
   readonly #log: Log;
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
-  readonly #done = Promise.withResolvers<Outcome>();
-  /** What to close at the end, the last first. */
-  readonly #closers: (() => unknown)[] = [];
+  readonly #ending: Ending;
   readonly #apis: RunningApi[] = [];
   #waitingFor: readonly string[] = ['the storage has not answered yet'];
-  #stopping = false;
   adminAddress = '';
 
   constructor(config: NamerdConfig, options: NamerdOptions) {
     this.#config = config;
     this.#options = options;
     this.#log = options.log;
+    this.#ending = new Ending(options.log);
   }
 
   get done(): Promise<Outcome> {
-    return this.#done.promise;
+    return this.#ending.done;
   }
 
   get stopping(): boolean {
-    return this.#stopping;
+    return this.#ending.stopping;
   }
 
   get apiAddresses(): readonly string[] {
@@ -98,14 +97,14 @@ class Namerd implements RunningNamerd {
   async start(): Promise<void> {
     const log = this.#log;
     try {
-      this.#closers.push(measureProcess(this.#registry));
+      this.#ending.atEnd(measureProcess(this.#registry));
       const store = this.#openStore();
       const naming = { log, now: monotonicNow, random: Math.random, dns: createDns() };
       const { stores: _, ...kinds } = this.#options.kinds;
       const { namers } = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
       const builtin = builtinNamer(naming.dns);
       const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
-      this.#closers.push(() => namespaces.close());
+      this.#ending.atEnd(() => namespaces.close());
       const answered = countRequests(this.#registry);
       for (const [i, each] of this.#config.interfaces.entries())
         await this.#serve(each, i, {
@@ -117,24 +116,17 @@ class Namerd implements RunningNamerd {
       await this.#serveAdmin(namespaces);
       this.#expose(namespaces);
     } catch (error) {
-      await this.#close();
+      await this.#ending.close();
       throw error;
     }
   }
 
   shutdown(reason: string): void {
-    if (this.#stopping) return;
-    this.#stopping = true;
-    void this.#drain(reason).then(
-      () => this.#done.resolve('stopped'),
-      error => this.#died(error),
-    );
+    this.#ending.shutdown(() => this.#drain(reason));
   }
 
   abort(): void {
-    this.#stopping = true;
-    this.#log.warn('ended at once; open requests are cut');
-    this.#endAtOnce('aborted');
+    this.#ending.abort('ended at once; open requests are cut');
   }
 
   async reload(): Promise<void> {
@@ -155,7 +147,7 @@ class Namerd implements RunningNamerd {
     const { storage } = this.#config;
     const context = { log: this.#log, now: monotonicNow, random: Math.random, epochMs: Date.now };
     const store = createStore(this.#options.kinds.stores, storage, context);
-    this.#closers.push(() => store.close());
+    this.#ending.atEnd(() => store.close());
     // Watched for as long as we run: what the namespaces are is what makes us ready, and it is at hand when it is asked for.
     const watch: Subscription = store.list().subscribe(state => {
       this.#waitingFor =
@@ -163,7 +155,7 @@ class Namerd implements RunningNamerd {
           ? []
           : [state.state === 'failed' ? state.error.message : 'the storage has not answered yet'];
     });
-    this.#closers.push(() => watch.unsubscribe());
+    this.#ending.atEnd(() => watch.unsubscribe());
     this.#log.info(`dtabs are kept in ${storage.kind}`, { ...('path' in storage && { path: storage.path }) });
     return store;
   }
@@ -187,7 +179,7 @@ class Namerd implements RunningNamerd {
       throw adviseOnListening(error, `interfaces[${index}].port`);
     });
     this.#apis.push(api);
-    this.#closers.push(() => api.close(this.#config.admin.shutdownGraceMs));
+    this.#ending.atEnd(() => api.close(this.#config.admin.shutdownGraceMs));
     log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
     if (!isLoopback(ip) && !tls?.requireClientAuth)
       log.warn(
@@ -212,14 +204,14 @@ class Namerd implements RunningNamerd {
     }).catch(error => {
       throw adviseOnListening(error, 'admin.port');
     });
-    this.#closers.push(() => admin.close());
+    this.#ending.atEnd(() => admin.close());
     this.adminAddress = admin.address;
     this.#log.info(`admin listening on http://${admin.address}`);
     if (!isLoopback(ip)) this.#log.warn(`whoever reaches ${admin.address} can stop this process`);
   }
 
   #ready(): Readiness {
-    const waitingFor = this.#stopping ? ['namerd is stopping'] : this.#waitingFor;
+    const waitingFor = this.#ending.stopping ? ['namerd is stopping'] : this.#waitingFor;
     return { ready: waitingFor.length === 0, waitingFor };
   }
 
@@ -235,26 +227,9 @@ class Namerd implements RunningNamerd {
     const { shutdownGraceMs } = this.#config.admin;
     this.#log.info(`stopping (${reason}): watches end, requests under way have ${shutdownGraceMs} ms`);
     const late = setTimeout(shutdownGraceMs, 'late' as const, { ref: false });
-    if ((await Promise.race([this.#close(), late])) === 'late')
+    if ((await Promise.race([this.#ending.close(), late])) === 'late')
       this.#log.warn('not everything could be closed in time');
     this.#log.info('stopped');
-  }
-
-  async #close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
-  }
-
-  #died(error: unknown): void {
-    this.#stopping = true;
-    this.#log.error(`${reasonOf(error)}; the process ends`, {
-      report: error instanceof Error ? error.stack : String(error),
-    });
-    this.#endAtOnce('died');
-  }
-
-  #endAtOnce(outcome: Outcome): void {
-    this.#done.resolve(outcome);
-    this.#close().catch(error => this.#log.error('not everything could be closed', { reason: error }));
   }
 }
 
