@@ -61,8 +61,7 @@ export class HeldStore implements DtabStore {
 
   async update(namespace: string, dtab: Dtab, version: Version): Promise<Version> {
     this.#checkWrite(namespace);
-    if (Buffer.compare(this.#present(namespace).version, version) !== 0)
-      throw new LinkerdTcpError('STORE_CONFLICT', { namespace, store: this.#store });
+    this.#checkVersion(namespace, this.#present(namespace), version);
     return this.#write(namespace, dtab);
   }
 
@@ -71,9 +70,10 @@ export class HeldStore implements DtabStore {
     return this.#write(namespace, dtab);
   }
 
-  async delete(namespace: string): Promise<void> {
+  async delete(namespace: string, version?: Version): Promise<void> {
     this.#checkWrite(namespace);
-    this.#present(namespace);
+    const present = this.#present(namespace);
+    if (version !== undefined) this.#checkVersion(namespace, present, version);
     this.#journal.delete(namespace);
     this.#held.delete(namespace);
     this.#namespaces = this.#namespaces.filter(name => name !== namespace);
@@ -114,6 +114,11 @@ export class HeldStore implements DtabStore {
     const present = this.#held.get(namespace);
     if (present === undefined) throw new LinkerdTcpError('STORE_MISSING', { namespace, store: this.#store });
     return present;
+  }
+
+  #checkVersion(namespace: string, present: VersionedDtab, version: Version): void {
+    if (Buffer.compare(present.version, version) !== 0)
+      throw new LinkerdTcpError('STORE_CONFLICT', { namespace, store: this.#store });
   }
 
   #checkWrite(namespace: string): void {

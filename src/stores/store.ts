@@ -39,7 +39,8 @@ export interface DtabStore {
   update(namespace: string, dtab: Dtab, version: Version): Promise<Version>;
   /** Whatever there is. */
   put(namespace: string, dtab: Dtab): Promise<Version>;
-  delete(namespace: string): Promise<void>;
+  /** @param version if given, only if that is the present one */
+  delete(namespace: string, version?: Version): Promise<void>;
   /** Earlier versions, as far as they are kept; undefined where the store keeps none. */
   history?(namespace: string): Promise<readonly PastDtab[]>;
   close(): Promise<void>;

@@ -68,6 +68,18 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     assert.deepEqual(namesOf(names), ['web']);
   });
 
+  titled('a deletion that names a version needs the present one', async (t, store) => {
+    const seen = observe(t, store.observe('web'));
+    const old = await store.create('web', first);
+    const version = await store.update('web', second, old);
+    await rejects(store.delete('web', old), 'STORE_CONFLICT');
+    await rejects(store.delete('web', Buffer.from('yolo')), 'STORE_CONFLICT');
+    assert.deepEqual(presentOf(seen), { dtab: showDtab(second), version: hex(version) });
+    await store.delete('web', version);
+    assert.equal(presentOf(seen), null);
+    await rejects(store.delete('web', version), 'STORE_MISSING');
+  });
+
   titled('a put replaces whatever there is, also nothing', async (t, store) => {
     const seen = observe(t, store.observe('web'));
     const created = await store.put('web', first);
