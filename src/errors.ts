@@ -30,6 +30,7 @@ export const errors = {
   NAMER_UNKNOWN: { side: 'naming', retryable: false, text: 'Unknown namer: {namer}' },
   NAMERD_STATUS: { side: 'naming', retryable: true, text: '{url} answered {status}: {body}' },
   NAMERD_UNREACHABLE: { side: 'naming', retryable: true, text: 'cannot reach {url}: {reason}' },
+  NAMERD_DENIED: { side: 'naming', retryable: true, text: '{url} refuses us with {status}: {body}; {hint}' },
   NAMERD_ANSWER: { side: 'naming', retryable: true, text: '{url} sent something unexpected: {reason}' },
 
   DTAB_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid dtab: {reason}' },
@@ -69,6 +70,12 @@ export const errors = {
     status: 503,
     text: '{store} cannot {action}: {reason}; {hint}',
   },
+  STORE_UNREADABLE: {
+    side: 'naming',
+    retryable: false,
+    status: 500,
+    text: '{store} has no dtab in namespace {namespace}: {reason}; write the namespace again to mend it',
+  },
   HISTORY_NOT_KEPT: { side: 'naming', retryable: false, status: 404, text: 'this store keeps no earlier versions' },
   VERSION_UNKNOWN: {
     side: 'naming',
@@ -84,6 +91,12 @@ export const errors = {
   },
   NAMERD_REFUSED: { side: 'naming', retryable: false, text: '{url} refused with {status}: {body}' },
   NAMERD_MISSING: { side: 'naming', retryable: false, text: 'no namespace {namespace} at {url}' },
+  NAMERD_UNAUTHORIZED: {
+    side: 'naming',
+    retryable: false,
+    text: '{url} does not know who you are ({status}): {body}',
+  },
+  NAMERD_FORBIDDEN: { side: 'naming', retryable: false, text: '{url} does not allow this ({status}): {body}' },
   NAMERD_EXISTS: { side: 'naming', retryable: false, text: 'namespace {namespace} exists already at {url}' },
   NAMERD_CONFLICT: {
     side: 'naming',
@@ -101,7 +114,7 @@ export const errors = {
   BASE_URL_INVALID: { side: 'client', retryable: false, text: 'invalid base URL {url} from {origin}: {reason}' },
   INPUT_UNREADABLE: { side: 'client', retryable: false, text: 'cannot read {file}: {reason}' },
   INPUT_INVALID: { side: 'client', retryable: false, text: '{file}:{line}:{column}: {reason}' },
-  SPLIT_IMPOSSIBLE: { side: 'client', retryable: false, text: 'nothing to split in {namespace}: {reason}' },
+  SPLIT_IMPOSSIBLE: { side: 'client', retryable: false, text: 'cannot split in {namespace}: {reason}' },
   EDIT_ABANDONED: {
     side: 'client',
     retryable: false,
@@ -110,6 +123,7 @@ export const errors = {
 
   CONFIG_UNREADABLE: { side: 'config', retryable: false, status: 400, text: 'cannot read {file}: {reason}' },
   CONFIG_INVALID: { side: 'config', retryable: false, status: 400, text: '{report}' },
+  TOKEN_UNUSABLE: { side: 'config', retryable: false, text: 'the token of {origin} cannot be used: {reason}' },
   TLS_UNUSABLE: { side: 'config', retryable: false, status: 400, text: 'TLS cannot be set up: {reason}' },
   CANNOT_WRITE: { side: 'config', retryable: true, status: 409, text: 'cannot write {file}: {reason}' },
   DRIVER_UNAVAILABLE: { side: 'config', retryable: false, text: 'driver {driver} cannot run here: {reason}' },
@@ -135,6 +149,24 @@ export const errors = {
     retryable: false,
     status: 403,
     text: '{path} controls the process and is refused to pages of {origin}',
+  },
+  TOKEN_MISSING: {
+    side: 'client',
+    retryable: false,
+    status: 401,
+    text: 'this takes a token: send "Authorization: Bearer <token>"',
+  },
+  TOKEN_UNKNOWN: {
+    side: 'client',
+    retryable: false,
+    status: 401,
+    text: 'this token is not known here, or not any more',
+  },
+  RIGHT_MISSING: {
+    side: 'client',
+    retryable: false,
+    status: 403,
+    text: 'token {token} may not {right} namespace {namespace}; it would have to be listed in the configuration of namerd',
   },
   INTERNAL: { side: 'internal', retryable: false, status: 500, text: 'internal error, see the log' },
   STOPPING: {

@@ -183,7 +183,7 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     const open = Array.from({ length: 10 }, () => observe(t, store.observe('web')));
     const lists = Array.from({ length: 10 }, () => observe(t, store.list()));
     for (const each of [...open, ...lists]) await known<unknown>(each);
-    if (traits.upstreamWatches !== undefined) assert.equal(traits.upstreamWatches(store), 2);
+    if (traits.upstreamWatches !== undefined) assert.equal(traits.upstreamWatches(store), 1);
     await store.put('web', first);
     for (const each of open) assert.equal(presentOf(each)?.dtab, showDtab(first));
     const stopped = [...open.slice(1), ...lists];

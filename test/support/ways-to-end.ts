@@ -30,7 +30,10 @@ const greet = (socket: net.Socket): void => {
 };
 /** Does not finish when the other side has; gone long after the proxy lost patience, should it not be told. */
 const holdOut = (socket: net.Socket): void => {
-  socket.resume().on('end', () => setTimeout(() => socket.destroy(), 1000).unref());
+  socket.resume().on('end', () => {
+    const timer = setTimeout(() => socket.destroy(), 30_000).unref();
+    socket.once('close', () => clearTimeout(timer));
+  });
 };
 /** Answers the other side's end with its own. */
 const finishAfter = (socket: net.Socket): void => {

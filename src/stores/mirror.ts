@@ -1,0 +1,143 @@
+/**
+ * What a backend elsewhere has, as far as this namerd has heard.
+ *
+ * Facts come by two ways, from the watch and from the answers to our own writes, in any order; each carries the backend's
+ * revision, and of two about one namespace the later one counts. So a write is seen here before it is answered, and a watch that
+ * lags behind it takes nothing back.
+ */
+import type { Dtab } from '../dtab/dtab.ts';
+import { type Activity, failed, ok, pending } from '../naming/activity.ts';
+import type { Version, VersionedDtab } from './store.ts';
+
+/** What a backend has for one namespace. */
+export interface Fact {
+  readonly namespace: string;
+  /** Grows with every write to the backend: that of the write which made it so, or of a read that found nothing. */
+  readonly revision: bigint;
+  /** Null where there is no such namespace; an Error where what is there is no dtab. */
+  readonly stored: { readonly dtab: Dtab | Error; readonly version: Version } | null;
+}
+
+/** All that a backend has: a namespace of which there is no fact is not there as of `revision`. */
+export interface Snapshot {
+  readonly revision: bigint;
+  readonly facts: readonly Fact[];
+}
+
+interface Entry {
+  readonly revision: bigint;
+  /** Null once it is gone: kept until the watch has come past that revision. */
+  readonly stored: Fact['stored'];
+  /** The last that could be read; null where there was none since it came to be. */
+  readonly readable: VersionedDtab | null;
+}
+
+export class Mirror {
+  readonly #entries = new Map<string, Entry>();
+  /** Replaced whole when a namespace comes or goes, and only then. */
+  #namespaces: readonly string[] = [];
+  /** Those of which an entry is kept though they are not there. */
+  #gone: readonly string[] = [];
+  #highest = 0n;
+  #isKnown = false;
+  #failure: Error | undefined;
+
+  /** The highest revision heard of: no read that begins now gives an older one. */
+  get revision(): bigint {
+    return this.#highest;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries.clear();
+    this.#namespaces = [];
+    this.#gone = [];
+    this.#highest = 0n;
+    this.#isKnown = false;
+    this.#failure = undefined;
+  }
+
+  list(): Activity<readonly string[]> {
+    return this.#isKnown ? marked(this.#namespaces, this.#failure) : this.#unknown();
+  }
+
+  observe(namespace: string): Activity<VersionedDtab | null> {
+    if (!this.#isKnown) return this.#unknown();
+    const { stored = null, readable = null } = this.#entries.get(namespace) ?? {};
+    const unreadable = stored?.dtab instanceof Error ? stored.dtab : undefined;
+    if (unreadable !== undefined && readable === null) return failed(unreadable);
+    return marked(readable, unreadable ?? this.#failure);
+  }
+
+  /** The watch has failed: what is known stays, unconfirmed. */
+  fail(error: Error): void {
+    this.#failure = error;
+  }
+
+  /**
+   * @param begunAt {@link revision} when the snapshot was asked for. One that is older comes from a backend that was replaced or
+   * restored from a backup: then it is believed as it is.
+   */
+  takeSnapshot({ revision, facts }: Snapshot, begunAt: bigint): void {
+    const isReplaced = revision < begunAt;
+    if (isReplaced) this.#highest = 0n;
+    const there = new Set(facts.map(({ namespace }) => namespace));
+    for (const [namespace, entry] of this.#entries)
+      if (!there.has(namespace) && (isReplaced || entry.revision <= revision)) this.#entries.delete(namespace);
+    for (const fact of facts) this.#put(fact, isReplaced);
+    this.#reached(revision);
+    this.#recount();
+    this.#isKnown = true;
+    this.#failure = undefined;
+  }
+
+  /** A fact from the watch, which tells them in the order of their revisions. */
+  takeWatched(fact: Fact): void {
+    this.takeWritten(fact);
+    for (const namespace of this.#gone)
+      if (this.#entries.get(namespace)!.revision <= fact.revision) this.#entries.delete(namespace);
+    this.#gone = this.#gone.filter(namespace => this.#entries.has(namespace));
+    this.#failure = undefined;
+  }
+
+  /** The outcome of a write of ours. */
+  takeWritten(fact: Fact): void {
+    const wasThere = this.#isThere(fact.namespace);
+    this.#put(fact, false);
+    this.#reached(fact.revision);
+    if (wasThere !== this.#isThere(fact.namespace)) this.#recount();
+  }
+
+  #put({ namespace, revision, stored }: Fact, isReplaced: boolean): void {
+    const known = this.#entries.get(namespace);
+    if (known !== undefined && known.revision >= revision && !isReplaced) return;
+    const readable = stored === null ? null : (readableOf(stored) ?? known?.readable ?? null);
+    this.#entries.set(namespace, { revision, stored, readable });
+  }
+
+  #isThere(namespace: string): boolean {
+    return (this.#entries.get(namespace)?.stored ?? null) !== null;
+  }
+
+  #reached(revision: bigint): void {
+    if (revision > this.#highest) this.#highest = revision;
+  }
+
+  #recount(): void {
+    const all = [...this.#entries.keys()].toSorted();
+    this.#gone = all.filter(namespace => !this.#isThere(namespace));
+    const there = all.filter(namespace => this.#isThere(namespace));
+    if (there.length !== this.#namespaces.length || there.some((name, i) => name !== this.#namespaces[i]))
+      this.#namespaces = there;
+  }
+
+  #unknown(): Activity<never> {
+    return this.#failure === undefined ? pending : failed(this.#failure);
+  }
+}
+
+const marked = <T>(value: T, unconfirmed: Error | undefined): Activity<T> =>
+  unconfirmed === undefined ? ok(value) : { state: 'ok', value, unconfirmed };
+
+const readableOf = ({ dtab, version }: NonNullable<Fact['stored']>): VersionedDtab | undefined =>
+  dtab instanceof Error ? undefined : { dtab, version };

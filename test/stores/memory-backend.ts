@@ -1,0 +1,117 @@
+/** A backend in memory, for what is the same for all remote stores: it answers as late as told, and fails when told. */
+import { Observable, type Subscriber } from 'rxjs';
+import type { Dtab } from '../../src/dtab/dtab.ts';
+import { LinkerdTcpError } from '../../src/errors.ts';
+import type { Fact } from '../../src/stores/mirror.ts';
+import type { Backend, Report, Written } from '../../src/stores/remote.ts';
+import type { Version } from '../../src/stores/store.ts';
+
+interface Stored {
+  readonly dtab: Dtab | Error;
+  readonly revision: bigint;
+}
+
+const store = 'test.memory';
+
+/** What several stores share, as replicas share one etcd. */
+export class MemoryServer {
+  readonly held = new Map<string, Stored>();
+  revision = 0n;
+  readonly #watchers = new Set<Subscriber<Report>>();
+
+  get watchers(): number {
+    return this.#watchers.size;
+  }
+
+  watch(): Observable<Report> {
+    return new Observable(out => {
+      this.#watchers.add(out);
+      out.add(() => this.#watchers.delete(out));
+      const facts = [...this.held.keys()].map(namespace => this.fact(namespace));
+      out.next({ type: 'snapshot', snapshot: { revision: this.revision, facts } });
+    });
+  }
+
+  write(namespace: string, dtab: Dtab | Error | null): Fact {
+    this.revision++;
+    if (dtab === null) this.held.delete(namespace);
+    else this.held.set(namespace, { dtab, revision: this.revision });
+    const fact = this.fact(namespace);
+    for (const out of [...this.#watchers]) out.next({ type: 'fact', fact });
+    return fact;
+  }
+
+  fact(namespace: string): Fact {
+    const present = this.held.get(namespace);
+    if (present === undefined) return { namespace, revision: this.revision, stored: null };
+    const version = Buffer.from(String(present.revision));
+    return { namespace, revision: present.revision, stored: { dtab: present.dtab, version } };
+  }
+
+  /** Cuts all watches. */
+  breakWatches(error: Error): void {
+    for (const out of [...this.#watchers]) out.error(error);
+  }
+}
+
+export class MemoryBackend implements Backend {
+  readonly server: MemoryServer;
+  /** While set, nothing is reached. */
+  failure: Error | undefined;
+  /** Awaited before each write. */
+  gate: Promise<void> = Promise.resolve();
+
+  constructor(server: MemoryServer) {
+    this.server = server;
+  }
+
+  watch(): Observable<Report> {
+    return new Observable(out => {
+      if (this.failure !== undefined) return out.error(this.failure);
+      return this.server.watch().subscribe(out);
+    });
+  }
+
+  namespaceProblem(namespace: string): string | undefined {
+    return /^[\w-]+$/.test(namespace) ? undefined : 'it has other characters than letters, digits, _ and -';
+  }
+
+  async create(namespace: string, dtab: Dtab): Promise<Written> {
+    await this.#reached();
+    if (this.server.held.has(namespace)) throw new LinkerdTcpError('STORE_EXISTS', { namespace, store });
+    return this.server.write(namespace, dtab) as Written;
+  }
+
+  async update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
+    await this.#reached();
+    this.#checkVersion(namespace, version);
+    return this.server.write(namespace, dtab) as Written;
+  }
+
+  async put(namespace: string, dtab: Dtab): Promise<Written> {
+    await this.#reached();
+    return this.server.write(namespace, dtab) as Written;
+  }
+
+  async delete(namespace: string, version?: Version): Promise<Fact> {
+    await this.#reached();
+    const { held } = this.server;
+    if (!held.has(namespace)) throw new LinkerdTcpError('STORE_MISSING', { namespace, store });
+    if (version !== undefined) this.#checkVersion(namespace, version);
+    return this.server.write(namespace, null);
+  }
+
+  async close(): Promise<void> {}
+
+  async #reached(): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  #checkVersion(namespace: string, version: Version): void {
+    const { stored } = this.server.fact(namespace);
+    if (stored === null) throw new LinkerdTcpError('STORE_MISSING', { namespace, store });
+    if (Buffer.compare(stored.version, version) !== 0)
+      throw new LinkerdTcpError('STORE_CONFLICT', { namespace, store });
+  }
+}
