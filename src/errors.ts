@@ -103,7 +103,7 @@ export const errors = {
     retryable: false,
     text: 'namespace {namespace} is not at version {version} any more: {present}',
   },
-  NAMERD_NO_HISTORY: { side: 'naming', retryable: false, text: 'no history of {namespace}: {reason}' },
+  NAMERD_NO_HISTORY: { side: 'naming', retryable: false, text: 'cannot look back in {namespace}: {reason}' },
   NAME_UNBOUND: {
     side: 'naming',
     retryable: false,
@@ -115,6 +115,7 @@ export const errors = {
   INPUT_UNREADABLE: { side: 'client', retryable: false, text: 'cannot read {file}: {reason}' },
   INPUT_INVALID: { side: 'client', retryable: false, text: '{file}:{line}:{column}: {reason}' },
   SPLIT_IMPOSSIBLE: { side: 'client', retryable: false, text: 'cannot split in {namespace}: {reason}' },
+  EDITOR_FAILED: { side: 'client', retryable: false, text: 'nothing was stored: {reason}' },
   EDIT_ABANDONED: {
     side: 'client',
     retryable: false,
@@ -125,6 +126,7 @@ export const errors = {
   CONFIG_INVALID: { side: 'config', retryable: false, status: 400, text: '{report}' },
   TOKEN_UNUSABLE: { side: 'config', retryable: false, text: 'the token of {origin} cannot be used: {reason}' },
   TLS_UNUSABLE: { side: 'config', retryable: false, status: 400, text: 'TLS cannot be set up: {reason}' },
+  OUTPUT_FAILED: { side: 'client', retryable: false, text: 'cannot write to standard output: {reason}' },
   CANNOT_WRITE: { side: 'config', retryable: true, status: 409, text: 'cannot write {file}: {reason}' },
   DRIVER_UNAVAILABLE: { side: 'config', retryable: false, text: 'driver {driver} cannot run here: {reason}' },
   CANNOT_LISTEN: { side: 'config', retryable: true, status: 409, text: 'cannot listen on {address}: {reason}' },

@@ -1,5 +1,8 @@
 /** The program `namerctl`: this process as the terminal of {@link runNamerctl}. */
 import { spawn } from 'node:child_process';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { exitCodeOf, exitCodes } from '../namerctl/exit-codes.ts';
+import { failureText } from '../namerctl/failure.ts';
 import { runNamerctl } from '../namerctl/program.ts';
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
@@ -26,18 +29,25 @@ async function edit(command: string, file: string): Promise<number | string> {
   }
 }
 
-// The reader of a pipe left, as `head` does: there is nobody to tell more.
-process.stdout.on('error', () => process.exit(0));
+process.stdout.on('error', error => {
+  // The reader of a pipe left, as `head` does: there is nobody to tell more.
+  if ('code' in error && error.code === 'EPIPE') process.exit(exitCodes.ok.code);
+  const failure = new LinkerdTcpError('OUTPUT_FAILED', { reason: reasonOf(error) }, { cause: error });
+  process.stderr.write(failureText(failure));
+  process.exit(exitCodeOf(failure));
+});
+process.stderr.on('error', () => undefined);
 
-process.exit(
-  await runNamerctl(process.argv.slice(2), {
-    env: process.env,
-    folder: process.cwd(),
-    stdin: process.stdin,
-    hasColour: process.stdout.isTTY && !process.env['NO_COLOR'],
-    interruption,
-    print: text => void process.stdout.write(text),
-    complain: text => void process.stderr.write(text),
-    edit,
-  }),
-);
+const code = await runNamerctl(process.argv.slice(2), {
+  env: process.env,
+  folder: process.cwd(),
+  stdin: process.stdin,
+  hasColour: process.stdout.isTTY && !process.env['NO_COLOR'],
+  interruption,
+  print: text => void process.stdout.write(text),
+  complain: text => void process.stderr.write(text),
+  edit,
+});
+// What a pipe has not taken yet would be lost.
+await Promise.all([process.stdout, process.stderr].map(stream => new Promise(resolve => stream.write('', resolve))));
+process.exit(code);

@@ -3,7 +3,7 @@ import type { NameTree } from '../dtab/name-tree.ts';
 import { showPath } from '../dtab/show.ts';
 import type { Bound } from '../naming/name.ts';
 import { addressText, snapshotOf } from './address-text.ts';
-import { percentsOf } from './split-shares.ts';
+import { percentsOf } from './percents.ts';
 import { drawTree, type Twig } from './tree-drawing.ts';
 
 /** @param name above the tree */

@@ -7,7 +7,7 @@ import { showDentry, showPath } from '../dtab/show.ts';
 import type { Delegation } from '../naming/delegation.ts';
 import type { Bound } from '../naming/name.ts';
 import { addressText, snapshotOf } from './address-text.ts';
-import { percentsOf } from './split-shares.ts';
+import { percentsOf } from './percents.ts';
 import type { Paint } from './terminal.ts';
 import { drawTree, type Twig } from './tree-drawing.ts';
 

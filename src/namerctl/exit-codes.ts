@@ -21,6 +21,7 @@ export const exitCodes = {
       'NAME_UNBOUND',
       'SPLIT_IMPOSSIBLE',
       'EDIT_ABANDONED',
+      'EDITOR_FAILED',
     ],
   },
   usage: { code: 64, text: 'wrong use of the command line', errors: ['USAGE_INVALID', 'BASE_URL_INVALID'] },
@@ -35,11 +36,17 @@ export const exitCodes = {
     errors: ['NAMERD_UNREACHABLE', 'NAMERD_STATUS'],
   },
   internal: { code: 70, text: 'internal error, or no Node.js that is new enough', errors: [] },
+  output: { code: 74, text: 'the output cannot be written', errors: ['OUTPUT_FAILED'] },
   protocol: { code: 76, text: 'what answers does not speak like namerd', errors: ['NAMERD_ANSWER'] },
+  denied: {
+    code: 77,
+    text: 'namerd does not know who you are (401), or does not allow it (403)',
+    errors: ['NAMERD_UNAUTHORIZED', 'NAMERD_FORBIDDEN'],
+  },
   config: {
     code: 78,
-    text: 'the configuration file cannot be used',
-    errors: ['CONFIG_INVALID', 'CONFIG_UNREADABLE'],
+    text: 'the configuration file, or a token or certificate, cannot be used',
+    errors: ['CONFIG_INVALID', 'CONFIG_UNREADABLE', 'TOKEN_UNUSABLE', 'TLS_UNUSABLE'],
   },
 } as const satisfies Record<string, Row>;
 

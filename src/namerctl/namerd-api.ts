@@ -7,9 +7,13 @@ import { Client } from 'undici';
 import { LinkerdTcpError } from '../errors.ts';
 import { networkReason } from '../naming/namerd/http-client.ts';
 import { version as ownVersion } from '../version.ts';
-import { basePath, credentials, encodeNamespace, shownUrl, target } from './request-target.ts';
-import type { BaseUrl } from './settings.ts';
+import type { BaseUrl } from './base-url.ts';
+import type { Connection } from './connection.ts';
+import { denial } from './denial.ts';
+import { basePath, encodeNamespace, shownUrl, target } from './request-target.ts';
+import { isHtml, saidIn } from './said.ts';
 import { brief, decodeDtab, type ShownDtab, type StoredDtab, shownDtab } from './stored-dtab.ts';
+import { troubleOf } from './trouble.ts';
 
 /** A dtab on its way to namerd. */
 export interface DtabBody {
@@ -29,13 +33,13 @@ interface Answer {
   readonly status: number;
   readonly etag: string | undefined;
   readonly location: string | undefined;
+  readonly challenge: string | undefined;
   readonly text: string;
 }
 
 type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
 
 const longestBody = 64 << 20;
-const shownBody = 1000;
 const written = [200, 201, 204];
 
 export const jsonBody = (dtab: ShownDtab): DtabBody => ({
@@ -44,19 +48,22 @@ export const jsonBody = (dtab: ShownDtab): DtabBody => ({
 });
 
 export class NamerdApi {
-  readonly baseUrl: BaseUrl;
-  readonly #timeoutMs: number;
+  readonly #connection: Connection;
   readonly #client: Client;
 
-  constructor(baseUrl: BaseUrl, timeoutMs: number) {
-    this.baseUrl = baseUrl;
-    this.#timeoutMs = timeoutMs;
+  constructor(connection: Connection) {
+    const { baseUrl, tls, timeoutMs } = connection;
+    this.#connection = connection;
     this.#client = new Client(baseUrl.url.origin, {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxResponseSize: longestBody,
-      connect: { timeout: timeoutMs },
+      connect: { ...tls, timeout: timeoutMs },
     });
+  }
+
+  get baseUrl(): BaseUrl {
+    return this.#connection.baseUrl;
   }
 
   async list(): Promise<readonly string[]> {
@@ -89,30 +96,33 @@ export class NamerdApi {
     return status === 200 ? etag : undefined;
   }
 
-  async create(namespace: string, body: DtabBody): Promise<void> {
+  /** @returns its version, where the server says it */
+  async create(namespace: string, body: DtabBody): Promise<string | undefined> {
     const answer = await this.#send('POST', pathOf(namespace), { 'content-type': body.type }, body.text);
     if (answer.status === 409)
       throw new LinkerdTcpError('NAMERD_EXISTS', { namespace, url: shownUrl(this.baseUrl.url) });
-    this.#expect(answer, written);
+    return this.#expect(answer, written).etag;
   }
 
-  /** @param version only if that is the present one; without it whatever is there is replaced */
-  async update(namespace: string, body: DtabBody, version?: string): Promise<void> {
+  /**
+   * @param version only if that is the present one; without it whatever is there is replaced
+   * @returns the version it has now, where the server says it
+   */
+  async update(namespace: string, body: DtabBody, version?: string): Promise<string | undefined> {
     const headers = { 'content-type': body.type, ...(version && { 'if-match': version }) };
     const answer = await this.#send('PUT', pathOf(namespace), headers, body.text);
-    if (answer.status === 412) {
-      const present = await this.versionOf(namespace);
-      throw new LinkerdTcpError('NAMERD_CONFLICT', {
-        namespace,
-        version: version ?? 'given',
-        present: present === undefined ? 'it is gone' : `it is now at ${present}`,
-      });
-    }
-    this.#expect(answer, written, namespace);
+    if (answer.status === 412) throw conflict(namespace, version, await this.versionOf(namespace));
+    return this.#expect(answer, written, namespace).etag;
   }
 
-  async delete(namespace: string): Promise<void> {
-    this.#expect(await this.#send('DELETE', pathOf(namespace)), written, namespace);
+  /** @param version only if that is the present one */
+  async delete(namespace: string, version?: string): Promise<void> {
+    // The namerd of Linkerd 1.x deletes whatever the header says.
+    const present = version === undefined ? undefined : await this.versionOf(namespace);
+    if (present !== undefined && present !== version) throw conflict(namespace, version, present);
+    const answer = await this.#send('DELETE', pathOf(namespace), version === undefined ? {} : { 'if-match': version });
+    if (answer.status === 412) throw conflict(namespace, version, await this.versionOf(namespace));
+    this.#expect(answer, written, namespace);
   }
 
   /** The newest first. Only our namerd has it. */
@@ -166,21 +176,23 @@ export class NamerdApi {
     body?: string,
     parameters: Readonly<Record<string, string | undefined>> = {},
   ): Promise<Answer> {
-    const { url } = this.baseUrl;
+    const { baseUrl, headers: always, timeoutMs } = this.#connection;
+    const { url } = baseUrl;
     const shown = `${shownUrl(url)}/api/1${path}`;
     try {
       const answer = await this.#client.request({
         method,
         path: basePath(url) + target(url, path, parameters),
-        headers: { 'user-agent': `namerctl/${ownVersion}`, ...credentials(url), ...headers },
+        headers: { 'user-agent': `namerctl/${ownVersion}`, ...always, ...headers },
         body,
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: AbortSignal.timeout(timeoutMs),
       });
       return {
         url: shown,
         status: answer.statusCode,
         etag: first(answer.headers['etag']),
         location: first(answer.headers['location']),
+        challenge: first(answer.headers['www-authenticate']),
         text: await answer.body.text(),
       };
     } catch (error) {
@@ -190,21 +202,32 @@ export class NamerdApi {
 
   #transportError(url: string, error: unknown): LinkerdTcpError {
     const { name = '' } = error as { name?: string };
+    const { tls, timeoutMs } = this.#connection;
     if (name === 'HTTPParserError')
       return new LinkerdTcpError('NAMERD_ANSWER', { url, reason: 'it is not HTTP' }, { cause: error });
-    const reason = name === 'TimeoutError' ? `no answer within ${this.#timeoutMs} ms` : plainReason(error);
-    return new LinkerdTcpError('NAMERD_UNREACHABLE', { url, reason }, { cause: error });
+    const details =
+      name === 'TimeoutError'
+        ? { reason: `no answer within ${timeoutMs} ms` }
+        : troubleOf(error, tls !== undefined && tls.cert === undefined);
+    return new LinkerdTcpError('NAMERD_UNREACHABLE', { url, ...details }, { cause: error });
   }
 
   /** @param namespace that a 404 says is missing; absent where it says something else */
   #expect(answer: Answer, good: readonly number[], namespace?: string): Answer {
-    const { url, status, location, text } = answer;
+    const { url, status, location, challenge, text } = answer;
+    // namerd has none: this is a portal, a front end, another port.
+    if (isHtml(text) && (good.includes(status) || status === 404))
+      throw new LinkerdTcpError('NAMERD_ANSWER', { url, reason: `status ${status} and ${saidIn(text)}` });
     if (good.includes(status)) return answer;
     if (status === 404 && namespace !== undefined)
       throw new LinkerdTcpError('NAMERD_MISSING', { namespace, url: shownUrl(this.baseUrl.url) });
-    const body = text.slice(0, shownBody).trim() || 'it does not say why';
-    if (status >= 400)
-      throw new LinkerdTcpError(status < 500 ? 'NAMERD_REFUSED' : 'NAMERD_STATUS', { url, status, body });
+    if (status >= 400) {
+      const details = { url, status, body: saidIn(text) };
+      throw (
+        denial(details, this.#connection, challenge) ??
+        new LinkerdTcpError(status < 500 ? 'NAMERD_REFUSED' : 'NAMERD_STATUS', details)
+      );
+    }
     const where = location === undefined ? '' : ` to ${location}; redirects are not followed`;
     throw new LinkerdTcpError('NAMERD_ANSWER', { url, reason: `status ${status}${where}` });
   }
@@ -228,23 +251,18 @@ export class NamerdApi {
   }
 }
 
+function conflict(namespace: string, version = 'given', present: string | undefined): LinkerdTcpError {
+  return new LinkerdTcpError('NAMERD_CONFLICT', {
+    namespace,
+    version,
+    present: present === undefined ? 'it is gone' : `it is now at ${present}`,
+  });
+}
+
 const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespace)}`;
 
 const first = (header: string | readonly string[] | undefined): string | undefined =>
   typeof header === 'object' ? header[0] : header;
-
-const reasons: readonly (readonly [RegExp, string])[] = [
-  [/ECONNREFUSED/, 'connection refused'],
-  [/ENOTFOUND/, 'no such host'],
-  [/EAI_AGAIN/, 'the name server does not answer'],
-  [/ECONNRESET|UND_ERR_SOCKET|other side closed/, 'the connection was cut'],
-];
-
-function plainReason(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  const text = networkReason(error);
-  return reasons.find(([pattern]) => pattern.test(String(code)) || pattern.test(text))?.[1] ?? text;
-}
 
 /** `dtab` may be a list of dentries or text, `at` milliseconds or ISO 8601. */
 function decodeHistory(json: unknown): readonly PastDtab[] {

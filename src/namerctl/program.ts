@@ -2,14 +2,15 @@
 import { Command, CommanderError, Option } from 'commander';
 import { nearest } from '../config/suggest.ts';
 import { version } from '../version.ts';
+import { defaultBaseUrl } from './base-url.ts';
 import { plainFlags } from './bool-flags.ts';
 import type { Argument, CommandSpec, Flag, Flags } from './command-spec.ts';
 import { commands } from './commands.ts';
 import { commonFlags } from './common-flags.ts';
+import { discreet } from './discreet.ts';
 import { exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts';
 import { failureText } from './failure.ts';
 import { Session } from './session.ts';
-import { defaultBaseUrl } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
 const name = 'namerctl';
@@ -20,26 +21,30 @@ Examples:
   namerctl get default > default.dtab            a dtab as text, ready to edit
   namerctl update default default.dtab           and back
   namerctl edit default                          both, in your editor, safe against changes by others
-  namerctl split default /svc/web /v1=90 /v2=10  a tenth of the traffic to /v2
+  namerctl split default /svc/web v1=90 v2=10    a tenth of the traffic to v2, beside v1
   namerctl explain /svc/web                      what a name means, step by step
 
 Where namerd is, the first of these that is set:
   --base-url, $NAMERCTL_BASE_URL, base-url in the nearest .namerctl.{json,yaml,yml,toml,properties,hcl}
   from here upwards, ${defaultBaseUrl}
+In the same way: token-file, tls-ca, tls-cert, tls-key.
 
 Environment:
-  NAMERCTL_BASE_URL, NAMERCTL_TIMEOUT, VISUAL or EDITOR (for edit), NO_COLOR, LINKERD_TCP_NODE=/path/to/node
+  NAMERCTL_BASE_URL, NAMERCTL_TOKEN, NAMERCTL_TOKEN_FILE, NAMERCTL_TLS_CA, NAMERCTL_TLS_CERT, NAMERCTL_TLS_KEY,
+  NAMERCTL_TIMEOUT, VISUAL or EDITOR (for edit), NO_COLOR, LINKERD_TCP_NODE=/path/to/node
 
 Exit codes:
 ${exitCodesHelp()}`;
 
 /** @returns the exit code; everything said has been said on the terminal */
-export async function runNamerctl(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function runNamerctl(args: readonly string[], given: Terminal): Promise<number> {
+  const secrets = new Set<string>();
+  const terminal = discreet(given, secrets);
   try {
     let code: number = exitCodes.ok.code;
     const root = commandTree(terminal, async (spec, command) => {
       const flags = flagsOf(command);
-      const session = new Session(terminal, flags);
+      const session = new Session(terminal, flags, word => secrets.add(word));
       try {
         code = (await spec.run(session, command.args, flags)) ?? exitCodes.ok.code;
       } finally {
@@ -104,7 +109,7 @@ function addCommand(parent: Command, spec: CommandSpec, run: Run): void {
     .allowExcessArguments(false)
     .aliases(spec.aliases ?? [])
     .summary(spec.summary)
-    .description(`${spec.summary[0].toUpperCase()}${spec.summary.slice(1)}.${spec.about ? `\n\n${spec.about}` : ''}`);
+    .description(descriptionOf(spec));
   for (const argument of spec.args) command.argument(argumentText(argument), argument.description);
   for (const flag of spec.flags ?? []) addFlag(command, flag);
   common(command);
@@ -112,6 +117,12 @@ function addCommand(parent: Command, spec: CommandSpec, run: Run): void {
   const examples = spec.examples.map(([line, meaning]) => `  namerctl ${line.padEnd(width)}  ${meaning}`);
   command.addHelpText('after', `\nExamples:\n${examples.join('\n')}`);
   command.action(() => run(spec, command));
+}
+
+/** commander's usage line has one alias at most. */
+function descriptionOf({ summary, about, aliases = [] }: CommandSpec): string {
+  const also = aliases.length > 1 ? ` Also: ${aliases.join(', ')}.` : '';
+  return `${summary[0].toUpperCase()}${summary.slice(1)}.${also}${about ? `\n\n${about}` : ''}`;
 }
 
 const argumentText = ({ name: word, isRepeated }: Argument): string => (isRepeated ? `<${word}...>` : `<${word}>`);

@@ -1,30 +1,37 @@
 /** One run of namerctl: its terminal and flags, and the connection to namerd once it is asked for. */
+import { type Connection, connectionOf } from './connection.ts';
 import { NamerdApi } from './namerd-api.ts';
-import { baseUrlOf, type CommonFlags, timeoutMsOf } from './settings.ts';
+import { type CommonFlags, Settings } from './settings.ts';
 import { type Paint, paintOn, type Terminal } from './terminal.ts';
+import { exposure } from './token.ts';
 
 export class Session {
   readonly terminal: Terminal;
   readonly flags: CommonFlags;
   readonly paint: Paint;
+  readonly #keepSecret: (word: string) => void;
+  #connection: Connection | undefined;
   #api: NamerdApi | undefined;
 
-  constructor(terminal: Terminal, flags: CommonFlags) {
+  /** @param keepSecret is told what the terminal must never show */
+  constructor(terminal: Terminal, flags: CommonFlags, keepSecret: (word: string) => void) {
     this.terminal = terminal;
     this.flags = flags;
     this.paint = paintOn(terminal);
+    this.#keepSecret = keepSecret;
   }
 
   get isJson(): boolean {
     return this.flags.json === true;
   }
 
-  get timeoutMs(): number {
-    return timeoutMsOf(this.flags, this.terminal);
+  get connection(): Connection {
+    this.#connection ??= this.#connect();
+    return this.#connection;
   }
 
   get api(): NamerdApi {
-    this.#api ??= new NamerdApi(baseUrlOf(this.flags, this.terminal), this.timeoutMs);
+    this.#api ??= new NamerdApi(this.connection);
     return this.#api;
   }
 
@@ -34,5 +41,13 @@ export class Session {
 
   async close(): Promise<void> {
     await this.#api?.close();
+  }
+
+  #connect(): Connection {
+    const connection = connectionOf(new Settings(this.flags, this.terminal));
+    if (connection.token) this.#keepSecret(connection.token.text);
+    const warning = exposure(connection.token, connection.baseUrl);
+    if (warning !== undefined) this.terminal.complain(`namerctl: warning: ${warning}\n`);
+    return connection;
   }
 }

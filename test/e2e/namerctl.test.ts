@@ -30,7 +30,7 @@ interfaces: [{kind: io.l5d.httpController, port: 0}]
 `),
   );
   const first = JSON.parse((await namerctl(['get', 'default', '--json'])).stdout).version;
-  const split = await namerctl(['split', 'default', '/svc/redis', '/cluster/redis1=90', '/cluster/redis2=10']);
+  const split = await namerctl(['split', 'default', '/svc/redis', 'redis1=90', 'redis2=10']);
   assert.match(split.stdout, /\nUpdated default: \/svc\/redis is 90% \/cluster\/redis1, 10% \/cluster\/redis2\n$/);
   // A name follows its dtab a moment later.
   const drawn = await until(async () => {
@@ -61,7 +61,9 @@ interfaces: [{kind: io.l5d.httpController, port: 0}]
   );
   assert.deepEqual(await namerctl(['resolve', '/svc/redis']), done('10.0.0.1:6379\n'));
   assert.equal((await namerctl(['update', 'default', '-', '--version', first], { input: rules })).code, 1);
-  assert.deepEqual(await namerctl(['rm', 'default']), done('Deleted default\n'));
+  assert.equal((await namerctl(['delete', 'default', '--version', first])).code, 1);
+  const { version } = JSON.parse((await namerctl(['get', 'default', '--json'])).stdout);
+  assert.deepEqual(await namerctl(['rm', 'default', '--version', version]), done('Deleted default\n'));
   assert.equal((await namerctl(['get', 'default'])).code, 1);
   assert.equal((await namerctl(['restore', 'default', first])).code, 0);
   assert.deepEqual(await namerctl(['list']), done('default\n'));
@@ -72,5 +74,49 @@ test('a store without a history says so', async t => {
   await namerctl(['create', 'default', '-'], { input: '/a=>/b' });
   const { code, stderr } = await namerctl(['history', 'default']);
   assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: no history of default: /);
+  assert.match(stderr, /^namerctl: cannot look back in default: /);
+});
+
+test('with tokens everybody does what they may, and others are told', async t => {
+  const folder = tempDir(t);
+  folder.write('ops.token', 'the-token-of-operators\n');
+  folder.write('ci.token', 'the-token-of-the-builds\n');
+  const config = `admin: {port: 0}
+storage: {kind: io.l5d.inMemory}
+interfaces:
+- kind: io.l5d.httpController
+  port: 0
+  auth:
+    tokens:
+    - {name: ops, tokenFile: ops.token, write: ['*']}
+    - {name: ci, tokenFile: ci.token, read: [web], write: [team-a-*]}
+`;
+  const namerd = await startOwnNamerd(t, { folder, config });
+  const as = (env: Readonly<Record<string, string>>) => (args: readonly string[], input?: string) =>
+    namerctlOf(namerd)(args, { env, input, folder: folder.path });
+  const [ops, ci] = [as({ NAMERCTL_TOKEN_FILE: 'ops.token' }), as({ NAMERCTL_TOKEN: 'the-token-of-the-builds' })];
+  assert.deepEqual(await ops(['create', 'web', '-'], '/svc => /srv/a ;'), done('Created web\n'));
+  assert.equal((await ci(['create', 'team-a-x', '-'], '/a => /b')).code, 0);
+  assert.deepEqual(await ci(['get', 'web', '--no-pretty']), done('/svc=>/srv/a;\n'));
+  const refused = await ci(['split', 'web', '/svc', 'a=90', 'b=10']);
+  assert.equal(refused.code, 77);
+  assert.match(refused.stderr, / does not allow this \(403\): .*ci may not write namespace web/);
+  assert.match(refused.stderr, /\nAsk whoever runs it what the token of NAMERCTL_TOKEN may do\.\n$/);
+  for (const [env, advice] of [
+    [{}, /\nGive a token with --token-file, /],
+    [{ NAMERCTL_TOKEN: 'the-token-of-a-stranger' }, /\nIt does not take the token of NAMERCTL_TOKEN: wrong, expired, /],
+  ] as const)
+    for (const args of [['list'], ['delete', 'web'], ['watch', 'web']]) {
+      const { code, stdout, stderr } = await as(env)(args);
+      assert.deepEqual([code, stdout], [77, '']);
+      assert.match(stderr, / does not know who you are \(401\): /);
+      assert.match(stderr, advice);
+      assert.doesNotMatch(stderr, /the-token-of/);
+    }
+  assert.deepEqual(await ops(['split', 'web', '/svc', 'b=100', '--json'], ''), {
+    ...done(
+      '{"namespace":"web","prefix":"/svc","updated":true,"shares":[{"path":"/srv/b","weight":100,"share":"100%"}],' +
+        '"changes":[{"op":"remove","prefix":"/svc","dst":"/srv/a"},{"op":"add","prefix":"/svc","dst":"/srv/b"}]}\n',
+    ),
+  });
 });

@@ -1,4 +1,4 @@
-/** diff, split, history and restore: what changes, and that nothing else does. */
+/** diff, history and restore: what changes, and that nothing else does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -7,7 +7,6 @@ import type { ShownDtab } from '../../src/namerctl/stored-dtab.ts';
 import { startNamerd } from '../support/namerd.ts';
 import { answering, namerctlOf } from './setup.ts';
 
-const demo = '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>/cluster/redis1';
 const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 
 test('diff prints nothing where both mean the same, however they are written', async t => {
@@ -89,80 +88,6 @@ test('property: a diff without what it adds is the old dtab, without what it rem
   );
 });
 
-test('split rewrites the one dentry of a prefix and leaves the others as they are stored', async t => {
-  const namerd = await startNamerd(t);
-  const namerctl = namerctlOf(namerd);
-  namerd.setDtab('default', demo);
-  const args = ['split', 'default', '/svc/redis', '/cluster/redis1=90', '/cluster/redis2=10%'];
-  const change = ` /cluster    => /#/io.l5d.fs ;
- /svc        => /cluster ;
--/svc/redis  => /cluster/redis1 ;
-+/svc/redis  => 90.00*/cluster/redis1 & 10.00*/cluster/redis2 ;
-`;
-  const shares = 'default: /svc/redis is 90% /cluster/redis1, 10% /cluster/redis2\n';
-  assert.deepEqual(await namerctl([...args, '--dry-run']), done(`${change}Would update ${shares}`));
-  assert.equal((await namerctl(['get', 'default', '--no-pretty'])).stdout, `${demo};\n`);
-  assert.deepEqual(await namerctl(args), done(`${change}Updated ${shares}`));
-  assert.equal(
-    (await namerctl(['get', 'default', '--no-pretty'])).stdout,
-    '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>90.00*/cluster/redis1 & 10.00*/cluster/redis2;\n',
-  );
-  assert.deepEqual(await namerctl(args), done(`No changes to ${shares}`));
-  assert.deepEqual(
-    await namerctl(['dtab', 'split', 'default', '/svc/redis', '/cluster/redis2=1', '--json']),
-    done(
-      '{"namespace":"default","prefix":"/svc/redis","updated":true,"shares":[{"path":"/cluster/redis2","weight":1,"share":"100%"}],' +
-        '"changes":[{"op":"remove","prefix":"/svc/redis","dst":"90.00*/cluster/redis1 & 10.00*/cluster/redis2"},' +
-        '{"op":"add","prefix":"/svc/redis","dst":"/cluster/redis2"}]}\n',
-    ),
-  );
-});
-
-test('split stores nothing when somebody else was faster', async t => {
-  const server = await answering(t, ({ method }) =>
-    method === 'PUT' ? { status: 412 } : { status: 200, headers: { etag: 'A=' }, body: '[{"prefix":"/a","dst":"/b"}]' },
-  );
-  const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', '/c=1']);
-  assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: namespace default is not at version A= any more: it is now at A=\n/);
-  assert.equal(server.heard.find(({ method }) => method === 'PUT')?.headers['if-match'], 'A=');
-});
-
-test('split refuses a server that does not say which version it has', async t => {
-  const server = await answering(t, () => ({ status: 200, body: '[{"prefix":"/a","dst":"/b"}]' }));
-  const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', '/c=1']);
-  assert.equal(code, 76);
-  assert.match(stderr, /no ETag header/);
-});
-
-for (const [args, code, message] of [
-  [
-    ['/svc/none', '/a=1'],
-    1,
-    'nothing to split in default: no dentry of /svc/none; add one with: namerctl edit default',
-  ],
-  [
-    ['/twice', '/a=1'],
-    1,
-    'nothing to split in default: 2 dentries of /twice, which are tried from the last to the first;',
-  ],
-  [['/svc', '/a'], 64, '/a: expected a path and its weight, like /cluster/a=90'],
-  [['/svc', '/a=many'], 64, '/a=many: expected a path and its weight'],
-  [['/svc', 'a=1'], 64, "a=1: '/' expected but 'a' found"],
-  [['/svc', '/a=0', '/b=0%'], 64, 'every weight is 0'],
-  [['/svc', '/a=1', '/a=2'], 64, '/a is given twice'],
-  [['svc', '/a=1'], 64, "prefix svc: '/' expected but 's' found"],
-  [['/svc'], 64, "missing required argument 'share'"],
-] as const)
-  test(`split default ${args.join(' ')} is refused`, async t => {
-    const namerd = await startNamerd(t);
-    namerd.setDtab('default', `${demo};/twice=>/a;/twice=>/b`);
-    const ran = await namerctlOf(namerd)(['split', 'default', ...args]);
-    assert.equal(ran.code, code);
-    assert.equal(ran.stdout, '');
-    assert.ok(ran.stderr.startsWith(`namerctl: ${message}`), ran.stderr);
-  });
-
 test('history lists versions with what each changed; restore brings one back', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
@@ -207,7 +132,7 @@ test('no such version, no such namespace and a namerd without history are told a
   const failed = (stderr: string) => ({ code: 1, stdout: '', stderr });
   assert.deepEqual(
     await namerctl(['restore', 'default', 'A=']),
-    failed('namerctl: no history of default: it does not have version A=\n'),
+    failed('namerctl: cannot look back in default: it does not have version A=\n'),
   );
   assert.deepEqual(
     await namerctl(['history', 'x']),
@@ -216,6 +141,6 @@ test('no such version, no such namespace and a namerd without history are told a
   const old = await answering(t, ({ method }) => ({ status: method === 'HEAD' ? 200 : 404, headers: { etag: 'A=' } }));
   assert.deepEqual(
     await namerctlOf(old)(['history', 'default']),
-    failed('namerctl: no history of default: this namerd keeps none\n'),
+    failed('namerctl: cannot look back in default: this namerd keeps none\n'),
   );
 });

@@ -43,6 +43,8 @@ for (const [line, offered] of [
   ['namerctl explain -n ', ['default', 'staging']],
   ['namerctl update default rules', ['rules.dtab']],
   ['namerctl --config rul', ['rules.dtab']],
+  ['namerctl get x --tls-ca rul', ['rules.dtab']],
+  ['namerctl --base-url rul', []],
   ['namerctl completion ', ['bash', 'zsh', 'fish']],
 ] as const)
   test(`bash offers ${offered.join(' ') || 'nothing'} for "${line}"`, async t => {

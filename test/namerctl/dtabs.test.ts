@@ -85,9 +85,11 @@ test('user and password of the base URL go to the server, and not into messages'
   const server = await answering(t, () => ({ status: 401, body: 'who is it?' }));
   const url = server.url.replace('//', '//ann:se%20cret@');
   assert.deepEqual(await namerctlOf({ url })(['list']), {
-    code: 1,
+    code: 77,
     stdout: '',
-    stderr: `namerctl: ${server.url}/api/1/dtabs refused with 401: who is it?\n`,
+    stderr:
+      `namerctl: ${server.url}/api/1/dtabs does not know who you are (401): who is it?\n` +
+      'It does not take the user and password of the base URL.\n',
   });
   assert.equal(server.heard[0].headers.authorization, `Basic ${Buffer.from('ann:se cret').toString('base64')}`);
 });
@@ -101,7 +103,7 @@ test('create and update send text as it is, and only the list of JSON', async t 
   folder.write('a.dtab', text);
   assert.deepEqual(await namerctl(['create', 'x', 'a.dtab'], { folder: folder.path }), done('Created x\n'));
   assert.deepEqual(await namerctl(['new', 'x', '-'], { input: list }), done('Created x\n'));
-  assert.deepEqual(await namerctl(['dtab', 'up', 'x', '-', '--json'], { input: text }), done('Updated x\n'));
+  assert.deepEqual(await namerctl(['dtab', 'up', 'x', '-'], { input: text }), done('Updated x\n'));
   assert.deepEqual(
     await namerctl(['update', 'x', '-'], { input: ` \n{"dtab": ${list}, "version": "AAAAAAAAAAI="}` }),
     done('Updated x\n'),
@@ -128,7 +130,7 @@ test('an update is only conditional where a version is given', async t => {
     stdout: '',
     stderr:
       'namerctl: namespace default is not at version AAAAAAAAAAE= any more: it is now at AAAAAAAAAAI=\n' +
-      'Nothing was stored. See what is there now with: namerctl get default\n',
+      'Nothing was changed. See what is there now with: namerctl get default\n',
   };
   const input = old;
   assert.deepEqual(await namerctl(['update', 'default', '-', '--version', 'AAAAAAAAAAE='], { input }), conflict);
@@ -211,4 +213,68 @@ test('property: what get prints goes back by update and comes out the same, as J
     }),
     { numRuns: 40 },
   );
+});
+
+test('create, update and delete say what they did as JSON, with the new version where the server tells it', async t => {
+  const server = await answering(t, ({ method }) => ({
+    status: 204,
+    ...(method === 'PUT' && { headers: { etag: 'B=' } }),
+  }));
+  const namerctl = namerctlOf(server);
+  const input = '/a=>/b';
+  assert.deepEqual(
+    await namerctl(['create', 'x', '-', '--json'], { input }),
+    done('{"namespace":"x","created":true}\n'),
+  );
+  assert.deepEqual(
+    await namerctl(['dtab', '--json', 'update', 'x', '-'], { input }),
+    done('{"namespace":"x","updated":true,"version":"B="}\n'),
+  );
+  assert.deepEqual(await namerctl(['delete', 'x', '--json']), done('{"namespace":"x","deleted":true}\n'));
+});
+
+test('delete with a version goes with If-Match, and is not sent where another version is there', async t => {
+  const server = await answering(t, ({ method }) => ({
+    status: method === 'HEAD' ? 200 : 204,
+    headers: { etag: 'B=' },
+  }));
+  const sent = () => server.heard.map(({ method, headers }) => [method, headers['if-match']]);
+  const namerctl = namerctlOf(server);
+  assert.deepEqual(await namerctl(['dtab', 'delete', 'x', '--version', 'A=']), {
+    code: 1,
+    stdout: '',
+    stderr:
+      'namerctl: namespace x is not at version A= any more: it is now at B=\n' +
+      'Nothing was changed. See what is there now with: namerctl get x\n',
+  });
+  assert.deepEqual(sent(), [['HEAD', undefined]]);
+  assert.deepEqual(await namerctl(['rm', 'x', '--version', 'B=']), done('Deleted x\n'));
+  assert.deepEqual(sent().slice(1), [
+    ['HEAD', undefined],
+    ['DELETE', 'B='],
+  ]);
+  const empty = await namerctl(['rm', 'x', '--version=']);
+  assert.deepEqual([empty.code, empty.stderr], [64, 'namerctl: --version is empty\nTry: namerctl --help\n']);
+  assert.equal(sent().length, 3);
+  assert.deepEqual(await namerctl(['rm', 'x']), done('Deleted x\n'));
+  assert.deepEqual(sent().at(-1), ['DELETE', undefined]);
+});
+
+test('delete with a version that somebody changes at that moment says so', async t => {
+  let versions = ['A=', 'B='];
+  const server = await answering(t, ({ method }) => {
+    if (method === 'DELETE') return { status: 412 };
+    const [etag] = versions;
+    versions = versions.slice(1);
+    return { status: 200, headers: { etag } };
+  });
+  const { code, stderr } = await namerctlOf(server)(['delete', 'x', '--version', 'A=']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^namerctl: namespace x is not at version A= any more: it is now at B=\n/);
+});
+
+test('delete with a version of a namespace that is gone says that it is missing', async t => {
+  const namerd = await startNamerd(t);
+  const { code, stderr } = await namerctlOf(namerd)(['delete', 'x', '--version', 'A=']);
+  assert.deepEqual([code, stderr.split('\n')[0]], [1, `namerctl: no namespace x at ${namerd.url}`]);
 });

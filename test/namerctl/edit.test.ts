@@ -213,11 +213,23 @@ test('a namerd that is gone leaves the text where it was', async t => {
   assert.match(readFileSync(stopping.file, 'utf8'), /\/mine/);
 });
 
-test('an editor that fails is said', async t => {
+test('an editor that fails is said; what it saved is kept, an untouched draft is not', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', demo);
-  const user = editor(tempDir(t), () => 3);
-  const { code, stderr } = await namerctlOf(namerd)(['edit', 'default'], user);
+  const untouched = editor(tempDir(t), () => 3);
+  const { code, stderr } = await namerctlOf(namerd)(['edit', 'default'], untouched);
   assert.equal(code, 1);
-  assert.equal(stderr, `namerctl: nothing was stored: ed ended with 3; your text is kept in ${user.file}\n`);
+  assert.equal(stderr, 'namerctl: nothing was stored: ed ended with 3\nChoose an editor with VISUAL or EDITOR.\n');
+  assert.equal(existsSync(dirname(untouched.file)), false);
+  const saved = editor(tempDir(t), text => `${text}/mine => /y ;\n`);
+  const crashing = async (command: string, file: string) => {
+    await saved.edit(command, file);
+    return 'ended by SIGSEGV';
+  };
+  const crashed = await namerctlOf(namerd)(['edit', 'default'], { ...saved, edit: crashing });
+  assert.equal(
+    crashed.stderr,
+    `namerctl: nothing was stored: ed: ended by SIGSEGV; your text is kept in ${saved.file}\n`,
+  );
+  assert.match(readFileSync(saved.file, 'utf8'), /\/mine/);
 });

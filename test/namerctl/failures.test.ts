@@ -10,6 +10,7 @@ import { freePort } from '../support/ports.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { answering, namerctl, namerctlOf } from './setup.ts';
 
+const isThat = 'Is that namerd? The base URL must lead to its HTTP API, mostly on port 4180.\n';
 const failed = (code: number, stderr: string) => ({ code, stdout: '', stderr });
 
 test('no base URL is no error: namerd is then looked for on this machine', async () => {
@@ -29,6 +30,18 @@ for (const [url, reason] of [
     assert.deepEqual(
       await namerctl(['list', '--base-url', url]),
       failed(64, `namerctl: invalid base URL ${url || '""'} from --base-url: ${reason}\n`),
+    );
+  });
+
+for (const [url, shown, reason] of [
+  ['ftp://ann:pw@namerd', 'ftp://…@namerd', 'expected http or https'],
+  ['ann:pw@namerd:4180', '…@namerd:4180', 'no scheme; did you mean http://…@namerd:4180?'],
+  ['http://ann:%zz@namerd', 'http://…@namerd', 'a % in the user or password must be written %25'],
+] as const)
+  test(`the password in ${url} is not shown`, async () => {
+    assert.deepEqual(
+      await namerctl(['list', '--base-url', url]),
+      failed(64, `namerctl: invalid base URL ${shown} from --base-url: ${reason}\n`),
     );
   });
 
@@ -95,12 +108,22 @@ test('a namespace that exists already', async t => {
 
 test('other answers: what the server says is shown; 4xx, 5xx and nonsense differ in the exit code', async t => {
   for (const [status, body, code, said] of [
-    [403, 'not yours\n', 1, 'refused with 403: not yours'],
+    [403, 'not yours\n', 77, 'does not allow this (403): not yours'],
+    [401, '', 77, 'does not know who you are (401): it does not say why'],
+    [
+      404,
+      '<!doctype html><title>No such\n page</title>',
+      76,
+      'sent something unexpected: status 404 and a page for browsers, "No such page"',
+    ],
+    [502, '<html><head><title>Bad Gateway</title></head>', 69, 'answered 502: a page for browsers, "Bad Gateway"'],
+    [400, 'a\x1b[31mred\x07', 1, 'refused with 400: a\ufffd[31mred\ufffd'],
     [400, '', 1, 'refused with 400: it does not say why'],
     [500, 'the store is gone', 69, 'answered 500: the store is gone'],
     [204, '', 76, 'sent something unexpected: status 204'],
     [200, '', 76, 'sent something unexpected: nothing'],
-    [200, '<html>', 76, 'sent something unexpected: Unexpected token \'<\', "<html>" is not valid JSON'],
+    [200, ' <!DOCTYPE html>\n<p>hi', 76, 'sent something unexpected: status 200 and a page for browsers'],
+    [200, '<x>', 76, 'sent something unexpected: Unexpected token \'<\', "<x>" is not valid JSON'],
     [200, '{}', 76, 'sent something unexpected: expected a list of dentries, found {}'],
     [200, '[{"prefix":"/a"}]', 76, 'dentry 0: expected {"prefix": …, "dst": …}, found {"prefix":"/a"}'],
   ] as const) {
@@ -113,13 +136,29 @@ test('other answers: what the server says is shown; 4xx, 5xx and nonsense differ
   }
 });
 
+test('a page for browsers is not taken for a success', async t => {
+  const server = await answering(t, () => ({
+    status: 200,
+    headers: { etag: 'A=' },
+    body: '<html><title>Log in</title>',
+  }));
+  for (const args of [['create', 'x', '-'], ['update', 'x', '-'], ['delete', 'x'], ['restore', 'x', 'A='], ['list']]) {
+    const ran = await namerctlOf(server)(args, { input: '/a=>/b' });
+    assert.deepEqual([ran.code, ran.stdout], [76, '']);
+    assert.match(
+      ran.stderr,
+      /sent something unexpected: status 200 and a page for browsers, "Log in"\nIs that namerd\?/,
+    );
+  }
+});
+
 test('a redirect is said and not followed', async t => {
   const server = await answering(t, () => ({ status: 301, headers: { location: 'https://elsewhere/' } }));
   assert.deepEqual(
     await namerctlOf(server)(['list']),
     failed(
       76,
-      `namerctl: ${server.url}/api/1/dtabs sent something unexpected: status 301 to https://elsewhere/; redirects are not followed\n`,
+      `namerctl: ${server.url}/api/1/dtabs sent something unexpected: status 301 to https://elsewhere/; redirects are not followed\n${isThat}`,
     ),
   );
 });

@@ -92,7 +92,7 @@ const refused = (name: string, text: string, message: string) =>
     });
   });
 
-refused('.namerctl.yaml', 'a: b\n', '1:1: a: unknown key; the only one is base-url');
+refused('.namerctl.yaml', 'a: b\n', '1:1: a: unknown key; there are base-url, token-file, tls-ca, tls-cert, tls-key');
 refused('.namerctl.json', '{\n  "baseUrl": "x"}', '2:3: baseUrl: unknown key; did you mean base-url?');
 refused('.namerctl.yaml', 'base-url: 3\n', '1:11: base-url: expected a URL, found 3');
 refused('.namerctl.yaml', '- base-url\n', '1:1: expected a mapping, found a list');

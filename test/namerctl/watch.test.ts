@@ -91,6 +91,7 @@ test('a namespace that does not exist is waited for, and that is said', async t 
 
 test('a server that refuses ends it', async t => {
   const server = await answering(t, () => ({ status: 403, body: 'not yours' }));
-  const { code } = await watching(t, server, ['default']).ended;
-  assert.equal(code, 1);
+  const watch = watching(t, server, ['default']);
+  assert.equal((await watch.ended).code, 77);
+  await watch.said(/does not allow this \(403\): not yours\nPerhaps it wants a token: /);
 });

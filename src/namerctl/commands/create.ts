@@ -2,6 +2,7 @@
 import { fileArgument, namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';
 import { readInput } from '../dtab-input.ts';
+import { jsonLine } from '../layout.ts';
 import { writing } from '../writing.ts';
 
 export const create: CommandSpec = {
@@ -17,8 +18,8 @@ export const create: CommandSpec = {
   async run(session, [word, file]) {
     const namespace = namespaceIn(word);
     const input = await readInput(file, session.terminal);
-    await writing(input, () => session.api.create(namespace, input.body));
-    session.print(`Created ${namespace}\n`);
+    const version = await writing(input, () => session.api.create(namespace, input.body));
+    session.print(session.isJson ? jsonLine({ namespace, created: true, version }) : `Created ${namespace}\n`);
     return undefined;
   },
 };

@@ -10,7 +10,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';
@@ -28,9 +28,10 @@ export const edit: CommandSpec = {
   summary: 'change a dtab in your editor',
   about:
     'Opens $VISUAL, else $EDITOR, else vi. What you save is stored unless somebody else changed the dtab meanwhile: then, and ' +
-    'where it is not a dtab, the editor opens again and says why.',
+    'where it is not a dtab, the editor opens again and says why. An editor with a window must be told to wait: ' +
+    "EDITOR='code --wait'.",
   args: [namespaceArgument],
-  examples: [['edit default', "EDITOR='code --wait' for an editor that has a window"]],
+  examples: [['edit default', 'leave the file as it is to change nothing']],
   isOfDtab: true,
   async run(session, [word]) {
     const namespace = namespaceIn(word);
@@ -64,7 +65,7 @@ class Editing {
     let draft = firstDraft(this.#namespace, shownUrl(api.baseUrl.url), present);
     let reason: LinkerdTcpError | undefined;
     for (;;) {
-      const saved = await this.#edited(draft);
+      const saved = await this.#edited(draft, reason === undefined);
       if (saved === draft && reason !== undefined) throw this.#abandoned(reason.message.split('\n')[0], reason);
       if (saved === draft || saved.trim() === '') return [];
       const text = withoutNotices(saved);
@@ -96,13 +97,21 @@ class Editing {
   }
 
   /** What the file holds after a person had it. */
-  async #edited(draft: string): Promise<string> {
+  async #edited(draft: string, isFirst: boolean): Promise<string> {
     const { env } = this.#session.terminal;
     const command = env['VISUAL'] || env['EDITOR'] || 'vi';
     writeFileSync(this.#file, draft, { mode: 0o600 });
     const ended = await this.#session.terminal.edit(command, this.#file);
-    if (ended !== 0)
-      throw this.#abandoned(typeof ended === 'number' ? `${command} ended with ${ended}` : `${command}: ${ended}`);
+    const saved = this.#saved();
+    if (ended === 0) return saved;
+    const reason = typeof ended === 'number' ? `${command} ended with ${ended}` : `${command}: ${ended}`;
+    // The first draft is nobody's work.
+    if (!isFirst || saved !== draft) throw this.#abandoned(reason);
+    rmSync(dirname(this.#file), { recursive: true });
+    throw new LinkerdTcpError('EDITOR_FAILED', { reason });
+  }
+
+  #saved(): string {
     try {
       return readFileSync(this.#file, 'utf8');
     } catch (error) {

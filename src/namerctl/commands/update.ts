@@ -4,6 +4,7 @@ import { dryRunFlag, fileArgument, namespaceArgument, namespaceIn } from '../arg
 import type { CommandSpec, Flags } from '../command-spec.ts';
 import { printChanges } from '../dry-run.ts';
 import { type DtabInput, readInput } from '../dtab-input.ts';
+import { jsonLine } from '../layout.ts';
 import { writing } from '../writing.ts';
 
 export const update: CommandSpec = {
@@ -35,8 +36,8 @@ export const update: CommandSpec = {
       await printChanges(session, namespace, input.dtab);
       return undefined;
     }
-    await writing(input, () => session.api.update(namespace, input.body, version));
-    session.print(`Updated ${namespace}\n`);
+    const present = await writing(input, () => session.api.update(namespace, input.body, version));
+    session.print(session.isJson ? jsonLine({ namespace, updated: true, version: present }) : `Updated ${namespace}\n`);
     return undefined;
   },
 };

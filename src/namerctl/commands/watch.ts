@@ -8,9 +8,11 @@ import { watch } from '../../naming/namerd/watch.ts';
 import { aborted } from '../aborted.ts';
 import { namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';
+import { denial } from '../denial.ts';
 import { jsonLine, prettyDtab } from '../layout.ts';
 import { diffDtabs, isSame, showDiff } from '../line-diff.ts';
-import { credentials, encodeNamespace, shownUrl, target } from '../request-target.ts';
+import { encodeNamespace, shownUrl, target } from '../request-target.ts';
+import { saidIn } from '../said.ts';
 import type { Session } from '../session.ts';
 import { decodeDtab, type ShownDtab } from '../stored-dtab.ts';
 
@@ -34,7 +36,7 @@ export const watchDtab: CommandSpec = {
         .pipe(takeUntil(aborted(interruption)))
         .subscribe({ next: state => shown.next(state), error: reject, complete: resolve }),
     ).catch(error => {
-      throw refusal(error);
+      throw refusal(error, session);
     });
     return undefined;
   },
@@ -46,11 +48,13 @@ const idleTimeoutMs = 10 * 60_000;
 const backoff = { baseMs: 1000, maxMs: 30_000 };
 
 function states(session: Session, namespace: string): Observable<Activity<ShownDtab>> {
-  const { url } = session.api.baseUrl;
+  const { baseUrl, headers, tls, timeoutMs } = session.connection;
+  const { url } = baseUrl;
   const client = new NamerdHttpClient({
     baseUrl: url,
-    headers: credentials(url),
-    requestTimeoutMs: session.timeoutMs,
+    headers,
+    tls,
+    requestTimeoutMs: timeoutMs,
     maxBodyBytes: longestDtab,
     clock: systemClock,
   });
@@ -63,7 +67,7 @@ function states(session: Session, namespace: string): Observable<Activity<ShownD
     decode: decodeDtab,
     observer: { requestDone() {} },
     running: new Set(),
-    isFinal: ({ code, details }) => code === 'NAMERD_STATUS' && Number(details.status) < 500,
+    isFinal: ({ details }) => Number(details.status) < 500,
   }).pipe(finalize(() => void client.close()));
 }
 
@@ -116,7 +120,9 @@ class Changes {
   }
 }
 
-function refusal(error: unknown): unknown {
-  if (!(error instanceof LinkerdTcpError) || error.code !== 'NAMERD_STATUS') return error;
-  return new LinkerdTcpError('NAMERD_REFUSED', error.details, { cause: error });
+function refusal(error: unknown, { connection }: Session): unknown {
+  if (!(error instanceof LinkerdTcpError) || error.details.status === undefined) return error;
+  const { url, status, body } = error.details;
+  const details = { url: String(url), status: Number(status), body: saidIn(String(body)) };
+  return denial(details, connection) ?? new LinkerdTcpError('NAMERD_REFUSED', details, { cause: error });
 }

@@ -26,8 +26,7 @@ _namerctl() {
   COMPREPLY=()
   if [[ $value ]]; then
     case $command:$previous in
-${words.commands.flatMap(valueCases).join('')}      *:--config) COMPREPLY=($(compgen -f -- "$current")) ;;
-    esac
+${[...words.commands.flatMap(valueCases), ...valueCases({ names: ['*'], flags: words.common })].join('')}    esac
     return
   fi
   if [[ ! $command ]]; then
@@ -45,7 +44,7 @@ complete -F _namerctl namerctl
 `;
 }
 
-function valueCases({ names, flags }: CommandWords): string[] {
+function valueCases({ names, flags }: Pick<CommandWords, 'names' | 'flags'>): string[] {
   return flags
     .filter(flag => flag.takesValue && flag.completes !== undefined)
     .map(flag => {

@@ -37,10 +37,14 @@ function __namerctl_at
         test "$argv[1]" = -; or test (math (count $words) - 1) = $argv[1]
     end
 end
+# Whether there is no command yet, nor the word dtab.
+function __namerctl_at_start
+    test -z "$(__namerctl_words)"; and not contains -- ${dtabWord} (commandline -opc)
+end
 complete -c namerctl -f
 ${[
   ...words.common.map(flag => flagLine(flag)),
-  `complete -c namerctl -n 'test -z "$(__namerctl_words)"' -a ${dtabWord} -d ${quoted(dtabSummary)}`,
+  `complete -c namerctl -n __namerctl_at_start -a ${dtabWord} -d ${quoted(dtabSummary)}`,
   ...words.commands.flatMap(commandLines),
 ].join('\n')}
 `;
@@ -48,10 +52,11 @@ ${[
 
 const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-function commandLines({ names, summary, args, flags }: CommandWords): string[] {
+function commandLines({ names, summary, args, flags, isOfDtab }: CommandWords): string[] {
   const at = (position: number | string) => `__namerctl_at ${position} ${names.join(' ')}`;
+  const start = isOfDtab ? `'test -z "$(__namerctl_words)"'` : '__namerctl_at_start';
   return [
-    ...names.map(name => `complete -c namerctl -n 'test -z "$(__namerctl_words)"' -a ${name} -d ${quoted(summary)}`),
+    ...names.map(name => `complete -c namerctl -n ${start} -a ${name} -d ${quoted(summary)}`),
     ...args.flatMap(({ name, completes }, i) => {
       const offered = offer(completes);
       return offered === '' ? [] : [`complete -c namerctl -n ${quoted(at(i))} ${offered} -d ${quoted(name)}`];

@@ -1,0 +1,53 @@
+/** Where namerd is: what was said, else this machine. */
+import { isIPv4 } from 'node:net';
+import { LinkerdTcpError } from '../errors.ts';
+import type { Settings } from './settings.ts';
+
+export interface BaseUrl {
+  readonly url: URL;
+  /** Who said so, for messages. */
+  readonly origin: string;
+}
+
+/** Where our namerd and the original listen unless told otherwise. */
+export const defaultBaseUrl = 'http://127.0.0.1:4180';
+
+/** @throws LinkerdTcpError BASE_URL_INVALID */
+export function baseUrlOf(settings: Settings): BaseUrl {
+  const said = settings.of('base-url');
+  return said === undefined
+    ? { url: new URL(defaultBaseUrl), origin: 'the default' }
+    : { url: parseBaseUrl(said.value, said.origin), origin: said.origin };
+}
+
+export function parseBaseUrl(text: string, origin: string): URL {
+  const invalid = (reason: string): never => {
+    throw new LinkerdTcpError('BASE_URL_INVALID', { url: withoutPassword(text) || '""', origin, reason });
+  };
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    const guess = URL.parse(`http://${text}`);
+    const meant = `no scheme; did you mean http://${withoutPassword(text)}?`;
+    return invalid(guess?.host ? meant : `expected one like ${defaultBaseUrl}`);
+  }
+  const url = URL.parse(text);
+  if (!url?.host) return invalid('no host');
+  if (!/^https?:$/.test(url.protocol)) return invalid('expected http or https');
+  if (!isDecodable(url.username) || !isDecodable(url.password))
+    return invalid('a % in the user or password must be written %25');
+  return url;
+}
+
+const withoutPassword = (text: string): string => text.replace(/[^/]*@(?=[^@]*$)/, '…@');
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether what is sent there stays on this machine. */
+export const isLoopback = ({ hostname }: URL): boolean =>
+  /^(?:.*\.)?localhost$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '[::1]';
