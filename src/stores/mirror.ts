@@ -6,6 +6,7 @@
  * lags behind it takes nothing back.
  */
 import type { Dtab } from '../dtab/dtab.ts';
+import { showDtab } from '../dtab/show.ts';
 import { type Activity, failed, ok, pending } from '../naming/activity.ts';
 import type { Version, VersionedDtab } from './store.ts';
 
@@ -75,16 +76,17 @@ export class Mirror {
   }
 
   /**
-   * @param begunAt {@link revision} when the snapshot was asked for. One that is older comes from a backend that was replaced or
-   * restored from a backup: then it is believed as it is.
+   * @param begunAt {@link revision} when the snapshot was asked for. It knows better of all that was known then, also where its
+   * revision is lower: that of a backend which was replaced or restored from a backup.
    */
   takeSnapshot({ revision, facts }: Snapshot, begunAt: bigint): void {
-    const isReplaced = revision < begunAt;
-    if (isReplaced) this.#highest = 0n;
     const there = new Set(facts.map(({ namespace }) => namespace));
     for (const [namespace, entry] of this.#entries)
-      if (!there.has(namespace) && (isReplaced || entry.revision <= revision)) this.#entries.delete(namespace);
-    for (const fact of facts) this.#put(fact, isReplaced);
+      if (!there.has(namespace) && (entry.revision <= begunAt || entry.revision <= revision))
+        this.#entries.delete(namespace);
+    for (const fact of facts) this.#put(fact, begunAt);
+    if (revision < begunAt) this.#highest = 0n;
+    for (const entry of this.#entries.values()) this.#reached(entry.revision);
     this.#reached(revision);
     this.#recount();
     this.#isKnown = true;
@@ -103,14 +105,18 @@ export class Mirror {
   /** The outcome of a write of ours. */
   takeWritten(fact: Fact): void {
     const wasThere = this.#isThere(fact.namespace);
-    this.#put(fact, false);
+    this.#put(fact);
     this.#reached(fact.revision);
     if (wasThere !== this.#isThere(fact.namespace)) this.#recount();
   }
 
-  #put({ namespace, revision, stored }: Fact, isReplaced: boolean): void {
+  /** @param begunAt of what was known up to then, `fact` knows better whatever its revision; absent for a fact alone */
+  #put({ namespace, revision, stored }: Fact, begunAt?: bigint): void {
     const known = this.#entries.get(namespace);
-    if (known !== undefined && known.revision >= revision && !isReplaced) return;
+    if (known !== undefined && known.revision >= revision) {
+      if (begunAt === undefined || known.revision > begunAt) return;
+      if (known.revision === revision && sameStored(known.stored, stored)) return;
+    }
     const readable = stored === null ? null : (readableOf(stored) ?? known?.readable ?? null);
     this.#entries.set(namespace, { revision, stored, readable });
   }
@@ -141,3 +147,10 @@ const marked = <T>(value: T, unconfirmed: Error | undefined): Activity<T> =>
 
 const readableOf = ({ dtab, version }: NonNullable<Fact['stored']>): VersionedDtab | undefined =>
   dtab instanceof Error ? undefined : { dtab, version };
+
+function sameStored(a: Fact['stored'], b: Fact['stored']): boolean {
+  if (a === null || b === null) return a === b;
+  return Buffer.compare(a.version, b.version) === 0 && (a.dtab === b.dtab || shown(a.dtab) === shown(b.dtab));
+}
+
+const shown = (dtab: Dtab | Error): string => (dtab instanceof Error ? dtab.message : showDtab(dtab));

@@ -10,14 +10,19 @@ import type { Dtab } from '../dtab/dtab.ts';
 import { parseDtab } from '../dtab/parse.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { type Activity, sameActivity } from '../naming/activity.ts';
-import { retryWithBackoff } from '../naming/last-good.ts';
+import { type Retries, retryWithBackoff } from '../naming/last-good.ts';
 import type { StoreContext } from './kind.ts';
 import { type Fact, Mirror, type Snapshot } from './mirror.ts';
 import type { DtabStore, Version, VersionedDtab } from './store.ts';
 
-/** A watch tells a snapshot, no older than its beginning; then facts in the order of their revisions, or further snapshots. */
+/**
+ * A watch tells a snapshot, no older than its beginning; then facts in the order of their revisions, or further snapshots. These
+ * are no older than the last `asked` before them.
+ */
 export type Report =
-  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'asked' }
+  /** `unconfirmed` says why there may be something newer. */
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot; readonly unconfirmed?: Error }
   | { readonly type: 'fact'; readonly fact: Fact };
 
 /** A fact about a namespace that is there. */
@@ -46,9 +51,11 @@ export interface RemoteStoreOptions extends Pick<StoreContext, 'log' | 'random'>
   readonly store: string;
   readonly backend: Backend;
   readonly writeTimeoutMs?: number;
+  /** The longest waits before the watch begins anew: after the first failure, and ever. */
+  readonly retries?: Pick<Retries, 'baseMs' | 'maxMs'>;
 }
 
-const retries = { baseMs: 250, maxMs: 10_000 };
+const defaultRetries = { baseMs: 250, maxMs: 10_000 };
 /** Less than namerd's clients wait for an answer. */
 const defaultWriteTimeoutMs = 5000;
 
@@ -126,18 +133,23 @@ export class RemoteStore implements DtabStore {
   }
 
   #begin(): void {
-    const { backend, random } = this.#options;
+    const { backend, random, retries = defaultRetries } = this.#options;
     const mirror = this.#mirror;
     const attempt = new Observable<() => void>(out => {
-      const begunAt = mirror.revision;
+      let begunAt = mirror.revision;
+      const take = (report: Exclude<Report, { type: 'asked' }>) => {
+        if (report.type === 'fact') mirror.takeWatched(report.fact);
+        else mirror.takeSnapshot(report.snapshot, begunAt);
+        if (report.type === 'snapshot' && report.unconfirmed !== undefined)
+          return this.#failed(this.#told(report.unconfirmed, 'be watched', 'it is tried again'));
+        this.#recovered();
+        this.#changes.next(report.type === 'fact' ? report.fact.namespace : null);
+      };
       const observer: Observer<Report> = {
-        next: report =>
-          out.next(() => {
-            if (report.type === 'snapshot') mirror.takeSnapshot(report.snapshot, begunAt);
-            else mirror.takeWatched(report.fact);
-            this.#recovered();
-            this.#changes.next(report.type === 'snapshot' ? null : report.fact.namespace);
-          }),
+        next: report => {
+          if (report.type === 'asked') begunAt = mirror.revision;
+          else out.next(() => take(report));
+        },
         error: error => out.error(this.#told(error, 'be watched', 'it is tried again')),
         complete: () => out.error(this.#told('the watch has ended', 'be watched', 'it is tried again')),
       };

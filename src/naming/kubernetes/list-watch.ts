@@ -1,0 +1,187 @@
+/**
+ * What there is of one resource, and every change of it: a list in pages, then watches that go on where the last one ended.
+ *
+ *   listing   → watching   with the list's resourceVersion
+ *   watching  → watching   the watch ended as asked (`timeoutSeconds`), or should have: from the last resourceVersion heard of,
+ *                          bookmarks included
+ *             → listing    410 Gone, as status or as event; nothing was heard of a watch that should have ended; the list is old
+ *             → error      anything else. Whoever subscribes again begins with a list
+ *
+ * Watches are short, so that a connection that went silent is noticed: HTTP/1.1 has no other sign of life that an idle resource
+ * would give. A list mends what a watch has lost, and shows that a server was put back to an earlier state.
+ *
+ * Sources: Kubernetes API concepts, "Efficient detection of changes", "Watch bookmarks", "Retrieving large results sets in chunks",
+ * "410 Gone responses".
+ */
+import { Observable, type Subscriber } from 'rxjs';
+import { JsonDocuments } from '../namerd/json-documents.ts';
+import { beforeDeadline, type KubernetesApi } from './api.ts';
+import { ApiError } from './api-error.ts';
+import { type KubernetesObject, objectOf, revisionOf } from './objects.ts';
+
+export type ListWatchReport =
+  /** What is listed next is no older than this. */
+  | { readonly type: 'listing' }
+  | { readonly type: 'list'; readonly revision: bigint; readonly items: readonly KubernetesObject[] }
+  | { readonly type: 'changed' | 'deleted'; readonly object: KubernetesObject };
+
+export interface ListWatchOptions {
+  readonly api: KubernetesApi;
+  /** Of the resource, without a query: `/apis/<group>/<version>/namespaces/<namespace>/<plural>`. */
+  readonly path: string;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** How long a watch goes on: about this long. */
+  readonly watchSeconds?: number;
+  /** How old a list may become: about this old. */
+  readonly relistMs?: number;
+  /** How long the server may take for a page of a list, or to begin a watch. */
+  readonly answerMs?: number;
+  readonly pageSize?: number;
+}
+
+/** A server that ends a watch when it was asked to does so in this time. */
+const graceMs = 1000;
+/** What ends sooner after its beginning would be begun again too fast. */
+const shortestMs = 500;
+const maxPages = 1000;
+const maxEventBytes = 16 * 2 ** 20;
+
+export function listWatch(options: ListWatchOptions): Observable<ListWatchReport> {
+  return new Observable(subscriber => {
+    const stop = new AbortController();
+    new ListWatch(options, subscriber, stop.signal).run().catch(error => {
+      if (!stop.signal.aborted) subscriber.error(error);
+    });
+    return () => stop.abort(new Error('nobody watches any more'));
+  });
+}
+
+class ListWatch {
+  readonly #options: ListWatchOptions;
+  readonly #subscriber: Subscriber<ListWatchReport>;
+  readonly #stop: AbortSignal;
+  /** The newest heard of. */
+  #resourceVersion = '0';
+
+  constructor(options: ListWatchOptions, subscriber: Subscriber<ListWatchReport>, stop: AbortSignal) {
+    this.#options = options;
+    this.#subscriber = subscriber;
+    this.#stop = stop;
+  }
+
+  async run(): Promise<never> {
+    const { relistMs = 300_000, random } = this.#options;
+    for (;;) {
+      this.#subscriber.next({ type: 'listing' });
+      const items = await this.#list();
+      const listedAt = performance.now();
+      this.#subscriber.next({ type: 'list', revision: revisionOf(this.#resourceVersion), items });
+      const relistAt = listedAt + relistMs * (0.8 + 0.4 * random());
+      let isCurrent = true;
+      while (isCurrent && performance.now() < relistAt) isCurrent = await this.#watch();
+      if (!isCurrent && performance.now() - listedAt < shortestMs)
+        throw new Error('it has forgotten already what it has just listed (410 Gone)');
+    }
+  }
+
+  async #list(): Promise<readonly KubernetesObject[]> {
+    const { pageSize = 100 } = this.#options;
+    const items: KubernetesObject[] = [];
+    let resourceVersion = '';
+    let next = '';
+    for (let page = 0; page < maxPages; page++) {
+      const query = new URLSearchParams({ limit: String(pageSize), ...(next !== '' && { continue: next }) });
+      const { metadata, items: more } = await this.#page(query);
+      for (const item of more) items.push(objectOf(item, 'an object that it lists'));
+      resourceVersion = metadata.resourceVersion;
+      next = metadata.continue ?? '';
+      if (next === '') {
+        this.#resourceVersion = resourceVersion;
+        return items;
+      }
+    }
+    throw new Error(`its list has more than ${maxPages} pages of ${pageSize}`);
+  }
+
+  async #page(query: URLSearchParams) {
+    const { api, path, answerMs = 4000 } = this.#options;
+    const request = { method: 'GET', path: `${path}?${query}` } as const;
+    const list = await beforeDeadline(answerMs, signal => api.call(request, signal), this.#stop);
+    const { metadata, items } = (list ?? {}) as {
+      metadata?: { resourceVersion?: unknown; continue?: unknown };
+      items?: unknown;
+    };
+    if (typeof metadata?.resourceVersion !== 'string' || !Array.isArray(items))
+      throw new Error('its answer is not a list of objects');
+    return { metadata: metadata as { resourceVersion: string; continue?: string }, items: items as readonly unknown[] };
+  }
+
+  /** @returns whether another watch can go on from where this one ended */
+  async #watch(): Promise<boolean> {
+    const { api, path, random, watchSeconds = 8, answerMs = 4000 } = this.#options;
+    const seconds = Math.max(1, Math.round(watchSeconds * (0.875 + 0.25 * random())));
+    const query = new URLSearchParams({
+      watch: '1',
+      resourceVersion: this.#resourceVersion,
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+    });
+    const beganAt = performance.now();
+    const over = new AbortController();
+    const stopped = () => over.abort(this.#stop.reason);
+    this.#stop.addEventListener('abort', stopped);
+    let isOverdue = false;
+    let isHeard = false;
+    const timer = setTimeout(
+      () => {
+        isOverdue = true;
+        over.abort(new Error('the watch is over'));
+      },
+      seconds * 1000 + graceMs,
+    );
+    try {
+      this.#stop.throwIfAborted();
+      const documents = new JsonDocuments(maxEventBytes);
+      for await (const chunk of await api.stream(`${path}?${query}`, answerMs, over.signal)) {
+        isHeard = true;
+        documents.push(chunk, event => this.#take(event));
+      }
+      documents.end();
+      if (performance.now() - beganAt < shortestMs) throw new Error('the watch ended as soon as it had begun');
+      return true;
+    } catch (error) {
+      this.#stop.throwIfAborted();
+      if (isOverdue) return isHeard;
+      if (error instanceof ApiError && error.status === 410) return false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#stop.removeEventListener('abort', stopped);
+      over.abort();
+    }
+  }
+
+  #take(event: unknown): void {
+    const { type, object } = (event ?? {}) as { type?: unknown; object?: unknown };
+    if (type === 'ERROR') throw new ApiError(Number((object as { code?: unknown } | null)?.code ?? 500), object);
+    if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED' && type !== 'BOOKMARK')
+      throw new Error(`it sent an event of type ${JSON.stringify(type)}`);
+    if (type === 'BOOKMARK') {
+      this.#resourceVersion = bookmarkOf(object);
+      return;
+    }
+    const changed = objectOf(object, `the object of an event of type ${type}`);
+    revisionOf(changed.metadata.resourceVersion);
+    this.#resourceVersion = changed.metadata.resourceVersion;
+    this.#subscriber.next({ type: type === 'DELETED' ? 'deleted' : 'changed', object: changed });
+  }
+}
+
+/** A bookmark has no name. */
+function bookmarkOf(object: unknown): string {
+  const { metadata } = (object ?? {}) as { metadata?: { resourceVersion?: unknown } };
+  const resourceVersion = String(metadata?.resourceVersion);
+  revisionOf(resourceVersion);
+  return resourceVersion;
+}
