@@ -1,5 +1,5 @@
 /**
- * Writes docs/reference/ from the tables in the sources: the configuration's schema, errors, exit codes, metrics.
+ * Writes docs/reference/ from the tables in the sources: the configuration's schema, namerd's API, errors, exit codes, metrics.
  * `npm run docs`; a test fails while a page is not what this would write.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { exitCodes } from '../src/cli/exit-codes.ts';
 import { errors } from '../src/errors.ts';
 import { families } from '../src/metrics/families.ts';
 import { exitCodes as namerctlExitCodes } from '../src/namerctl/exit-codes.ts';
+import { openApi } from '../src/namerd/api/openapi.ts';
 import { configurationPage, type JsonSchema, linkerdTcpIntro, namerdIntro } from './docs-configuration.ts';
 import { table } from './docs-table.ts';
 
@@ -27,6 +28,7 @@ export function generateDocs(): ReadonlyMap<string, string> {
     ['docs/reference/linkerd-tcp.schema.json', titled('Configuration of linkerd-tcp', proxy)],
     ['docs/reference/namerd-configuration.md', generated + configurationPage(namerd, namerdIntro)],
     ['docs/reference/namerd.schema.json', titled('Configuration of namerd', namerd)],
+    ['docs/reference/namerd-openapi.json', `${JSON.stringify(openApi(), null, 2)}\n`],
     ['docs/reference/errors.md', generated + errorsPage()],
     ['docs/reference/exit-codes.md', generated + exitCodesPage()],
     ['docs/reference/metrics.md', generated + metricsPage()],

@@ -7,7 +7,11 @@
 // The proxy, as the program runs it.
 export { kinds as builtInKinds } from './app/config/kinds.ts';
 export type { Kinds } from './app/config/linkerd-tcp-config.ts';
+// namerd, as the program runs it.
+export type { NamerdKinds } from './app/config/namerd-config.ts';
+export { namerdKinds as builtInNamerdKinds } from './app/config/namerd-kinds.ts';
 export { type Outcome, type ProxyOptions, type RunningProxy, startProxy } from './app/linkerd-tcp.ts';
+export { type NamerdOptions, type RunningNamerd, startNamerd } from './app/namerd.ts';
 export type { ListeningServer } from './app/running/listeners.ts';
 // Pickers: the choice of an endpoint, without anything that connects.
 export { BranchPicker } from './balancer/branch-picker.ts';
@@ -64,4 +68,10 @@ export {
   type TransformerKind,
 } from './naming/kinds.ts';
 export type { Bound, MountedNamer, Name, Namer } from './naming/name.ts';
+// Stores: what a kind is made of, whether its truth is here or elsewhere.
+export { countedVersion, HeldStore, type Journal } from './stores/held.ts';
+export { defineStore, type StoreContext, type StoreKind } from './stores/kind.ts';
+export type { Fact, Snapshot } from './stores/mirror.ts';
+export { type Backend, RemoteStore, type RemoteStoreOptions, type Report, type Written } from './stores/remote.ts';
+export type { DtabStore, PastDtab, Version, VersionedDtab } from './stores/store.ts';
 export { version } from './version.ts';

@@ -31,13 +31,14 @@ const examples = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(match => match[
 function programs(t: TestContext) {
   const folder = tempDir(t);
   symlinkSync(join(projectRoot, 'node_modules'), join(folder.path, 'node_modules'));
-  const [namer, proxy, dtabs, ...others] = examples as [string, string, string];
+  const [namer, proxy, namerd, dtabs, ...others] = examples as [string, string, string, string];
   assert.deepEqual(others, [], 'every example of the page is run');
   const source = (text: string): string => text.replaceAll("from 'linkerd-tcp'", `from '${entry}'`);
   folder.write('package.json', '{"type": "module"}');
   return {
     folder,
     embedded: folder.write('embedded.ts', source(namer + proxy)),
+    namerd: folder.write('namerd.ts', source(namerd)),
     dtabs: folder.write('dtabs.ts', source(dtabs)),
   };
 }
@@ -74,10 +75,23 @@ test('the proxy of docs/embedding.md routes by its own namer until SIGTERM', asy
   assert.deepEqual(await program.exited, { code: 0, signal: null });
 });
 
+test('the namerd of docs/embedding.md keeps dtabs in its own store until SIGTERM', async t => {
+  const { folder, namerd } = programs(t);
+  const program = startProgram(t, process.execPath, [namerd], { cwd: folder.path });
+  const [url] = await program.printed(/http:\/\/127\.0\.0\.1:\d+\/api\/1\/dtabs/);
+  const headers = { 'content-type': 'application/dtab' };
+  assert.equal((await fetch(`${url}/web`, { method: 'PUT', headers, body: '/svc=>/a' })).status, 204);
+  assert.equal(await (await fetch(url)).text(), '["web"]\n');
+  assert.equal((await fetch(`${url}/web`, { method: 'DELETE' })).status, 204);
+  assert.equal(readFileSync(join(folder.path, 'writes.log'), 'utf8'), 'web: /svc=>/a\nweb is gone\n');
+  program.signal('SIGTERM');
+  assert.deepEqual(await program.exited, { code: 0, signal: null });
+});
+
 test('the dtab example of docs/embedding.md prints what its comment says', async t => {
   const { code, output } = await runProgram(t, process.execPath, [programs(t).dtabs]);
   assert.equal(code, 0, output);
-  const [, said] = /console\.log\(.*\); \/\/ (.*)$/m.exec(examples[2] as string) ?? [];
+  const [, said] = /console\.log\(.*\); \/\/ (.*)$/m.exec(examples[3] as string) ?? [];
   assert.equal(output, `${said}\n`);
 });
 

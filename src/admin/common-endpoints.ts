@@ -20,11 +20,15 @@ export const listEndpoint = (endpoints: () => readonly Endpoint[]): Endpoint => 
   },
 });
 
-export const metricsEndpoint = (registry: Registry, path = '/metrics'): Endpoint => ({
+/** @param prefix put before the name of each metric */
+export const metricsEndpoint = (registry: Registry, path = '/metrics', prefix = ''): Endpoint => ({
   method: 'GET',
   path,
   purpose: 'metrics in the Prometheus text format',
-  answer: (_, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(registry.expose()),
+  answer: (_, reply) =>
+    reply
+      .type('text/plain; version=0.0.4; charset=utf-8')
+      .send(registry.expose().replaceAll(/^(?:# (?:HELP|TYPE) )?(?=.)/gm, `$&${prefix}`)),
 });
 
 export const pingEndpoint = (path = '/ping'): Endpoint => ({

@@ -2,9 +2,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../log.ts';
 import type { Registry } from '../metrics/registry.ts';
+import { unrestricted } from '../namerd/api/access.ts';
 import { delegateAlone } from '../namerd/api/delegate.ts';
 import type { ApiRequest } from '../namerd/api/exchange.ts';
 import type { Namespaces } from '../namerd/namespaces.ts';
+import type { WatchStatus } from '../naming/watched.ts';
+import type { DtabStore } from '../stores/store.ts';
 import {
   configEndpoint,
   listEndpoint,
@@ -14,6 +17,7 @@ import {
   shutdownEndpoint,
 } from './common-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
+import { namerStateEndpoint, storageEndpoint } from './namerd-state.ts';
 import { type Admin, serveAdmin } from './server.ts';
 import type { Readiness } from './view.ts';
 
@@ -24,6 +28,8 @@ export interface NamerdAdminOptions {
   readonly namerd: NamerdView;
   readonly registry: Registry;
   readonly log: Log;
+  /** Where metrics are to be had, beside or in place of plain `/metrics`. */
+  readonly exports?: readonly { readonly path: string; readonly prefix: string }[];
 }
 
 /** What the admin API shows of the running namerd and may ask of it. */
@@ -34,6 +40,9 @@ export interface NamerdView {
   /** Begins the end; further calls change nothing. */
   shutdown(reason: string): void;
   readonly namespaces: Namespaces;
+  readonly store: DtabStore;
+  /** What the namers watch. */
+  watches(): readonly WatchStatus[];
 }
 
 /** A dtab may be in a question. */
@@ -41,11 +50,17 @@ const bodyLimitBytes = 1024 * 1024;
 const addrWaitMs = 1000;
 
 /** @throws LinkerdTcpError CANNOT_LISTEN */
-export function startNamerdAdmin({ namerd, registry, ...rest }: NamerdAdminOptions): Promise<Admin> {
-  return serveAdmin({ ...rest, bodyLimitBytes, endpoints: endpoints(namerd, registry) });
+export function startNamerdAdmin({ exports = [], ...options }: NamerdAdminOptions): Promise<Admin> {
+  const { namerd, registry, ...rest } = options;
+  const isTaken = exports.some(({ path }) => path === '/metrics');
+  const exported = [
+    ...(isTaken ? [] : [metricsEndpoint(registry)]),
+    ...exports.map(({ path, prefix }) => metricsEndpoint(registry, path, prefix)),
+  ];
+  return serveAdmin({ ...rest, bodyLimitBytes, endpoints: endpoints(namerd, exported) });
 }
 
-function endpoints(namerd: NamerdView, registry: Registry): readonly Endpoint[] {
+function endpoints(namerd: NamerdView, metrics: readonly Endpoint[]): readonly Endpoint[] {
   const explain = async (request: FastifyRequest, reply: FastifyReply) => {
     const {
       status,
@@ -59,11 +74,13 @@ function endpoints(namerd: NamerdView, registry: Registry): readonly Endpoint[] 
   };
   const all: readonly Endpoint[] = [
     listEndpoint(() => all),
-    metricsEndpoint(registry),
+    ...metrics,
     pingEndpoint('/admin/ping'),
     { ...pingEndpoint('/live'), purpose: 'the same, for probes' },
     readyEndpoint('whether the storage has answered, and else what is missing', () => namerd.ready()),
     configEndpoint(() => namerd.config()),
+    storageEndpoint(namerd.store),
+    namerStateEndpoint(() => namerd.watches()),
     {
       method: 'GET',
       path: '/dtab/delegator.json',
@@ -88,5 +105,6 @@ function endpoints(namerd: NamerdView, registry: Registry): readonly Endpoint[] 
 function asked({ method, url, headers, body }: FastifyRequest): ApiRequest {
   const [path, query = ''] = url.split('?', 2);
   const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
-  return { method, path, query: new URLSearchParams(query), headers, body: text };
+  // Whoever reaches the admin API sees every dtab: it knows no tokens.
+  return { method, path, query: new URLSearchParams(query), visitor: unrestricted, headers, body: text };
 }

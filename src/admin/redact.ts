@@ -2,7 +2,8 @@
  * A config without its secrets.
  *
  * Hidden are values of keys that name a secret (but not those that only say which file it is in), private keys given as PEM
- * text, and the password of a URL. A list or object under such a key is hidden whole.
+ * text, and the password of a URL. A list or object under such a key is hidden whole, but for namerd's `auth`, which names its
+ * tokens and what they may do.
  */
 import type { Json } from './view.ts';
 
@@ -39,6 +40,16 @@ function isSecret(key: string, value: unknown): boolean {
   if (!secretKey.test(key) || fileKey.test(key) || value === null || typeof value === 'boolean') {
     return false;
   }
+  if ((key === 'auth' && isRights(value)) || (key === 'tokens' && isTokenList(value))) return false;
   // `privateKey` is the path of a PEM file; text of more than one line would be the key itself.
   return !(/^privateKey$/.test(key) && typeof value === 'string' && !value.includes('\n'));
 }
+
+const isRights = (value: unknown): boolean =>
+  isMapping(value) && Object.keys(value).every(key => key === 'anonymous' || key === 'tokens');
+
+const isTokenList = (value: unknown): boolean =>
+  Array.isArray(value) && value.every(each => isMapping(each) && typeof each['name'] === 'string');
+
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value);

@@ -5,7 +5,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
-import { startNamerdAdmin } from '../admin/namerd-server.ts';
+import { type NamerdView, startNamerdAdmin } from '../admin/namerd-server.ts';
 import { isOwnOrigin } from '../admin/origin.ts';
 import type { Readiness } from '../admin/view.ts';
 import { readSource } from '../config/source.ts';
@@ -25,18 +25,25 @@ import type { DtabStore } from '../stores/store.ts';
 import { version } from '../version.ts';
 import { loadNamerd } from './config/load-namerd.ts';
 import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from './config/namerd-config.ts';
+import { namerdKinds as builtInKinds } from './config/namerd-kinds.ts';
 import { Ending } from './ending.ts';
 import type { Outcome } from './outcome.ts';
+import { tellDenials } from './running/denials.ts';
 import { adviseOnListening } from './running/listen-advice.ts';
+import { LiveTokens } from './running/live-tokens.ts';
 import { countRequests } from './running/request-counts.ts';
 import { serverTlsOptions } from './tls/namerd-tls.ts';
 
 export interface NamerdOptions {
-  /** As the operator wrote it. */
+  /** As the operator wrote it; read again at each reload. `<stdin>`: there is no file, and no reload. */
   readonly file: string;
+  readonly text: string;
   readonly log: Log;
-  readonly kinds: NamerdKinds;
+  /** What the configuration may name by `kind`; all that are built in unless given. */
+  readonly kinds?: NamerdKinds;
 }
+
+type Surroundings = Required<Omit<NamerdOptions, 'text'>>;
 
 export interface RunningNamerd {
   /** Resolves when all is over. */
@@ -52,30 +59,39 @@ export interface RunningNamerd {
   /** Ends at once. */
   abort(): void;
   /**
-   * Checks the file again: what it says takes effect with a restart.
+   * Checks the file again, and reads the certificates of its interfaces; what else it says takes effect with a restart.
    * @throws LinkerdTcpError CONFIG_INVALID or CONFIG_UNREADABLE
    */
   reload(): Promise<void>;
 }
 
-/** @throws LinkerdTcpError CANNOT_LISTEN, or what the storage throws; then nothing runs. */
-export async function startNamerd(config: NamerdConfig, options: NamerdOptions): Promise<RunningNamerd> {
+/** @throws LinkerdTcpError CONFIG_INVALID, CANNOT_LISTEN, or what the storage throws; then nothing runs. */
+export async function startNamerd({ text, ...options }: NamerdOptions): Promise<RunningNamerd> {
+  const { file, kinds = builtInKinds } = options;
+  return startConfiguredNamerd(loadNamerd({ file, text }, kinds), { ...options, kinds });
+}
+
+/** With a configuration that is read already. @throws as {@link startNamerd} */
+export async function startConfiguredNamerd(config: NamerdConfig, options: Surroundings): Promise<RunningNamerd> {
   const namerd = new Namerd(config, options);
   await namerd.start();
   return namerd;
 }
 
+const storageIsSilent = 'the storage has not answered yet';
+
 class Namerd implements RunningNamerd {
   readonly #config: NamerdConfig;
-  readonly #options: NamerdOptions;
+  readonly #options: Surroundings;
   readonly #log: Log;
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
   readonly #ending: Ending;
   readonly #apis: RunningApi[] = [];
-  #waitingFor: readonly string[] = ['the storage has not answered yet'];
+  #waitingFor: readonly string[] = [storageIsSilent];
+  #isStorageFailing = true;
   adminAddress = '';
 
-  constructor(config: NamerdConfig, options: NamerdOptions) {
+  constructor(config: NamerdConfig, options: Surroundings) {
     this.#config = config;
     this.#options = options;
     this.#log = options.log;
@@ -101,19 +117,22 @@ class Namerd implements RunningNamerd {
       const store = this.#openStore();
       const naming = { log, now: monotonicNow, random: Math.random, dns: createDns() };
       const { stores: _, ...kinds } = this.#options.kinds;
-      const { namers } = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
+      const mounted = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
+      const { namers } = mounted;
       const builtin = builtinNamer(naming.dns);
       const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
       this.#ending.atEnd(() => namespaces.close());
       const answered = countRequests(this.#registry);
+      const denied = tellDenials(this.#registry, log, monotonicNow);
       for (const [i, each] of this.#config.interfaces.entries())
         await this.#serve(each, i, {
           store,
           namespaces,
           answered,
+          denied,
           namerPrefixes: namers.map(({ prefix }) => prefix),
         });
-      await this.#serveAdmin(namespaces);
+      await this.#serveAdmin({ namespaces, store, watches: () => mounted.watches() });
       this.#expose(namespaces);
     } catch (error) {
       await this.#ending.close();
@@ -135,11 +154,26 @@ class Namerd implements RunningNamerd {
       if (file.startsWith('<')) return this.#log.warn(`there is no file to read again (${file})`);
       const { text } = await readSource(file);
       const config = loadNamerd({ file, text, purpose: 'reload' }, kinds);
+      this.#renewTls();
       if (JSON.stringify(config) === JSON.stringify(this.#config)) this.#log.info(`${file} has not changed`);
       else this.#log.warn(`${file} is valid and has changed: it takes effect with a restart`);
     } catch (error) {
       this.#log.error(`${file} is not valid, what ran goes on`, { report: reasonOf(error) });
       throw error;
+    }
+  }
+
+  /** Certificates are read again where they were. */
+  #renewTls(): void {
+    for (const [i, { tls }] of this.#config.interfaces.entries()) {
+      if (tls === undefined) continue;
+      const api = this.#apis[i];
+      try {
+        api.renewTls(serverTlsOptions(tls));
+        this.#log.info(`api ${api.address}: certificates read again`);
+      } catch (error) {
+        this.#log.error(`api ${api.address}: the certificates stay as they were`, { reason: reasonOf(error) });
+      }
     }
   }
 
@@ -150,10 +184,8 @@ class Namerd implements RunningNamerd {
     this.#ending.atEnd(() => store.close());
     // Watched for as long as we run: what the namespaces are is what makes us ready, and it is at hand when it is asked for.
     const watch: Subscription = store.list().subscribe(state => {
-      this.#waitingFor =
-        state.state === 'ok'
-          ? []
-          : [state.state === 'failed' ? state.error.message : 'the storage has not answered yet'];
+      this.#isStorageFailing = state.state !== 'ok' || state.unconfirmed !== undefined;
+      this.#waitingFor = state.state === 'ok' ? [] : [state.state === 'failed' ? state.error.message : storageIsSilent];
     });
     this.#ending.atEnd(() => watch.unsubscribe());
     this.#log.info(`dtabs are kept in ${storage.kind}`, { ...('path' in storage && { path: storage.path }) });
@@ -163,10 +195,12 @@ class Namerd implements RunningNamerd {
   async #serve(
     config: HttpControllerConfig,
     index: number,
-    parts: Pick<Parameters<typeof startApi>[0], 'store' | 'namespaces' | 'answered' | 'namerPrefixes'>,
+    parts: Pick<Parameters<typeof startApi>[0], 'store' | 'namespaces' | 'answered' | 'denied' | 'namerPrefixes'>,
   ): Promise<void> {
-    const { ip, port, tls, maxWatches } = config;
+    const { ip, port, tls, auth, maxWatches } = config;
     const log = this.#log;
+    const tokens = auth && (await LiveTokens.open(auth, log));
+    if (tokens) this.#ending.atEnd(() => tokens.close());
     const api = await startApi({
       ...parts,
       ip,
@@ -174,6 +208,7 @@ class Namerd implements RunningNamerd {
       maxWatches,
       log,
       isOwnOrigin,
+      access: tokens?.access,
       ...(tls && { tls: serverTlsOptions(tls) }),
     }).catch(error => {
       throw adviseOnListening(error, `interfaces[${index}].port`);
@@ -181,14 +216,23 @@ class Namerd implements RunningNamerd {
     this.#apis.push(api);
     this.#ending.atEnd(() => api.close(this.#config.admin.shutdownGraceMs));
     log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
-    if (!isLoopback(ip) && !tls?.requireClientAuth)
-      log.warn(
-        `whoever reaches ${api.address} can change where traffic goes: there is no authentication; ` +
-          'let only a network you trust reach it, or ask for certificates (interfaces[].tls.requireClientAuth)',
+    if (!isLoopback(ip)) this.#adviseOnTrust(config, api.address);
+  }
+
+  /** What strangers could do to an API that more than this machine reaches. */
+  #adviseOnTrust({ tls, auth }: HttpControllerConfig, address: string): void {
+    if (auth === undefined && !tls?.requireClientAuth)
+      this.#log.warn(
+        `whoever reaches ${address} can change where traffic goes: there is no authentication; let only a network you trust ` +
+          'reach it, or ask for tokens (interfaces[].auth) or certificates (interfaces[].tls.requireClientAuth)',
+      );
+    if (auth !== undefined && auth.tokens.length > 0 && tls === undefined)
+      this.#log.warn(
+        `tokens travel in clear to ${address}: whoever listens can use them; speak https (interfaces[].tls)`,
       );
   }
 
-  async #serveAdmin(namespaces: Namespaces): Promise<void> {
+  async #serveAdmin(parts: Pick<NamerdView, 'namespaces' | 'store' | 'watches'>): Promise<void> {
     const { ip, port } = this.#config.admin;
     const admin = await startNamerdAdmin({
       ip,
@@ -199,13 +243,16 @@ class Namerd implements RunningNamerd {
         config: () => this.#config,
         ready: () => this.#ready(),
         shutdown: reason => this.shutdown(reason),
-        namespaces,
+        ...parts,
       },
+      exports: this.#config.telemetry.filter(each => each.kind === 'io.l5d.prometheus'),
     }).catch(error => {
       throw adviseOnListening(error, 'admin.port');
     });
     this.#ending.atEnd(() => admin.close());
     this.adminAddress = admin.address;
+    for (const { kind } of this.#config.telemetry)
+      if (kind !== 'io.l5d.prometheus') this.#log.warn(`telemetry ${kind} has no effect: metrics are at /metrics`);
     this.#log.info(`admin listening on http://${admin.address}`);
     if (!isLoopback(ip)) this.#log.warn(`whoever reaches ${admin.address} can stop this process`);
   }
@@ -218,6 +265,7 @@ class Namerd implements RunningNamerd {
   #expose(namespaces: Namespaces): void {
     const scope = this.#registry.scope({});
     scope.computed('l5d:build_info', { version, node: process.versions.node }, () => 1);
+    scope.computed('l5d:namerd:storage_failing', {}, () => Number(this.#isStorageFailing));
     scope.computed('l5d:namerd:watches', {}, () => this.#apis.reduce((sum, { watches }) => sum + watches, 0));
     for (const what of ['trees', 'addrs'] as const)
       scope.computed('l5d:namerd:observations', { of: what }, () => namespaces.observed[what]);

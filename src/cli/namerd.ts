@@ -39,8 +39,8 @@ const run = ({ file, text }: NamerdSource): Promise<number> =>
     start: async log => {
       const config = loadNamerd({ file, text }, namerdKinds);
       // Loaded only now: --check and --help need nothing of it.
-      const { startNamerd } = await import('../app/namerd.ts');
-      return startNamerd(config, { file, log, kinds: namerdKinds });
+      const { startConfiguredNamerd } = await import('../app/namerd.ts');
+      return startConfiguredNamerd(config, { file, log, kinds: namerdKinds });
     },
   });
 

@@ -125,7 +125,15 @@ export const families = {
   ),
 
   'l5d:namerd:requests': counter(['endpoint', 'status'], "Answers of namerd's API; a watch counts when it opens."),
+  'l5d:namerd:api_denied': counter(
+    ['reason', 'token'],
+    "Requests that namerd's API refused, by reason: no_token, unknown_token, or the right that was missing, read or write; and by the name of the token, `none` without one that is known.",
+  ),
   'l5d:namerd:watches': gauge([], "Watches open at namerd's API."),
+  'l5d:namerd:storage_failing': gauge(
+    [],
+    '1 while the storage of namerd does not confirm what is served, the last that was known; else 0.',
+  ),
   'l5d:namerd:observations': gauge(
     ['of'],
     'Names (trees) and bound ids (addrs) that namerd follows, asked for or kept warm.',

@@ -14,13 +14,24 @@ export function withoutTransformers(id: Path): Path {
   return start < 0 ? [] : id.slice(start);
 }
 
-/** The live addresses of an id. An id that nobody knows has none: Neg. */
+/** Why an id cannot be bound to one name. Other than a failure to find the addresses of a name, it is no answer. */
+export class UnboundId extends Error {
+  override readonly cause: Error;
+
+  constructor(cause: Error) {
+    super(cause.message);
+    this.name = 'UnboundId';
+    this.cause = cause;
+  }
+}
+
+/** The live addresses of an id. An id that nobody knows has none: Neg. One that cannot be bound fails with an UnboundId. */
 export function addrOfId(naming: Pick<Binding, 'namers' | 'builtin'>, id: Path): Observable<Addr> {
   const shown = showPath(id);
   return bindTree({ ...naming, dtab: [] }, withoutTransformers(id)).pipe(
     switchMap((state): Observable<Addr> => {
       if (state.state === 'pending') return of(pendingAddr);
-      if (state.state === 'failed') return of(failedAddr(state.error));
+      if (state.state === 'failed') return of(failedAddr(new UnboundId(state.error)));
       switch (state.value.type) {
         case 'leaf':
           return state.value.value.addr.pipe(
@@ -31,7 +42,9 @@ export function addrOfId(naming: Pick<Binding, 'namers' | 'builtin'>, id: Path):
         case 'empty':
           return of(boundAddr([]));
         default:
-          return of(failedAddr(new Error(`${shown} is not the id of one name: it leads to ${state.value.type}`)));
+          return of(
+            failedAddr(new UnboundId(new Error(`${shown} is not the id of one name: it leads to ${state.value.type}`))),
+          );
       }
     }),
     distinctUntilChanged(sameAddr),

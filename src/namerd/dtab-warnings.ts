@@ -1,14 +1,15 @@
 /**
  * What is questionable about a dtab that is correct: rules that never apply, rules that lead back to themselves, namers that
- * do not exist. Only what is certain is said, whatever the names will be.
+ * do not exist. Only what is certain is said, whatever the names will be; in time that grows with the dtab, not its square.
  */
 
-import type { Dentry, Dtab, Prefix } from '../dtab/dtab.ts';
+import type { Dtab, Prefix } from '../dtab/dtab.ts';
 import { simplify } from '../dtab/evaluate.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showDentry, showPath } from '../dtab/show.ts';
 import { builtinClasses } from '../naming/builtin/builtin.ts';
+import { PrefixIndex, type SamePrefix } from './prefix-index.ts';
 
 export interface DtabWarning {
   readonly kind: 'shadowed' | 'loop' | 'unknown-namer';
@@ -24,18 +25,14 @@ export function dtabWarnings(dtab: Dtab, namerPrefixes: readonly Path[]): readon
 
 /** A rule is never asked where one behind it takes all of its names and never says Neg. */
 function shadowed(dtab: Dtab): readonly DtabWarning[] {
-  return dtab.flatMap((dentry, i): DtabWarning[] => {
-    const by = dtab.findLast(
-      (later, j) => j > i && covers(later.prefix, dentry.prefix) && isFinal(simplify(later.dst)),
-    );
-    const message = by && `never applies: ${showDentry(by)} comes later and takes every name it could`;
-    return message === undefined ? [] : [{ kind: 'shadowed', dentry: i, message }];
+  const finals = new PrefixIndex();
+  for (const [i, { prefix, dst }] of dtab.entries()) if (isFinal(simplify(dst))) finals.add(prefix, i);
+  return dtab.flatMap(({ prefix }, i): DtabWarning[] => {
+    const last = finals.covering(prefix).reduce((latest, { rules }) => Math.max(latest, rules.at(-1)!), -1);
+    if (last <= i) return [];
+    const message = `never applies: ${showDentry(dtab[last])} comes later and takes every name it could`;
+    return [{ kind: 'shadowed', dentry: i, message }];
   });
-}
-
-/** Whether every path that `narrow` matches is matched by `wide`. */
-function covers(wide: Prefix, narrow: Prefix): boolean {
-  return wide.length <= narrow.length && wide.every((label, i) => label === null || label === narrow[i]);
 }
 
 /** Whether what stands behind it is never tried. */
@@ -53,46 +50,66 @@ function isFinal(tree: NameTree<Path>): boolean {
   }
 }
 
-/** Rules that, once one of them applies, always lead to the next, and back. */
+/** Rules that, once one of them applies, always lead to the next, and back. Rounds that cross are told one at a time. */
 function loops(dtab: Dtab): readonly DtabWarning[] {
-  const next = dtab.map(({ dst }) => targets(dst).flatMap(path => always(dtab, path)));
+  const next = nextInLoop(dtab);
+  const walkOf = new Map<number, number>();
   return dtab.flatMap((_, start): DtabWarning[] => {
-    const trail = wayBack(next, start);
-    // One warning for a round: at the first of its rules.
-    if (trail === undefined || trail.some(i => i < start)) return [];
-    const round = trail.map(i => showDentry(dtab[i])).join(' → ');
-    return [{ kind: 'loop', dentry: start, message: `leads back to itself: ${round}` }];
+    let at: number | undefined = start;
+    for (; at !== undefined && !walkOf.has(at); at = next(at)) walkOf.set(at, start);
+    if (at === undefined || walkOf.get(at) !== start) return [];
+    const round = roundFrom(at, next);
+    const shown = round.map(i => showDentry(dtab[i])).join(' → ');
+    return [{ kind: 'loop', dentry: round[0], message: `leads back to itself: ${shown}` }];
   });
 }
 
-/** The shortest way from `start` to itself. */
-function wayBack(next: readonly (readonly number[])[], start: number): readonly number[] | undefined {
-  const cameFrom = new Map<number, number>();
-  const queue = [start];
-  for (const at of queue)
-    for (const to of next[at]) {
-      if (to === start) {
-        const trail = [at];
-        while (trail[0] !== start) trail.unshift(cameFrom.get(trail[0])!);
-        return trail;
-      }
-      if (cameFrom.has(to)) continue;
-      cameFrom.set(to, at);
-      queue.push(to);
+/** Which rule follows on one that leads to a loop, and does so itself; undefined for those that come to an end. */
+function nextInLoop(dtab: Dtab): (rule: number) => number | undefined {
+  const index = new PrefixIndex();
+  const own = dtab.map(({ prefix }, i) => index.add(prefix, i));
+  const following = dtab.map(({ dst }) => new Set(targets(dst).flatMap(path => index.covering(path))));
+  const leadingTo = new Map<SamePrefix, number[]>();
+  for (const [i, groups] of following.entries())
+    for (const group of groups) {
+      const rules = leadingTo.get(group) ?? [];
+      leadingTo.set(group, rules);
+      rules.push(i);
     }
-  return undefined;
+  // What leads nowhere is taken out, then what only led there, and so on; the rest leads to loops.
+  const left = new Map([...leadingTo.keys()].map(group => [group, new Set(group.rules)]));
+  const ends = dtab.flatMap((_, i) => (following[i].size === 0 ? [i] : []));
+  for (const rule of ends) {
+    const siblings = left.get(own[rule]);
+    siblings?.delete(rule);
+    if (siblings?.size !== 0) continue;
+    for (const before of leadingTo.get(own[rule])!) {
+      following[before].delete(own[rule]);
+      if (following[before].size === 0) ends.push(before);
+    }
+  }
+  return rule => {
+    if (following[rule].has(own[rule])) return rule;
+    const [group] = following[rule];
+    return group && left.get(group)!.values().next().value;
+  };
 }
 
-/** The rules that apply to `path` whatever follows it. */
-function always(dtab: Dtab, path: Path): readonly number[] {
-  return dtab.flatMap((dentry, i) => (covers(dentry.prefix, path) ? [i] : []));
+/** From the first rule of the round that `rule` is in. */
+function roundFrom(rule: number, next: (rule: number) => number | undefined): readonly number[] {
+  const round = [rule];
+  for (let at = next(rule)!; at !== rule; at = next(at)!) round.push(at);
+  const first = round.indexOf(Math.min(...round));
+  return [...round.slice(first), ...round.slice(0, first)];
 }
 
 function unknownNamers(dtab: Dtab, namerPrefixes: readonly Path[]): readonly DtabWarning[] {
+  const rules = new PrefixIndex();
+  for (const [i, { prefix }] of dtab.entries()) rules.add(prefix, i);
   return dtab.flatMap(({ dst }, i) =>
     targets(dst).flatMap((path): DtabWarning[] => {
       const missing = missingNamer(path, namerPrefixes);
-      if (missing === undefined || dtab.some(dentry => mayApply(dentry, path))) return [];
+      if (missing === undefined || rules.mayMatch(path)) return [];
       return [{ kind: 'unknown-namer', dentry: i, message: `${showPath(path)}: ${missing}` }];
     }),
   );
@@ -104,8 +121,6 @@ function missingNamer(path: Path, namerPrefixes: readonly Path[]): string | unde
   if (path[0] === '$' && path.length > 1 && !builtinClasses().includes(path[1])) return 'no such namer is built in';
   return undefined;
 }
-
-const mayApply = ({ prefix }: Dentry, path: Path): boolean => fits(prefix, path);
 
 /** Whether `path`, with whatever follows it, may start with `prefix`. */
 function fits(prefix: Prefix, path: Path): boolean {

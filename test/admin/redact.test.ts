@@ -32,6 +32,22 @@ test('where a secret lies is not the secret', () => {
   });
 });
 
+test("of namerd's auth the tokens are hidden, and who may do what is shown", () => {
+  const config = {
+    auth: {
+      anonymous: 'read',
+      tokens: [
+        { name: 'deploy', token: 'hunter2', read: ['*'], write: ['web'] },
+        { name: 'ci', tokenFile: '/etc/ci.token', read: ['web'], write: [] },
+      ],
+    },
+  };
+  const [deploy, ci] = config.auth.tokens;
+  assert.deepEqual(redact(config), { auth: { ...config.auth, tokens: [{ ...deploy, token: '(hidden)' }, ci] } });
+  assert.deepEqual(redact({ auth: { tokens: ['hunter2'] } }), { auth: { tokens: '(hidden)' } });
+  assert.deepEqual(redact({ auth: { anonymous: 'read', key: 'hunter2' } }), { auth: '(hidden)' });
+});
+
 test('a private key given as text is hidden wherever it is', () => {
   const pem = '-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\n-----END EC PRIVATE KEY-----\n';
   assert.deepEqual(redact({ privateKey: 'MHcCAQ\nAAAA', note: pem, list: [pem] }), {

@@ -1,15 +1,18 @@
 /** namerd as a process: its command line, what it starts, how it ends. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createAuthority } from '../support/certificates.ts';
+import { connect } from 'node:tls';
+import { createAuthority, type Issued } from '../support/certificates.ts';
 import { projectRoot } from '../support/linkerd-tcp.ts';
 import { memoryConfig, namerdLauncher, startOwnNamerd } from '../support/namerd-own.ts';
 import { runProgram } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { within } from '../support/waiting.ts';
 
 function run(args: readonly string[], input = '') {
   const { status, stdout, stderr } = spawnSync(namerdLauncher, args, { input, encoding: 'utf8' });
@@ -38,7 +41,7 @@ namers:
 - {kind: io.l5d.rewrite, prefix: /a/b, pattern: '/{x}', name: '/{x}'}
 interfaces:
 - {kind: io.l5d.mesh, port: 4321}
-telemetry: []
+routers: []
 `;
   const { status, stderr } = run(['--check', '-'], bad);
   assert.equal(status, 78);
@@ -47,7 +50,7 @@ telemetry: []
     /<stdin>:1:1 +storge: unknown key; did you mean storage\?/,
     /<stdin>:4:\d+ +namers\[1\]\.prefix: Namers must not have overlapping prefixes: \/a & \/a\/b/,
     /<stdin>:6:\d+ +interfaces\[0\]\.kind: io\.l5d\.mesh: not supported; use io\.l5d\.httpController/,
-    /<stdin>:7:1 +telemetry: unknown key; not supported; metrics are always served/,
+    /<stdin>:7:1 +routers: unknown key; this belongs in a configuration of linkerd-tcp/,
   ])
     assert.match(stderr, line);
 });
@@ -201,6 +204,41 @@ test('an interface with tls speaks https, and may ask for certificates of client
   assert.match(url, /^https:/);
   assert.equal(await ask({ cert: client.chain, key: client.key }), 200);
   await assert.rejects(ask({}));
+});
+
+test('SIGHUP reads certificates again: the next connection meets the new one, and a broken one changes nothing', async t => {
+  const ca = createAuthority(t);
+  const [first, second] = ['first.test', 'second.test'].map(name => ca.issue({ names: [name] })) as [Issued, Issued];
+  const folder = tempDir(t);
+  const install = ({ chain, key }: Pick<Issued, 'chain' | 'key'>) => {
+    folder.write('cert.pem', chain);
+    folder.write('key.pem', key);
+  };
+  install(first);
+  const tls = 'port: 0, tls: {certPath: cert.pem, keyPath: key.pem}}\n';
+  const config = memoryConfig().replace(/port: 0\}\n$/, tls);
+  const { program, apiPort } = await startOwnNamerd(t, { folder, config });
+  const served = async (): Promise<string> => {
+    const socket = connect({
+      port: apiPort,
+      host: '127.0.0.1',
+      ca: ca.certificate,
+      checkServerIdentity: () => undefined,
+    });
+    await within(once(socket, 'secureConnect'), 'the handshake');
+    const names = String(socket.getPeerX509Certificate()?.subjectAltName);
+    socket.destroy();
+    return names;
+  };
+  assert.match(await served(), /first\.test/);
+  install(second);
+  program.signal('SIGHUP');
+  await program.printed(/certificates read again/);
+  assert.match(await served(), /second\.test/);
+  install({ chain: 'nonsense', key: first.key });
+  program.signal('SIGHUP');
+  await program.printed(/the certificates stay as they were/);
+  assert.match(await served(), /second\.test/);
 });
 
 test('certificates of clients can only be asked for by an authority', () => {

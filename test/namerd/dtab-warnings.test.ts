@@ -1,7 +1,12 @@
 /** What is said about a dtab before it is stored. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Dtab, Prefix } from '../../src/dtab/dtab.ts';
+import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
+import type { Path } from '../../src/dtab/path.ts';
+import { showDtab } from '../../src/dtab/show.ts';
 import { dtabWarnings } from '../../src/namerd/dtab-warnings.ts';
 
 const namers = [parsePath('/#/io.l5d.fs')];
@@ -24,6 +29,12 @@ for (const [title, dtab, expected] of [
   ['a later rule for fewer names', '/svc=>/b;/svc/a=>!', []],
   ['a rule that leads to itself', '/a=>/a/b', ['0 loop: leads back to itself: /a=>/a/b']],
   ['a round of rules', '/a=>/b;/b=>/c/d;/c=>/a', ['0 loop: leads back to itself: /a=>/b → /b=>/c/d → /c=>/a']],
+  ['a way into a round', '/in=>/a;/a=>/b;/b=>/a', ['1 loop: leads back to itself: /a=>/b → /b=>/a']],
+  [
+    'two rounds',
+    '/a=>/b;/c=>/c;/b=>/a',
+    ['0 loop: leads back to itself: /a=>/b → /b=>/a', '1 loop: leads back to itself: /c=>/c'],
+  ],
   ['rules that use their names up', '/a/*=>/a', []],
   [
     'a namer that is not there',
@@ -40,4 +51,76 @@ for (const [title, dtab, expected] of [
 ] as const)
   test(`${title}: ${expected.length === 0 ? 'nothing to say' : expected[0].split(':', 1)}`, () => {
     assert.deepEqual(warnings(dtab), expected);
+  });
+
+/** Few labels, so that rules meet. */
+const label = fc.constantFrom('a', 'b', 'c');
+const target = fc.oneof(fc.array(label, { maxLength: 3 }), fc.constantFrom(['#', 'n'], ['$', 'nope'], ['$', 'nil']));
+const dst: fc.Arbitrary<NameTree<Path>> = fc.oneof(
+  { weight: 6, arbitrary: target.map((value): NameTree<Path> => ({ type: 'leaf', value })) },
+  fc.constantFrom<NameTree<Path>>({ type: 'neg' }, { type: 'empty' }, { type: 'fail' }),
+  fc
+    .array(target, { minLength: 2, maxLength: 3 })
+    .map((values): NameTree<Path> => ({ type: 'alt', trees: values.map(value => ({ type: 'leaf', value })) })),
+);
+const anyDtab: fc.Arbitrary<Dtab> = fc.array(
+  fc.record({ prefix: fc.array(fc.option(label), { maxLength: 3 }), dst }, { noNullPrototype: true }),
+  { maxLength: 8 },
+);
+
+const covers = (wide: Prefix, narrow: Prefix) =>
+  wide.length <= narrow.length && wide.every((each, i) => each === null || each === narrow[i]);
+const isFinal = (tree: NameTree<Path>): boolean =>
+  tree.type === 'alt'
+    ? tree.trees.some(isFinal)
+    : tree.type === 'leaf'
+      ? tree.value.join() === '$,nil'
+      : tree.type === 'empty' || tree.type === 'fail';
+const leaves = (tree: NameTree<Path>): readonly Path[] =>
+  tree.type === 'leaf' ? [tree.value] : tree.type === 'alt' ? tree.trees.flatMap(leaves) : [];
+
+test('property: what is said is what looking at each pair of rules finds', () => {
+  fc.assert(
+    fc.property(anyDtab, dtab => {
+      const said = dtabWarnings(dtab, []);
+      const of = (kind: string) => said.filter(each => each.kind === kind).map(({ dentry }) => dentry);
+      const rules = [...dtab.keys()];
+      assert.deepEqual(
+        of('shadowed'),
+        rules.filter(i => dtab.some((by, j) => j > i && covers(by.prefix, dtab[i].prefix) && isFinal(by.dst))),
+      );
+      const applies = (path: Path) =>
+        dtab.some(({ prefix }) => prefix.every((each, i) => each === null || i >= path.length || each === path[i]));
+      const isMissing = (path: Path) => path[0] === '#' || path.join() === '$,nope';
+      assert.deepEqual(
+        of('unknown-namer'),
+        rules.flatMap(i => leaves(dtab[i].dst).flatMap(path => (isMissing(path) && !applies(path) ? [i] : []))),
+      );
+      const next = rules.map(i => rules.filter(j => leaves(dtab[i].dst).some(path => covers(dtab[j].prefix, path))));
+      const reach = (from: number): ReadonlySet<number> => {
+        const seen = new Set(next[from]);
+        for (const at of seen) for (const to of next[at]) seen.add(to);
+        return seen;
+      };
+      const looping = rules.filter(i => reach(i).has(i));
+      for (const i of of('loop')) assert.ok(looping.includes(i), `rule ${i} of ${showDtab(dtab)}`);
+      assert.equal(of('loop').length > 0, looping.length > 0, showDtab(dtab));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+// It was a minute, in which namerd did nothing else.
+for (const [what, rule] of [
+  ['that have nothing to do with each other', (i: number) => `/svc/s${i}=>/host/h${i}`],
+  ['of which each leads to the next', (i: number) => `/s${i}=>/s${i + 1}`],
+  ['that are all the same', () => '/a=>/b'],
+  ['that all lead to all', () => '/a=>/a'],
+] as const)
+  test(`50 000 rules ${what} are looked through in a moment`, () => {
+    const dtab = parseDtab(Array.from({ length: 50_000 }, (_, i) => rule(i)).join(';'));
+    const startedAt = performance.now();
+    dtabWarnings(dtab, []);
+    const tookMs = performance.now() - startedAt;
+    assert.ok(tookMs < 5000, `${tookMs} ms`);
   });

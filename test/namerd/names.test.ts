@@ -133,12 +133,27 @@ test('addr answers the addresses of a bound id, whatever the namespace', async t
     await told('/bad', name('/#/io.l5d.namer/bad', of(failedAddr(new Error('no luck'))))),
     '{"type":"failed","cause":"no luck"}\n',
   );
-  assert.match(
-    await told('/two', union({ weight: 1, tree: name(foo) }, { weight: 1, tree: name(`${foo}2`) })),
-    /"type":"failed","cause":".*is not the id of one name: it leads to union"/,
-  );
   assert.match((await rig.ask('GET', `addr/x${query('/$/inet/127.1/8080')}`)).text, /"ip":"127.0.0.1","port":8080/);
   assert.equal((await rig.ask('GET', `addr/x${query('/#/unknown/foo')}`)).text, '{"type":"neg"}\n');
+});
+
+test('addr of what cannot be bound to one name is an error: 500, or a line of text and the end', async t => {
+  const rig = await startRig(t);
+  says(rig, '/two', union({ weight: 1, tree: name(foo) }, { weight: 1, tree: name(`${foo}2`) }));
+  says(rig, '/fail', fail);
+  rig.namer.answer('/away', failed(new Error('the registry is away')));
+  for (const [path, reason] of [
+    ['/two', '/#/io.l5d.namer/two is not the id of one name: it leads to union'],
+    ['/fail', '/#/io.l5d.namer/fail is not the id of one name: it leads to fail'],
+    ['/away', 'the registry is away'],
+  ]) {
+    const target = `addr/default${query(`/#/io.l5d.namer${path}`)}`;
+    const answer = await rig.ask('GET', target);
+    assert.deepEqual([answer.status, answer.text], [500, reason]);
+    const stream = await rig.watch(`${target}&watch=true`);
+    await stream.end();
+    assert.deepEqual([stream.response.statusCode, stream.received], [200, `${reason}\n`]);
+  }
 });
 
 test('resolve answers the addresses of a name, always with type, addrs and meta', async t => {

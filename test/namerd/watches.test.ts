@@ -79,6 +79,23 @@ test('a watch of a tree says a change of the tree, not one of the addresses in i
   assert.equal(await ids(), 'neg');
 });
 
+test('a write that leaves the tree as it is, by whatever rules, is not told', async t => {
+  const rig = await startRig(t);
+  says(rig, '/foo', name(foo));
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo');
+  const streams = await Promise.all(
+    ['bind', 'resolve'].map(endpoint => rig.watch(`${endpoint}/default${query('/svc')}1`)),
+  );
+  for (const stream of streams) await stream.line();
+  for (const dtab of [
+    '/svc => /way; /way => /#/io.l5d.namer/foo',
+    '/svc => ~ | /#/io.l5d.namer/foo; /x => /y',
+    '/svc => ~',
+  ])
+    await rig.put('default', dtab);
+  for (const stream of streams) assert.match(await stream.line(), /^\{"type":"neg"/);
+});
+
 test('a tree that cannot be confirmed for a while is not told, nor drawn, again', async t => {
   const rig = await startRig(t);
   const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));

@@ -1,7 +1,7 @@
 /** Our namerd in a process of its own: found by the lines it logs, stopped when the test is over. */
 import { join } from 'node:path';
 import { projectRoot } from './linkerd-tcp.ts';
-import { type Program, startProgram } from './process.ts';
+import { type Program, type ProgramOptions, startProgram } from './process.ts';
 import type { Scope } from './scope.ts';
 import { type TempDir, tempDir } from './temp-dir.ts';
 
@@ -21,6 +21,7 @@ export interface OwnNamerdOptions {
   /** Standard storage is memory, standard ports are free ones. */
   readonly config?: string;
   readonly folder?: TempDir;
+  readonly env?: ProgramOptions['env'];
 }
 
 /** The least there is: an API on `port`, 0 for any. */
@@ -30,7 +31,11 @@ export const memoryConfig = (port = 0, more = ''): string =>
 export async function startOwnNamerd(t: Scope, options: OwnNamerdOptions = {}): Promise<OwnNamerd> {
   const folder = options.folder ?? tempDir(t);
   const file = folder.write('namerd.yml', options.config ?? memoryConfig());
-  const program = startProgram(t, namerdLauncher, [file], { cwd: folder.path, stopTimeoutMs: 2000 });
+  const program = startProgram(t, namerdLauncher, [file], {
+    cwd: folder.path,
+    env: options.env,
+    stopTimeoutMs: 2000,
+  });
   const api = await program.printed(/api listening on (https?):\/\/\S+:(\d+)/);
   const admin = await program.printed(/admin listening on http:\/\/\S+:(\d+)/);
   return {

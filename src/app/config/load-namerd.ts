@@ -39,6 +39,9 @@ export function loadNamerd({ file, text, purpose }: NamerdSource, kinds: NamerdK
 /** The keys that hold a path of a file or folder. */
 const pathKeys = [
   ['namers', '[]', 'rootDir'],
-  ['storage', 'path'],
+  ...['path', 'kubeconfig', 'serviceAccountDir', 'tokenFile'].map(key => ['storage', key]),
+  ...[['trustCerts', '[]'], ['trustCertsBundle']].map(keys => ['storage', 'tls', ...keys]),
+  ...['certPath', 'keyPath', 'intermediateCertsPath'].map(key => ['storage', 'tls', 'clientAuth', key]),
+  ['interfaces', '[]', 'auth', 'tokens', '[]', 'tokenFile'],
   ...['certPath', 'keyPath', 'intermediateCertsPath', 'caCertPath'].map(key => ['interfaces', '[]', 'tls', key]),
 ];

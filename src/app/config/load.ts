@@ -43,6 +43,7 @@ const clientTlsKeys = [...trustKeys, ...identityKeys.map(key => ['clientAuth', .
 const pathKeys = [
   ['namers', '[]', 'rootDir'],
   ['routers', '[]', 'interpreter', 'dtabFile'],
+  ['routers', '[]', 'interpreter', 'tokenFile'],
   ['routers', '[]', 'interpreter', 'tls', 'trustCerts', '[]'],
   ['routers', '[]', 'interpreter', 'tls', 'trustCertsBundle'],
   ['routers', '[]', 'interpreter', 'tls', 'clientAuth', 'certPath'],

@@ -1,10 +1,11 @@
-/** What namerd's schema cannot see: prefixes and addresses that exclude each other. Bears any shape. */
+/** What namerd's schema cannot see: prefixes and addresses that exclude each other, files of tokens. Bears any shape. */
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
 import type { Problem } from '../../config/problem.ts';
 import { parsePath } from '../../dtab/parse.ts';
 import { type Path, startsWith } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
 import { checkAddresses } from './address-clashes.ts';
+import { checkTokens } from './check-tokens.ts';
 import { httpControllerDefaults, namerdAdminDefaults } from './namerd-config.ts';
 import { entries, textAt } from './places.ts';
 
@@ -12,6 +13,7 @@ export function checkNamerd(root: unknown, complain: (problem: Problem) => void,
   checkPrefixes(root, complain);
   const interfaces = entries(root, ['interfaces']).map(path => ({ path, defaults: httpControllerDefaults }));
   checkAddresses(root, document, [{ path: ['admin'], defaults: namerdAdminDefaults }, ...interfaces], complain);
+  for (const { path } of interfaces) checkTokens(root, [...path, 'auth', 'tokens'], complain);
 }
 
 /** A bound id must lead to one namer: of two prefixes none may begin with the other. */

@@ -7,7 +7,6 @@ const notNeeded = 'not needed; remove it';
 
 /** By the shape of the place: indices are left out. */
 const keys: Readonly<Record<string, string>> = {
-  telemetry: 'not supported; metrics are always served at /metrics of the admin address',
   routers: 'this belongs in a configuration of linkerd-tcp',
   dtab: 'dtabs are stored: create one with namerctl, or PUT /api/1/dtabs/<namespace>',
   'admin.security': network,

@@ -4,10 +4,7 @@
  * Watched, there is a line for each change of the tree; the addresses in it are those of the moment it was written, their
  * changes are told by `addr`.
  */
-import { map, type Observable, of, switchMap } from 'rxjs';
-import { type Activity, ok } from '../../naming/activity.ts';
-import { encodeBoundTree } from '../../naming/json.ts';
-import { leavesOf, settle, treeChanges } from '../settled.ts';
+import { treeDocuments } from '../tree-documents.ts';
 import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
 import type { ApiParts } from './parts.ts';
@@ -15,16 +12,7 @@ import type { ApiParts } from './parts.ts';
 export async function bind(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
   const { namespaces, addrWaitMs, answerTimeoutMs } = parts;
   const path = pathOf(request);
-  const documents = namespaces.bind(namespace, dtabOf(request), path).pipe(
-    treeChanges(),
-    switchMap((state): Observable<Activity<string>> => {
-      if (state.state !== 'ok') return of(state);
-      const tree = state.value;
-      return settle(leavesOf(tree), addrWaitMs).pipe(
-        map(snapshot => ok(JSON.stringify(encodeBoundTree(tree, snapshot)))),
-      );
-    }),
-  );
+  const documents = treeDocuments(namespaces.bind(namespace, dtabOf(request), path), addrWaitMs);
   const headers = { 'content-type': 'application/json' };
   if (isOn(request, 'watch')) return { headers, documents };
   const what = `binding ${request.query.get('path')}`;

@@ -7,6 +7,7 @@ import type { Dtab } from '../../dtab/dtab.ts';
 import { parseDtab, parsePrefix, parseTree } from '../../dtab/parse.ts';
 import { showDtab, showPrefix, showTree } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import type { JsonDentry } from './shapes.ts';
 
 export interface DtabCodec {
   readonly mediaType: string;
@@ -16,12 +17,7 @@ export interface DtabCodec {
   read(text: string): Dtab;
 }
 
-export interface JsonDentry {
-  readonly prefix: string;
-  readonly dst: string;
-}
-
-export const jsonDentries = (dtab: Dtab): readonly JsonDentry[] =>
+export const jsonDentries = (dtab: Dtab): JsonDentry[] =>
   dtab.map(({ prefix, dst }) => ({ prefix: showPrefix(prefix), dst: showTree(dst) }));
 
 const text = (mediaType: string): DtabCodec => ({ mediaType, write: showDtab, read: parseDtab });

@@ -6,7 +6,9 @@ import { LinkerdTcpError } from '../../errors.ts';
 import { encodeDelegation } from '../../naming/json.ts';
 import type { Namespaces } from '../namespaces.ts';
 import { boundsOf, settle } from '../settled.ts';
+import { authorize, reading, type Visitor } from './access.ts';
 import { type Answer, type ApiRequest, dtabOf, header, pathOf, readDtab, readPath } from './exchange.ts';
+import { type Question, question } from './shapes.ts';
 
 export interface Explained {
   readonly namespaces: Namespaces;
@@ -21,16 +23,24 @@ export function delegateIn(request: ApiRequest, namespace: string, parts: Explai
 export async function delegateAlone(request: ApiRequest, parts: Explained): Promise<Answer> {
   switch (request.method) {
     case 'GET':
-    case 'HEAD':
-      return explain(request.query.get('namespace'), dtabOf(request), pathOf(request), parts);
+    case 'HEAD': {
+      const namespace = readable(request.query.get('namespace'), request.visitor);
+      return explain(namespace, dtabOf(request), pathOf(request), parts);
+    }
     case 'POST': {
       if (header(request, 'content-type') !== 'application/json') return { status: 415 };
       const { namespace, dtab, path } = readQuestion(request.body);
-      return explain(namespace ?? null, readDtab(dtab), readPath(path), parts);
+      return explain(readable(namespace ?? null, request.visitor), readDtab(dtab), readPath(path), parts);
     }
     default:
       return { status: 405, headers: { allow: 'GET, HEAD, POST' } };
   }
+}
+
+/** The namespace that the question names, if it may be read; who names none asks of no stored dtab. */
+function readable(namespace: string | null, visitor: Visitor): string | null {
+  if (namespace !== null) authorize(visitor, [reading(namespace)]);
+  return namespace;
 }
 
 async function explain(
@@ -48,20 +58,9 @@ async function explain(
   };
 }
 
-interface Question {
-  readonly namespace?: string;
-  readonly dtab: string;
-  readonly path: string;
-}
-
 function readQuestion(body: string): Question {
-  const document = parsed(body);
-  if (typeof document === 'object' && document !== null) {
-    const { namespace, dtab, path } = document as Readonly<Record<string, unknown>>;
-    const isNamed = namespace === undefined || namespace === null || typeof namespace === 'string';
-    if (isNamed && typeof dtab === 'string' && typeof path === 'string')
-      return { ...(typeof namespace === 'string' && { namespace }), dtab, path };
-  }
+  const asked = question.safeParse(parsed(body));
+  if (asked.success) return asked.data;
   throw new LinkerdTcpError('REQUEST_INVALID', { reason: `Malformed delegation request: ${body}` });
 }
 

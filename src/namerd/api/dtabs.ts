@@ -5,34 +5,79 @@ import { LinkerdTcpError } from '../../errors.ts';
 import { type Activity, ok } from '../../naming/activity.ts';
 import type { VersionedDtab } from '../../stores/store.ts';
 import { dtabWarnings } from '../dtab-warnings.ts';
+import { reading, writing } from './access.ts';
 import { codecFor, codecOf, jsonDentries, readBody } from './codecs.ts';
-import { type Answer, type ApiRequest, header, isOn, json, type Outcome } from './exchange.ts';
+import { type Answer, type ApiRequest, header, isOn, json, type Outcome, type RequestHead } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
 import type { ApiParts } from './parts.ts';
+import { notFound, type Route } from './route.ts';
+import type { History, Validation } from './shapes.ts';
 import { etagOf, sameVersion, versionOf } from './versions.ts';
 
+/** Of the namespaces those that may be read. */
 export async function listDtabs(request: ApiRequest, { store, answerTimeoutMs }: ApiParts): Promise<Outcome> {
+  const readable = store
+    .list()
+    .pipe(
+      map(state => (state.state === 'ok' ? ok(state.value.filter(name => request.visitor.may('read', name))) : state)),
+    );
   if (isOn(request, 'watch'))
-    return { headers: { 'content-type': 'application/json' }, documents: documentsOf(store.list(), JSON.stringify) };
-  return json(await firstKnown(store.list(), 'listing the namespaces', answerTimeoutMs));
+    return { headers: { 'content-type': 'application/json' }, documents: documentsOf(readable, JSON.stringify) };
+  return json(await firstKnown(readable, 'listing the namespaces', answerTimeoutMs));
 }
 
-export async function dtab(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
-  switch (request.method) {
+export function dtabRoute(head: RequestHead, namespace: string): Route {
+  const isDryRun = isOn(head, 'validate');
+  switch (head.method) {
     case 'GET':
-      return isOn(request, 'watch') ? watchDtab(request, namespace, parts) : readStored(request, namespace, parts);
+      return isOn(head, 'watch')
+        ? { needs: [reading(namespace)], answer: (request, parts) => watchDtab(request, namespace, parts) }
+        : storedRoute(namespace);
     case 'HEAD':
-      return { status: 200, headers: { etag: etagOf((await current(namespace, parts)).version) } };
-    case 'POST':
-      return create(request, namespace, parts);
+      return { needs: [reading(namespace)], answer: (_, parts) => versionAlone(namespace, parts) };
+    case 'POST': {
+      const restored = namespace.match(/^(.+)\/restore$/s)?.[1];
+      const version = head.query.get('version');
+      if (restored !== undefined && version !== null)
+        return {
+          needs: [writing(restored)],
+          answer: (request, parts) => restore(request, restored, version, parts),
+        };
+      return {
+        needs: [isDryRun ? reading(namespace) : writing(namespace)],
+        answer: (request, parts) => create(request, isDryRun ? null : namespace, parts),
+      };
+    }
     case 'PUT':
-      return put(request, namespace, parts);
+      return {
+        needs: [isDryRun ? reading(namespace) : writing(namespace)],
+        answer: (request, parts) => put(request, isDryRun ? null : namespace, parts),
+      };
     case 'DELETE':
-      await parts.store.delete(namespace);
-      return { status: 204 };
+      return { needs: [writing(namespace)], answer: (request, parts) => remove(request, namespace, parts) };
     default:
-      return { status: 404 };
+      return { needs: [reading(namespace)], answer: () => notFound };
   }
+}
+
+/** `x/history` is the history of x, unless there is a namespace of that name: for those who may read it. */
+function storedRoute(namespace: string): Route {
+  const past = namespace.match(/^(.+)\/history\/?$/s)?.[1];
+  if (past === undefined)
+    return {
+      needs: [reading(namespace)],
+      answer: async (request, parts) => shownAs(request, await current(namespace, parts)),
+    };
+  return {
+    needs: [reading(namespace), reading(past)],
+    answer: async (request, parts) => {
+      const may = (name: string) => request.visitor.may('read', name);
+      const stored = may(namespace) ? await storedOrNull(namespace, parts) : null;
+      if (stored !== null) return shownAs(request, stored);
+      if (may(past)) return history(past, parts);
+      throw missing(namespace);
+    },
+  };
 }
 
 function watchDtab(request: ApiRequest, namespace: string, { store }: ApiParts): Outcome {
@@ -50,33 +95,30 @@ function isSameVersion(a: VersionedDtab | null, b: VersionedDtab | null): boolea
   return a === null || b === null ? a === b : sameVersion(a.version, b.version);
 }
 
-async function readStored(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
-  const stored = await storedOrNull(namespace, parts);
-  if (stored === null) {
-    const ofHistory = namespace.match(/^(.+)\/history\/?$/s);
-    if (ofHistory) return history(ofHistory[1], parts);
-    throw missing(namespace);
-  }
+function shownAs(request: ApiRequest, { dtab, version }: VersionedDtab): Answer {
   const codec = codecFor(header(request, 'accept'));
   return {
     status: 200,
-    headers: { 'content-type': codec.mediaType, etag: etagOf(stored.version) },
-    body: `${codec.write(stored.dtab)}\n`,
+    headers: { 'content-type': codec.mediaType, etag: etagOf(version) },
+    body: `${codec.write(dtab)}\n`,
   };
 }
 
-async function create(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
-  const version = request.query.get('version');
-  const restored = namespace.match(/^(.+)\/restore$/s);
-  if (restored && version !== null) return restore(request, restored[1], version, parts);
+const versionAlone = async (namespace: string, parts: ApiParts): Promise<Answer> => ({
+  status: 200,
+  headers: { etag: etagOf((await current(namespace, parts)).version) },
+});
+
+/** @param namespace null for a dry run */
+async function create(request: ApiRequest, namespace: string | null, parts: ApiParts): Promise<Outcome> {
   const codec = codecOf(header(request, 'content-type'));
   if (codec === undefined) return { status: 400 };
   const given = readBody(codec, request.body);
-  if (isOn(request, 'validate')) return validated(given, parts);
-  return written(await parts.store.create(namespace, given));
+  return namespace === null ? validated(given, parts) : written(await parts.store.create(namespace, given));
 }
 
-async function put(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
+/** @param namespace null for a dry run */
+async function put(request: ApiRequest, namespace: string | null, parts: ApiParts): Promise<Outcome> {
   const contentType = header(request, 'content-type');
   const codec = codecOf(contentType);
   if (codec === undefined)
@@ -86,7 +128,7 @@ async function put(request: ApiRequest, namespace: string, parts: ApiParts): Pro
       body: `Invalid Content-Type "${contentType ?? ''}". `,
     };
   const given = readBody(codec, request.body);
-  return isOn(request, 'validate') ? validated(given, parts) : write(request, namespace, given, parts);
+  return namespace === null ? validated(given, parts) : write(request, namespace, given, parts);
 }
 
 /** With If-Match only if that version is the present one; `*` is whichever is present. */
@@ -97,11 +139,23 @@ async function write(request: ApiRequest, namespace: string, given: Dtab, parts:
   return written(await parts.store.update(namespace, given, version));
 }
 
+/** With If-Match only if that version is the present one; there must be one, also for `*`. */
+async function remove(request: ApiRequest, namespace: string, { store }: ApiParts): Promise<Answer> {
+  const expected = header(request, 'if-match');
+  const isAny = expected === undefined || expected.trim() === '*';
+  await store.delete(namespace, isAny ? undefined : versionOf(expected));
+  return { status: 204 };
+}
+
 const written = (version: Uint8Array): Answer => ({ status: 204, headers: { etag: etagOf(version) } });
 
 /** A dry run: what is questionable about a dtab that could be stored. */
 const validated = (given: Dtab, { namerPrefixes }: ApiParts): Answer =>
-  json({ valid: true, dtab: jsonDentries(given), warnings: dtabWarnings(given, namerPrefixes) });
+  json({
+    valid: true,
+    dtab: jsonDentries(given),
+    warnings: [...dtabWarnings(given, namerPrefixes)],
+  } satisfies Validation);
 
 async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
   const { store } = parts;
@@ -113,7 +167,7 @@ async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
       version: etagOf(version),
       at: new Date(at).toISOString(),
       dtab: jsonDentries(rules),
-    })),
+    })) satisfies History,
   );
 }
 

@@ -5,12 +5,18 @@ import { parseDtab, parsePath } from '../../dtab/parse.ts';
 import type { Path } from '../../dtab/path.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Activity } from '../../naming/activity.ts';
+import type { Visitor } from './access.ts';
 
-export interface ApiRequest {
+/** What a request asks for, known before its body is read. */
+export interface RequestHead {
   readonly method: string;
   /** As it was sent: not percent-decoded, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
+}
+
+export interface ApiRequest extends RequestHead {
+  readonly visitor: Visitor;
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;
@@ -71,6 +77,6 @@ export function readDtab(text: string): Dtab {
 }
 
 /** A parameter that is a switch. */
-export function isOn(request: ApiRequest, name: string): boolean {
-  return /^(1|t|true)$/i.test(request.query.get(name) ?? '');
+export function isOn({ query }: RequestHead, name: string): boolean {
+  return /^(1|t|true)$/i.test(query.get(name) ?? '');
 }

@@ -1,5 +1,5 @@
 /** Errors as the API answers them: the status of the table, and the message as plain text. */
-import { LinkerdTcpError } from '../../errors.ts';
+import { type ErrorCode, LinkerdTcpError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Answer } from './exchange.ts';
 import { KnownFailure } from './first-known.ts';
@@ -10,13 +10,26 @@ export function failureAnswer(thrown: unknown, request: string, log: Log): Answe
     return thrown.cause instanceof LinkerdTcpError
       ? failureAnswer(thrown.cause, request, log)
       : textAnswer(500, thrown.message);
-  if (thrown instanceof LinkerdTcpError) return textAnswer(thrown.row.status ?? 500, thrown.message);
+  if (thrown instanceof LinkerdTcpError) {
+    const challenge = challenges[thrown.code];
+    const answer = textAnswer(thrown.row.status ?? 500, thrown.message);
+    return challenge === undefined
+      ? answer
+      : { ...answer, headers: { ...answer.headers, 'www-authenticate': `Bearer realm="namerd"${challenge}` } };
+  }
   const { statusCode, message } = thrown as { readonly statusCode?: number; readonly message?: string };
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return textAnswer(statusCode, message ?? 'invalid request');
   log.error('a request to the API failed', { request, reason: thrown });
   return textAnswer(500, new LinkerdTcpError('INTERNAL').message);
 }
+
+/** What follows the realm of RFC 6750, section 3. */
+const challenges: Partial<Record<ErrorCode, string>> = {
+  TOKEN_MISSING: '',
+  TOKEN_UNKNOWN: ', error="invalid_token"',
+  RIGHT_MISSING: ', error="insufficient_scope"',
+};
 
 const textAnswer = (status: number, body: string): Answer => ({
   status,

@@ -12,7 +12,9 @@ import { resolveAll, resolveOne } from '../resolve.ts';
 import { documentsOf } from './dtabs.ts';
 import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
+import { oncePer } from './once-per.ts';
 import type { ApiParts } from './parts.ts';
+import type { Resolved } from './shapes.ts';
 
 export async function resolve(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
   const { namespaces, random, addrWaitMs, answerTimeoutMs } = parts;
@@ -35,12 +37,11 @@ function isFlat({ query }: ApiRequest): boolean {
   });
 }
 
-function encodeWhole(addr: Addr): string {
-  const shown = encodeAddr(addr) as { readonly type: string; readonly addrs?: unknown; readonly meta?: object };
-  const { type, addrs = [], meta = {}, ...rest } = shown;
-  const texts = Object.entries(meta).map(([key, value]) => [
+const encodeWhole = oncePer((addr: Addr): string => {
+  const { type, addrs = [], meta = {}, ...rest } = encodeAddr(addr) as Partial<Resolved> & Pick<Resolved, 'type'>;
+  const texts = Object.entries<unknown>(meta).map(([key, value]) => [
     key,
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
-  return JSON.stringify({ type, addrs, meta: Object.fromEntries(texts), ...rest });
-}
+  return JSON.stringify({ type, addrs, meta: Object.fromEntries(texts), ...rest } satisfies Resolved);
+});

@@ -3,11 +3,12 @@
  *
  * Everything is bounded: bodies, watches, connections, how long a request may take to arrive and an answer to be known.
  */
-import { createServer as createPlainServer } from 'node:http';
+import { createServer as createPlainServer, METHODS } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TlsOptions } from 'node:tls';
+import { type TlsOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { takeUntil } from 'rxjs';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { showAddress } from '../../io/driver.ts';
 import { errnoOf, showErrno } from '../../io/errno.ts';
@@ -15,16 +16,22 @@ import type { Log } from '../../log.ts';
 import { type Clock, systemClock } from '../../naming/namerd/clock.ts';
 import type { DtabStore } from '../../stores/store.ts';
 import type { Namespaces } from '../namespaces.ts';
-import type { Answer, ApiRequest } from './exchange.ts';
+import { type Access, authorize, unrestricted, type Visitor } from './access.ts';
+import { type Denial, denialOf } from './denial.ts';
+import type { Answer, RequestHead } from './exchange.ts';
 import { failureAnswer } from './failures.ts';
 import type { ApiParts } from './parts.ts';
-import { answer, endpointOf } from './routes.ts';
+import type { Route } from './route.ts';
+import { endpointOf, routeOf } from './routes.ts';
 import { Watches } from './watches.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** As it was sent. */
     contentType: string | undefined;
+    head: RequestHead;
+    apiRoute: Route;
+    visitor: Visitor;
   }
 }
 
@@ -38,10 +45,14 @@ export interface ApiOptions {
   readonly log: Log;
   /** Whether a page of this origin may change what is stored; programs send no Origin. */
   readonly isOwnOrigin: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Who may do what; without it whoever reaches the API may do everything. */
+  readonly access?: Access;
   /** Speak https. */
   readonly tls?: TlsOptions;
   /** Told of each answer; of a watch when it opens. */
   readonly answered?: (endpoint: string, status: number) => void;
+  /** Told of each request that is refused for want of a token or a right. */
+  readonly denied?: (denial: Denial) => void;
   readonly clock?: Clock;
   readonly maxBodyBytes?: number;
   readonly maxWatches?: number;
@@ -56,6 +67,8 @@ export interface RunningApi {
   readonly address: string;
   /** Open at this moment. */
   readonly watches: number;
+  /** For connections from now on. Throws where the certificate or the key is none, and then nothing has changed. */
+  renewTls(tls: TlsOptions): void;
   /** Ends the watches and waits for the answers under way, for `graceMs`; then they are cut. */
   close(graceMs?: number): Promise<void>;
 }
@@ -111,6 +124,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     get watches() {
       return watches.count;
     },
+    renewTls: tls => {
+      if (app.server instanceof TlsServer) app.server.setSecureContext(tls);
+    },
     close: async (graceMs = closeTimeoutMs) => {
       watches.close();
       const cancel = systemClock.after(graceMs, () => app.server.closeAllConnections());
@@ -121,14 +137,25 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
 }
 
 function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options: ApiOptions): void {
-  const { log, isOwnOrigin, answered = () => {} } = options;
-  const count = (request: FastifyRequest, status: number) => answered(endpointOf(pathOf(request)), status);
+  const { log, isOwnOrigin, access, answered = () => {}, denied = () => {} } = options;
+  const count = (request: FastifyRequest, status: number) => answered(endpointOf(request.head.path), status);
   // Any body is text here, whatever it says it is: the routes look at that, and answer in their own way what they do not know.
   app.decorateRequest('contentType', undefined);
+  app.decorateRequest('head');
+  app.decorateRequest('apiRoute');
+  app.decorateRequest('visitor');
+  // All that can be refused without its body is refused before that is read.
   app.addHook('onRequest', async request => {
     const { headers } = request.raw;
     request.contentType = headers['content-type'];
     if (request.contentType !== undefined) headers['content-type'] = 'text/plain';
+    request.head = headOf(request);
+    request.apiRoute = routeOf(request.head);
+    if (changes.has(request.method) && !isOwnOrigin(headers.origin, headers.host))
+      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: headers.origin ?? '' });
+    request.visitor =
+      access === undefined || request.apiRoute.isPublic ? unrestricted : access.admit(headers.authorization);
+    authorize(request.visitor, request.apiRoute.needs);
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
@@ -139,33 +166,43 @@ function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options:
     const bytes = body === undefined ? undefined : Buffer.from(body);
     return reply.status(status).headers(whole).send(bytes);
   };
-  app.setErrorHandler((error, request, reply) =>
-    send(request, reply, failureAnswer(error, `${request.method} ${request.originalUrl}`, log)),
-  );
+  app.setErrorHandler((error, request, reply) => {
+    const denial = denialOf(error);
+    if (denial !== undefined) denied({ ...denial, method: request.method, path: request.head.path, ip: request.ip });
+    return send(request, reply, failureAnswer(error, `${request.method} ${request.originalUrl}`, log));
+  });
   app.setNotFoundHandler((request, reply) => send(request, reply, { status: 404 }));
+  // The routes decide about methods; fastify knows only the usual ones by itself.
+  for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.all('/', async (request, reply) => {
-    const { origin, host } = request.headers;
-    if (changes.has(request.method) && !isOwnOrigin(origin, host))
-      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: origin ?? '' });
-    const outcome = await answer(requestOf(request), parts);
-    if ('status' in outcome) return send(request, reply, outcome);
+    const { head, visitor, apiRoute } = request;
+    const body = typeof request.body === 'string' ? request.body : '';
+    const headers = { ...request.headers, 'content-type': request.contentType };
+    const outcome = await apiRoute.answer({ ...head, visitor, headers, body }, parts);
+    if ('status' in outcome) {
+      tellWrite(request, outcome.status, log);
+      return send(request, reply, outcome);
+    }
     if (request.method === 'HEAD') return send(request, reply, { status: 200, headers: outcome.headers });
-    watches.serve(outcome, reply.raw);
+    // What a token allowed ends with it.
+    const documents = outcome.documents.pipe(takeUntil(visitor.revoked));
+    watches.serve({ ...outcome, documents }, reply.raw);
     reply.hijack();
     count(request, 200);
     return reply;
   });
 }
 
+/** Where there are tokens, the log tells which of them changed what. */
+function tellWrite({ visitor, apiRoute, head }: FastifyRequest, status: number, log: Log): void {
+  if (visitor.name === undefined || status >= 300 || !apiRoute.needs.some(({ right }) => right === 'write')) return;
+  log.info(`${head.method} ${head.path} by token ${visitor.name}`);
+}
+
 const changes = new Set(['POST', 'PUT', 'DELETE', 'PATCH']);
 
 /** As sent to a proxy, a target has the whole URL. */
-const pathOf = ({ originalUrl }: FastifyRequest): string =>
-  /^[^?#]*/.exec(originalUrl)![0].replace(/^https?:\/\/[^/]*/i, '');
-
-function requestOf(request: FastifyRequest): ApiRequest {
-  const query = /\?([^#]*)/.exec(request.originalUrl)?.[1] ?? '';
-  const body = typeof request.body === 'string' ? request.body : '';
-  const headers = { ...request.headers, 'content-type': request.contentType };
-  return { method: request.method, path: pathOf(request), query: new URLSearchParams(query), headers, body };
+function headOf({ method, originalUrl }: FastifyRequest): RequestHead {
+  const path = /^[^?#]*/.exec(originalUrl)![0].replace(/^https?:\/\/[^/]*/i, '');
+  return { method, path, query: new URLSearchParams(/\?([^#]*)/.exec(originalUrl)?.[1] ?? '') };
 }

@@ -10,6 +10,7 @@
  * one buffer and one document. A line break between documents means nothing to a reader of JSON and shows that we are alive.
  */
 import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { Subscription } from 'rxjs';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Clock } from '../../naming/namerd/clock.ts';
@@ -25,8 +26,38 @@ export interface WatchLimits {
   readonly clock: Pick<Clock, 'after'>;
 }
 
+/** A document and its line break, as bytes that all who are told of it share. */
+interface Line {
+  readonly bytes: Uint8Array;
+  /** The same as a chunk of HTTP/1.1. */
+  readonly chunk: Uint8Array;
+}
+
+function lineOf(document: string): Line {
+  const bytes = Buffer.from(`${document}\n`);
+  const chunk = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
+  return { bytes, chunk };
+}
+
+const heartbeat = lineOf('');
+
+/** Remembers the last line: those who watch the same are told of it one after another. */
+class Lines {
+  #document = '';
+  #line = heartbeat;
+
+  of(document: string): Line {
+    if (document !== this.#document) {
+      this.#document = document;
+      this.#line = lineOf(document);
+    }
+    return this.#line;
+  }
+}
+
 export class Watches {
   readonly #limits: WatchLimits;
+  readonly #lines = new Lines();
   readonly #open = new Set<Watch>();
 
   constructor(limits: WatchLimits) {
@@ -41,7 +72,7 @@ export class Watches {
   serve({ headers, documents }: Watching, response: ServerResponse): void {
     const { maxWatches } = this.#limits;
     if (this.#open.size >= maxWatches) throw new LinkerdTcpError('WATCHES_EXHAUSTED', { limit: maxWatches });
-    const watch = new Watch(response, this.#limits);
+    const watch = new Watch(response, this.#limits, this.#lines);
     this.#open.add(watch);
     response.once('close', () => {
       watch.over();
@@ -63,17 +94,19 @@ export class Watches {
 class Watch {
   readonly #response: ServerResponse;
   readonly #limits: WatchLimits;
+  readonly #lines: Lines;
   #subscription: Subscription | undefined;
   #isHeld = false;
   #isOver = false;
   #isEnding = false;
   /** The newest document, while the reader cannot take it. */
-  #waiting: string | undefined;
+  #waiting: Line | undefined;
   #cancelTimer = () => {};
 
-  constructor(response: ServerResponse, limits: WatchLimits) {
+  constructor(response: ServerResponse, limits: WatchLimits, lines: Lines) {
     this.#response = response;
     this.#limits = limits;
+    this.#lines = lines;
   }
 
   follow(documents: Watching['documents']): void {
@@ -96,7 +129,7 @@ class Watch {
     this.#isEnding = true;
     // A reader that does not take the rest is cut.
     this.#cancelTimer = this.#limits.clock.after(this.#limits.drainTimeoutMs, () => this.#response.destroy());
-    this.#response.end(this.#waiting);
+    this.#response.end(this.#waiting?.bytes);
     this.#waiting = undefined;
   }
 
@@ -119,16 +152,18 @@ class Watch {
 
   #say(document: string): void {
     if (this.#isOver || this.#isEnding) return;
-    if (this.#isHeld) this.#waiting = `${document}\n`;
-    else this.#write(`${document}\n`);
+    const line = this.#lines.of(document);
+    if (this.#isHeld) this.#waiting = line;
+    else this.#write(line);
   }
 
-  #write(text: string): void {
+  #write(line: Line): void {
     this.#cancelTimer();
-    if (this.#response.write(text)) return this.#beatLater();
+    const sink = this.#sink();
+    if (sink.write(sink === this.#response ? line.bytes : line.chunk)) return this.#beatLater();
     this.#isHeld = true;
     this.#cancelTimer = this.#limits.clock.after(this.#limits.drainTimeoutMs, () => this.#response.destroy());
-    this.#response.once('drain', () => {
+    sink.once('drain', () => {
       this.#isHeld = false;
       if (this.#isOver || this.#isEnding) return;
       const waiting = this.#waiting;
@@ -140,7 +175,14 @@ class Watch {
     });
   }
 
+  /** The connection itself, where chunks go: a response would put each of them together anew, for each who watches. */
+  #sink(): Writable {
+    const { socket, chunkedEncoding } = this.#response;
+    // There is none while the answer to an earlier request is not done; one that is ending takes nothing more.
+    return socket?.writable && chunkedEncoding ? socket : this.#response;
+  }
+
   #beatLater(): void {
-    this.#cancelTimer = this.#limits.clock.after(this.#limits.heartbeatMs, () => this.#write('\n'));
+    this.#cancelTimer = this.#limits.clock.after(this.#limits.heartbeatMs, () => this.#write(heartbeat));
   }
 }

@@ -9,6 +9,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { buildConnector, Client, Pool } from 'undici';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Clock } from './clock.ts';
+import type { TokenSource } from './token-source.ts';
 
 export interface HttpClientOptions {
   /** May have a path, which is put in front of every request's. */
@@ -16,6 +17,8 @@ export interface HttpClientOptions {
   readonly tls?: ConnectionOptions;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The same, as a bearer token; it is in no message. */
+  readonly token?: TokenSource;
   /** From the start of a request to its last byte, or to the headers of a stream. */
   readonly requestTimeoutMs: number;
   /** The longest body of a short request. */
@@ -128,14 +131,16 @@ export class NamerdHttpClient {
   /** The body of an answer with status 200. */
   async #request(dispatcher: Pool | Client, target: string, signal?: AbortSignal): Promise<Readable> {
     const path = this.#basePath + target;
-    const headers = { accept: 'application/json', ...this.#options.headers };
-    const { statusCode, body } = await dispatcher.request({ method: 'GET', path, headers, signal });
-    if (statusCode === 200) return body;
-    throw new LinkerdTcpError('NAMERD_STATUS', {
-      url: this.url(target),
-      status: statusCode,
-      body: (await beginning(body)) || 'nothing more',
-    });
+    const { token, headers: given } = this.#options;
+    const bearer = token && { authorization: `Bearer ${await token()}` };
+    const headers: Record<string, string> = { accept: 'application/json', ...given, ...bearer };
+    const { statusCode: status, body: answer } = await dispatcher.request({ method: 'GET', path, headers, signal });
+    if (status === 200) return answer;
+    const details = { url: this.url(target), status, body: (await beginning(answer)) || 'nothing more' };
+    const hint = denialHint(status, 'authorization' in headers);
+    throw hint === undefined
+      ? new LinkerdTcpError('NAMERD_STATUS', details)
+      : new LinkerdTcpError('NAMERD_DENIED', { ...details, hint });
   }
 
   async #read(target: string, body: Readable): Promise<string> {
@@ -153,6 +158,15 @@ export class NamerdHttpClient {
     }
     return Buffer.concat(chunks).toString('utf8');
   }
+}
+
+/** What to do about a refusal; undefined for any other status. */
+function denialHint(status: number, isTokenSent: boolean): string | undefined {
+  if (status === 403) return 'see what namerd lets our token do';
+  if (status !== 401) return undefined;
+  return isTokenSent
+    ? 'namerd does not know our token: see token or tokenFile'
+    : 'give the interpreter a token, or a tokenFile';
 }
 
 /** The first characters of a body, on one line; the rest is not read. */

@@ -7,6 +7,7 @@ import { DtabSyntaxError, parsePath } from '../../dtab/parse.ts';
 import { type Path, textOf } from '../../dtab/path.ts';
 import type { BackoffLimits } from './backoff.ts';
 import { clientTls, type TlsConfig } from './client-tls.ts';
+import { tokenText } from './token.ts';
 
 const retry = z
   .strictObject({
@@ -42,6 +43,10 @@ const shape = z.strictObject({
   }),
   retry: retry.optional().meta({ description: 'how fast a lost namerd is tried again' }),
   tls: clientTls.optional().meta({ description: 'how namerd is trusted over https' }),
+  tokenFile: z.string().min(1).optional().meta({
+    description: 'file with the token for a namerd that asks for one; read again for each request',
+  }),
+  token: tokenText('the token itself, in place of tokenFile').optional(),
   requestTimeoutMs: z
     .int()
     .min(1)
@@ -104,6 +109,14 @@ export function targetOf(config: NamerdHttpConfig): NamerdHttpTarget {
 type Problem = readonly [key: keyof Keys, message: string];
 
 function problems(keys: Keys): Problem[] {
+  const isTwice = keys.token !== undefined && keys.tokenFile !== undefined;
+  return [
+    ...(isTwice ? [['token', 'stands beside tokenFile; give one of them'] as const] : []),
+    ...placeProblems(keys),
+  ];
+}
+
+function placeProblems(keys: Keys): Problem[] {
   const { baseUrl, dst } = keys;
   if (baseUrl !== undefined && dst !== undefined)
     return [['dst', 'stands beside baseUrl; give the one or the other: they are two ways to say where namerd is']];

@@ -6,6 +6,7 @@ import { systemClock } from './clock.ts';
 import { NamerdHttpClient } from './http-client.ts';
 import { type NamerdHttpConfig, namerdHttpConfig, targetOf } from './http-config.ts';
 import { NamerdHttpInterpreter } from './http-interpreter.ts';
+import { tokenSource } from './token-source.ts';
 import type { RequestObserver } from './watch.ts';
 
 /** Far more than any tree or set of addresses; a server that sends it is broken. */
@@ -22,9 +23,15 @@ export const namerdHttpInterpreter = defineInterpreter({
   create: (config: NamerdHttpConfig, { log, now, random, requests }: NamerdHttpContext) => {
     const target = targetOf(config);
     const clock: Clock = { now, random, after: systemClock.after };
+    const token = tokenSource(config, log);
+    if (token !== undefined && isInClear(target.baseUrl))
+      log.warn(
+        `the token for namerd travels in clear to ${target.baseUrl.host}: whoever listens can use it; use https`,
+      );
     const client = new NamerdHttpClient({
       baseUrl: target.baseUrl,
       tls: target.tls && connectionOptions(target.tls),
+      token,
       requestTimeoutMs: target.requestTimeoutMs,
       maxBodyBytes: maxDocumentBytes,
       clock,
@@ -44,3 +51,6 @@ export const namerdHttpInterpreter = defineInterpreter({
     });
   },
 });
+
+const isInClear = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'http:' && !/^(127\.|localhost$|\[::1\]$)/.test(hostname);

@@ -1,15 +1,19 @@
-/** Tells the operator once when a namerd is lost and once when it is back, however many watches notice. */
+/** Tells the operator once when a namerd is lost, or refuses us, and once when it is back, however many watches notice. */
 import { finalize, type MonoTypeOperatorFunction, tap } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Activity } from '../activity.ts';
 
+/** What concerns all targets alike: one line covers them. */
+const common = ['NAMERD_UNREACHABLE', 'NAMERD_DENIED'] as const;
+type Common = (typeof common)[number];
+
 export class TroubleLog {
   readonly #log: Log;
   readonly #server: string;
-  /** Targets that cannot reach the server; one line covers them all. */
-  readonly #unreachable = new Set<string>();
-  /** What a target that does reach it complains of. */
+  /** Targets that have a trouble they share, and which. */
+  readonly #lost = new Map<string, Common>();
+  /** What a target that does reach the server complains of. */
   readonly #complaints = new Map<string, string>();
 
   constructor(log: Log, server: string) {
@@ -26,17 +30,18 @@ export class TroubleLog {
           else if (activity.state === 'failed') this.#unwell(target, activity.error);
         }),
         finalize(() => {
-          this.#unreachable.delete(target);
+          this.#lost.delete(target);
           this.#complaints.delete(target);
         }),
       );
   }
 
   #unwell(target: string, error: Error): void {
-    if (error instanceof LinkerdTcpError && error.code === 'NAMERD_UNREACHABLE') {
-      if (this.#unreachable.size === 0)
+    const trouble = error instanceof LinkerdTcpError ? common.find(code => code === error.code) : undefined;
+    if (trouble !== undefined) {
+      if (![...this.#lost.values()].includes(trouble))
         this.#log.warn(`${error.message}; names keep their last good answer, and it is tried again`);
-      this.#unreachable.add(target);
+      this.#lost.set(target, trouble);
     } else if (this.#complaints.get(target) !== error.message) {
       this.#complaints.set(target, error.message);
       this.#log.warn(`${error.message}; the last good answer is kept, and it is tried again`);
@@ -45,8 +50,7 @@ export class TroubleLog {
 
   #well(target: string): void {
     const wasComplaining = this.#complaints.delete(target);
-    if (this.#unreachable.delete(target) && this.#unreachable.size === 0)
-      this.#log.info(`namerd at ${this.#server} answers again`);
+    if (this.#lost.delete(target) && this.#lost.size === 0) this.#log.info(`namerd at ${this.#server} answers again`);
     else if (wasComplaining) this.#log.info(`${this.#server}${target}: answers again`);
   }
 }

@@ -70,3 +70,19 @@ for (const [kind, advice] of [
     const problems = problemsOf(least.replace('io.l5d.httpController', kind));
     assert.ok(problems.includes(advice), problems);
   });
+
+test('telemetry is that of Linkerd 1.x: metrics at a path of their own, and what sends them elsewhere has no effect', () => {
+  const { telemetry } = load(`${least}telemetry: [{kind: io.l5d.prometheus}, {kind: io.l5d.zipkin, host: a}]\n`);
+  assert.deepEqual(telemetry, [
+    { kind: 'io.l5d.prometheus', path: '/admin/metrics/prometheus', prefix: '' },
+    { kind: 'io.l5d.zipkin', host: 'a' },
+  ]);
+});
+
+test('telemetry that cannot be is told with its place', () => {
+  const of = (text: string) => problemsOf(`${least}telemetry:\n- {kind: io.l5d.prometheus}\n- {${text}}\n`);
+  assert.match(of('kind: io.l5d.prometheus'), /namerd\.yml:5:\d+ +telemetry\[1\].*telemetry\[0\] has that path/);
+  assert.match(of('kind: io.l5d.prometheus, path: /config.json'), /:5:\d+ .*expected a path below \/admin\/metrics/);
+  assert.match(of('kind: io.l5d.prometheus, prefix: 1-'), /:5:\d+ .*expected the beginning of a metric name/);
+  assert.match(of('kind: io.l5d.prometheu, path: /metrics'), /:5:\d+ .*did you mean io\.l5d\.prometheus/);
+});

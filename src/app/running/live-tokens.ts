@@ -1,0 +1,86 @@
+/** The tokens of one of namerd's interfaces: those of the configuration, and those in files, which are followed. */
+import type { Subscription } from 'rxjs';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { Access, digestOf } from '../../namerd/api/access.ts';
+import { mostTokenFileBytes, tokensIn } from '../../naming/namerd/token.ts';
+import { type FileContent, watchFile } from '../../naming/watch-file.ts';
+import type { AuthConfig } from '../config/namerd-config.ts';
+
+export class LiveTokens {
+  readonly access: Access;
+  readonly #log: Log;
+  /** What counts now, by the name of the token. */
+  readonly #digests = new Map<string, readonly Buffer[]>();
+  readonly #subscriptions: Subscription[] = [];
+
+  private constructor(auth: AuthConfig, log: Log) {
+    this.access = new Access(auth);
+    this.#log = log;
+  }
+
+  /** Resolves when all files were read. Rejects with CONFIG_UNREADABLE. */
+  static async open(auth: AuthConfig, log: Log): Promise<LiveTokens> {
+    const tokens = new LiveTokens(auth, log);
+    try {
+      for (const { name, token, tokenFile } of auth.tokens) {
+        if (token !== undefined) tokens.#accept(name, [digestOf(token)]);
+        if (tokenFile !== undefined) await tokens.#follow(name, tokenFile);
+      }
+    } catch (error) {
+      tokens.close();
+      throw error;
+    }
+    return tokens;
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+  }
+
+  #follow(name: string, file: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isFirst = true;
+      const take = (content: FileContent) => {
+        const wasFirst = isFirst;
+        isFirst = false;
+        try {
+          const isNew = this.#accept(name, digestsIn(content));
+          if (isNew && !wasFirst) this.#log.info(`token ${name}: ${file} has changed and is in force`);
+          resolve();
+        } catch (error) {
+          const reason = reasonOf(error);
+          if (wasFirst) reject(new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason }, { cause: error }));
+          else this.#log.warn(`token ${name}: ${file} cannot be used; what was in it stays in force`, { reason });
+        }
+      };
+      this.#subscriptions.push(watchFile(file, { maxBytes: mostTokenFileBytes }).subscribe(take));
+    });
+  }
+
+  /** @returns whether that changed anything. @throws Error where one of them is another one's already */
+  #accept(name: string, digests: readonly Buffer[]): boolean {
+    for (const [other, known] of this.#digests)
+      if (other !== name && digests.some(digest => known.some(each => each.equals(digest))))
+        throw new Error(`it is the token of ${other}`);
+    const before = this.#digests.get(name) ?? [];
+    if (before.length === digests.length && before.every((each, i) => each.equals(digests[i]))) return false;
+    this.#digests.set(name, digests);
+    this.access.accept(name, digests);
+    return true;
+  }
+}
+
+/** @throws Error that says why there is none */
+function digestsIn(content: FileContent): readonly Buffer[] {
+  switch (content.type) {
+    case 'text':
+      return tokensIn(content.text).map(digestOf);
+    case 'missing':
+      throw new Error('no such file');
+    case 'directory':
+      throw new Error('it is a folder');
+    default:
+      throw content.error;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Who sends a request, and what they may do: rights by namespace, from bearer tokens (RFC 6750).
+ *
+ * Of tokens there are only SHA-256 digests. What is sent is compared with all of them, each in constant time, so that an answer
+ * takes the same time whether it is almost one of them or not.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { filter, NEVER, type Observable, Subject } from 'rxjs';
+import { LinkerdTcpError } from '../../errors.ts';
+
+/** `write` includes `read`. */
+export type Right = 'read' | 'write';
+
+export interface Need {
+  readonly right: Right;
+  readonly namespace: string;
+}
+
+export const reading = (namespace: string): Need => ({ right: 'read', namespace });
+export const writing = (namespace: string): Need => ({ right: 'write', namespace });
+
+/** Namespaces, each as it is, or by how it begins: `team-a/*`, `*`. */
+export interface TokenRights {
+  /** For the log and the metrics. */
+  readonly name: string;
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+}
+
+/** Whoever sent a request. */
+export interface Visitor {
+  /** The name of the token; absent without one. */
+  readonly name?: string;
+  may(right: Right, namespace: string): boolean;
+  /** Emits when the token is no longer good. */
+  readonly revoked: Observable<unknown>;
+}
+
+/** Of an API that asks for no token. */
+export const unrestricted: Visitor = { may: () => true, revoked: NEVER };
+
+export interface AccessRules {
+  /** What every request may do in any namespace, without a token too. */
+  readonly anonymous: 'none' | 'read';
+  /** Their digests are told by {@link Access.accept}. */
+  readonly tokens: readonly TokenRights[];
+}
+
+export class Access {
+  readonly #anonymous: AccessRules['anonymous'];
+  readonly #tokens: readonly TokenRights[];
+  /** By the name of the token. */
+  readonly #digests = new Map<string, readonly Buffer[]>();
+  readonly #changes = new Subject<void>();
+
+  constructor({ anonymous, tokens }: AccessRules) {
+    this.#anonymous = anonymous;
+    this.#tokens = tokens;
+  }
+
+  /** From now on these, and no others, are the tokens of that name. */
+  accept(name: string, digests: readonly Buffer[]): void {
+    this.#digests.set(name, digests);
+    this.#changes.next();
+  }
+
+  /** @throws LinkerdTcpError TOKEN_MISSING or TOKEN_UNKNOWN */
+  admit(authorization: string | undefined): Visitor {
+    // Another scheme is for somebody else, e.g. a front end: it is no token.
+    const sent = /^bearer(?: +(.*))?$/is.exec(authorization ?? '');
+    if (sent === null) {
+      if (this.#anonymous === 'read') return { may: right => this.#mayAnybody(right), revoked: NEVER };
+      throw new LinkerdTcpError('TOKEN_MISSING');
+    }
+    const digest = digestOf(sent[1] ?? '');
+    const rights = this.#rightsOf(digest);
+    if (rights === undefined) throw new LinkerdTcpError('TOKEN_UNKNOWN');
+    return {
+      name: rights.name,
+      may: (right, namespace) =>
+        this.#mayAnybody(right) ||
+        [...rights.write, ...(right === 'read' ? rights.read : [])].some(pattern => covers(pattern, namespace)),
+      revoked: this.#changes.pipe(filter(() => this.#rightsOf(digest) !== rights)),
+    };
+  }
+
+  #mayAnybody(right: Right): boolean {
+    return right === 'read' && this.#anonymous === 'read';
+  }
+
+  #rightsOf(digest: Buffer): TokenRights | undefined {
+    let found: TokenRights | undefined;
+    for (const rights of this.#tokens)
+      for (const known of this.#digests.get(rights.name) ?? []) if (timingSafeEqual(known, digest)) found = rights;
+    return found;
+  }
+}
+
+export const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+function covers(pattern: string, namespace: string): boolean {
+  return pattern.endsWith('*') ? namespace.startsWith(pattern.slice(0, -1)) : pattern === namespace;
+}
+
+/** One of `needs` is enough; without any, to be a visitor is. @throws LinkerdTcpError TOKEN_MISSING or RIGHT_MISSING */
+export function authorize(visitor: Visitor, needs: readonly Need[]): void {
+  const last = needs.at(-1);
+  if (last === undefined || needs.some(({ right, namespace }) => visitor.may(right, namespace))) return;
+  const { right, namespace } = last;
+  if (visitor.name === undefined) throw new LinkerdTcpError('TOKEN_MISSING');
+  throw new LinkerdTcpError('RIGHT_MISSING', { token: visitor.name, right, namespace });
+}

@@ -1,0 +1,151 @@
+/**
+ * The JSON of the API as schemas: what is written is typed by them or checked against them, what is read is read by them, and
+ * the OpenAPI document is made of them.
+ */
+import { z } from 'zod';
+
+const path = (description: string) => z.string().meta({ description, examples: ['/svc/web'] });
+
+const dentry = z
+  .object({
+    prefix: z.string().meta({ description: 'of names', examples: ['/svc'] }),
+    dst: z.string().meta({ description: 'what the prefix is replaced by: a name tree', examples: ['/#/io.l5d.fs'] }),
+  })
+  .meta({ description: 'One rule of a dtab.' });
+
+export type JsonDentry = z.output<typeof dentry>;
+
+const dtab = z.array(dentry).meta({ description: 'The rules of a namespace; later ones win.' });
+
+const version = z.string().meta({ description: 'a version, as in ETag and If-Match', examples: ['AAAAAAAAAAE='] });
+
+const namespaces = z.array(z.string()).meta({ description: 'Sorted; in a watch in any order.' });
+
+const history = z
+  .array(
+    z.object({
+      version,
+      at: z.string().meta({ format: 'date-time', description: 'when it was written' }),
+      dtab,
+    }),
+  )
+  .meta({ description: 'A namespace as it was, the newest first.' });
+
+export type History = z.output<typeof history>;
+
+const validation = z
+  .object({
+    valid: z.literal(true),
+    dtab,
+    warnings: z.array(
+      z.object({
+        kind: z.enum(['shadowed', 'loop', 'unknown-namer']),
+        dentry: z.int().min(0).meta({ description: 'index of the rule' }),
+        message: z.string(),
+      }),
+    ),
+  })
+  .meta({ description: 'What is questionable about a dtab that could be stored.' });
+
+export type Validation = z.output<typeof validation>;
+
+export const question = z
+  .object({
+    path: z.string().meta({ description: 'the name to explain' }),
+    dtab: z.string().meta({ description: 'rules, in the dtab language' }),
+    namespace: z.string().nullish().meta({ description: 'whose rules stand before these' }),
+  })
+  .meta({ description: 'Which name to explain, by which rules.' });
+
+export type Question = z.output<typeof question>;
+
+const meta = z.record(z.string(), z.unknown()).meta({ description: 'whatever the namer tells' });
+
+const address = z.object({
+  ip: z.string().meta({ description: 'IPv4 or IPv6' }),
+  port: z.int().min(0).max(65_535),
+  meta,
+});
+
+const addr = z
+  .discriminatedUnion('type', [
+    z.object({ type: z.literal('bound'), addrs: z.array(address), meta }),
+    z.object({ type: z.literal('neg') }).meta({ description: 'There is no such thing.' }),
+    z.object({ type: z.literal('failed'), cause: z.string() }),
+    z.object({ type: z.literal('pending') }).meta({ description: 'Not known yet; only inside trees.' }),
+  ])
+  .meta({ description: 'What is known of the addresses of a bound id.' });
+
+const resolved = z
+  .object({
+    type: z.enum(['bound', 'neg', 'failed']),
+    addrs: z.array(address),
+    meta: z.record(z.string(), z.string()),
+    cause: z.string().optional(),
+  })
+  .meta({ description: 'One set of addresses; all of its fields but `cause` are always there.' });
+
+export type Resolved = z.output<typeof resolved>;
+
+const bound = z.object({
+  addr,
+  id: path('the bound id: what `addr` is asked for'),
+  path: path('what the id left of the name, `/` for nothing'),
+});
+
+const weight = z.number().min(0).meta({ description: 'its share is this, divided by the sum of all' });
+
+const boundTree: z.ZodType = z
+  .lazy(() =>
+    z.discriminatedUnion('type', [
+      z.object({ type: z.literal('leaf'), bound }),
+      z.object({ type: z.literal('neg') }).meta({ description: 'The name means nothing.' }),
+      z.object({ type: z.literal('empty') }),
+      z.object({ type: z.literal('fail') }),
+      z.object({ type: z.literal('alt'), alt: z.array(boundTree) }),
+      z.object({ type: z.literal('union'), union: z.array(z.object({ weight, tree: boundTree })) }),
+    ]),
+  )
+  .meta({ description: 'What a name is bound to.' });
+
+/** What every node of a delegation has. */
+const node = { path: z.string(), dentry: dentry.optional() };
+
+const delegation: z.ZodType = z
+  .lazy(() =>
+    z.discriminatedUnion('type', [
+      z.object({ type: z.literal('delegate'), ...node, delegate: delegation }),
+      z.object({ type: z.literal('leaf'), ...node, bound }),
+      z.object({ type: z.literal('alt'), ...node, alt: z.array(delegation) }),
+      z.object({ type: z.literal('union'), ...node, union: z.array(z.object({ weight, tree: delegation })) }),
+      z.object({ type: z.literal('neg'), ...node }),
+      z.object({ type: z.literal('empty'), ...node }),
+      z.object({ type: z.literal('fail'), ...node }),
+      z.object({ type: z.literal('exception'), ...node, message: z.string() }),
+      z.object({ type: z.literal('transformation'), ...node, name: z.string(), bound, tree: delegation }),
+    ]),
+  )
+  .meta({
+    description: 'How a name is bound, step by step; `dentry` is the rule that led to the node.',
+  });
+
+const boundNames = z.array(z.string()).meta({ description: 'Ids, sorted.' });
+
+/** By their names in the document. */
+export const shapes = {
+  Dentry: dentry,
+  Dtab: dtab,
+  Namespaces: namespaces,
+  History: history,
+  Validation: validation,
+  Question: question,
+  Address: address,
+  Addr: addr,
+  Bound: bound,
+  Resolved: resolved,
+  BoundTree: boundTree,
+  Delegation: delegation,
+  BoundNames: boundNames,
+};
+
+export type ShapeName = keyof typeof shapes;

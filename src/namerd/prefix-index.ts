@@ -1,0 +1,57 @@
+/** Rules by their prefixes: finds those that concern a path without a look at the others. */
+import type { Prefix } from '../dtab/dtab.ts';
+import type { Path } from '../dtab/path.ts';
+
+/** The rules of one prefix, in the order of the dtab. */
+export interface SamePrefix {
+  readonly rules: number[];
+}
+
+interface Level extends SamePrefix {
+  readonly next: Map<string | null, Level>;
+}
+
+export class PrefixIndex {
+  readonly #root: Level = { rules: [], next: new Map() };
+
+  /** @returns what the rule shares its prefix with */
+  add(prefix: Prefix, rule: number): SamePrefix {
+    let level = this.#root;
+    for (const label of prefix) {
+      const next = level.next.get(label) ?? { rules: [], next: new Map() };
+      level.next.set(label, next);
+      level = next;
+    }
+    level.rules.push(rule);
+    return level;
+  }
+
+  /** The prefixes that match whatever `narrow` matches. */
+  covering(narrow: Prefix): readonly SamePrefix[] {
+    let levels: readonly Level[] = [this.#root];
+    const found = levels.filter(hasRules);
+    for (const label of narrow) {
+      levels = below(levels, label);
+      found.push(...levels.filter(hasRules));
+    }
+    return found;
+  }
+
+  /** Whether a prefix may match `path` with something behind it. */
+  mayMatch(path: Path): boolean {
+    let levels: readonly Level[] = [this.#root];
+    for (const label of path) {
+      if (levels.some(hasRules)) return true;
+      levels = below(levels, label);
+    }
+    // A level has rules, or leads to some.
+    return levels.some(level => hasRules(level) || level.next.size > 0);
+  }
+}
+
+const hasRules = ({ rules }: Level): boolean => rules.length > 0;
+
+function below(levels: readonly Level[], label: string | null): readonly Level[] {
+  const labels = label === null ? [null] : [label, null];
+  return levels.flatMap(({ next }) => labels.flatMap(each => next.get(each) ?? []));
+}
