@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findProgram } from '../../scripts/debian-packages.ts';
 import { projectRoot, whereItListens } from '../support/linkerd-tcp.ts';
+import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
 import { freePort } from '../support/ports.ts';
 import { type Program, runProgram, startProgram } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
@@ -37,6 +38,7 @@ const commandsOf = (blocks: readonly Block[]): readonly string[] =>
 const readme = blocksOf('README.md');
 const guide = blocksOf('docs/getting-started.md');
 const launcher = join(projectRoot, 'bin/linkerd-tcp');
+const namerctl = join(projectRoot, 'bin/namerctl');
 const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
   scripts: Readonly<Record<string, string>>;
 };
@@ -124,6 +126,30 @@ const preparesTheOwn = async (t: TestContext): Promise<void> => {
   assert.equal(readFileSync(join(folder.path, 'disco/cache'), 'utf8'), '10.0.0.5 6379\n10.0.0.6 6379\n');
 };
 
+/** The commands of the page up to this one, one after the other, with a namerd on free ports. */
+const changesPolicy = async (t: TestContext, command: string): Promise<void> => {
+  const namerd = await startOwnNamerd(t);
+  const env = { NAMERCTL_BASE_URL: namerd.url };
+  const story = commandsOf(readme);
+  const outputs = new Map<string, string>();
+  for (const each of story.slice(story.indexOf('bin/namerd') + 1, story.indexOf(command) + 1)) {
+    if (each.startsWith('bin/linkerd-tcp')) await followsNamerd(t, each, namerd);
+    else outputs.set(each, await shell(t, each.replace('bin/namerctl', namerctl), namerd.folder.path, env));
+  }
+  const output = outputs.get(command) ?? '';
+  if (/namerctl create/.test(command)) assert.equal(output, 'Created default\n');
+  if (/namerctl split/.test(command)) assert.match(output, /90% \/srv\/blue, 10% \/srv\/green/);
+  if (/namerctl explain/.test(command)) assert.match(output, /10% {2}\/srv\/green.*\n.*127\.0\.0\.1:6381/);
+};
+
+async function followsNamerd(t: TestContext, command: string, { url, folder }: OwnNamerd): Promise<void> {
+  const config = readFileSync(join(projectRoot, command.split(' ')[1]!), 'utf8');
+  const file = folder.write('proxy.yml', config.replace('http://127.0.0.1:4180', url).replace(/port: \d+/g, 'port: 0'));
+  const program = startProgram(t, launcher, [file]);
+  const { adminPort } = await whereItListens(program, 1);
+  await until(async () => /127\.0\.0\.1:6380/.test(await endpointsAt(adminPort)), 'the route to be known');
+}
+
 const exercises: Readonly<Record<string, (t: TestContext, command: string) => Promise<unknown>>> = {
   // The installation itself needs the network: scripts/fresh-clone.ts does that in a real clone.
   'npm install && npm start': quickstart,
@@ -133,6 +159,13 @@ const exercises: Readonly<Record<string, (t: TestContext, command: string) => Pr
   'bin/linkerd-tcp edge.yml': runsTheOwn,
   'linkerd-tcp --check edge.yml': checksTheOwn,
   'linkerd-tcp edge.yml': runsTheOwn,
+  'bin/namerd': t => startOwnNamerd(t),
+  "echo '/svc/default => /srv/blue ; /srv/blue => /$/inet/127.1/6380 ; /srv/green => /$/inet/127.1/6381' > web.dtab":
+    changesPolicy,
+  'bin/namerctl create default web.dtab': changesPolicy,
+  'bin/linkerd-tcp examples/namerd.yml': changesPolicy,
+  'bin/namerctl split default /svc/default blue=90 green=10': changesPolicy,
+  'bin/namerctl explain /svc/default': changesPolicy,
   'mkdir disco': preparesTheOwn,
   "echo '10.0.0.5 6379' >  disco/cache": preparesTheOwn,
   "echo '10.0.0.6 6379' >> disco/cache": preparesTheOwn,
