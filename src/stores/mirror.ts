@@ -40,6 +40,8 @@ export class Mirror {
   /** Those of which an entry is kept though they are not there. */
   #gone: readonly string[] = [];
   #highest = 0n;
+  /** The watch has told all there was up to this revision. */
+  #told = 0n;
   #isKnown = false;
   #failure: Error | undefined;
 
@@ -54,6 +56,7 @@ export class Mirror {
     this.#namespaces = [];
     this.#gone = [];
     this.#highest = 0n;
+    this.#told = 0n;
     this.#isKnown = false;
     this.#failure = undefined;
   }
@@ -88,6 +91,7 @@ export class Mirror {
     if (revision < begunAt) this.#highest = 0n;
     for (const entry of this.#entries.values()) this.#reached(entry.revision);
     this.#reached(revision);
+    this.#told = revision;
     this.#recount();
     this.#isKnown = true;
     this.#failure = undefined;
@@ -95,15 +99,20 @@ export class Mirror {
 
   /** A fact from the watch, which tells them in the order of their revisions. */
   takeWatched(fact: Fact): void {
-    this.takeWritten(fact);
+    this.#take(fact);
+    if (fact.revision > this.#told) this.#told = fact.revision;
     for (const namespace of this.#gone)
       if (this.#entries.get(namespace)!.revision <= fact.revision) this.#entries.delete(namespace);
     this.#gone = this.#gone.filter(namespace => this.#entries.has(namespace));
     this.#failure = undefined;
   }
 
-  /** The outcome of a write of ours. */
+  /** The outcome of a write of ours: may be answered after the watch has told what came of it, also its end. */
   takeWritten(fact: Fact): void {
+    if (this.#entries.has(fact.namespace) || fact.revision > this.#told) this.#take(fact);
+  }
+
+  #take(fact: Fact): void {
     const wasThere = this.#isThere(fact.namespace);
     this.#put(fact);
     this.#reached(fact.revision);

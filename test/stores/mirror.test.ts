@@ -163,3 +163,54 @@ test('any delay between writes and watch, with snapshots in between, ends with w
     }),
   );
 });
+
+test('a snapshot that was asked for before a write takes nothing of it back', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeWritten(there('web', 11));
+  mirror.takeWritten(there('new', 12));
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 10n);
+  assert.equal(shown(mirror, 'web'), '/r=>/11 @11');
+  assert.deepEqual(names(mirror), ['new', 'web']);
+  mirror.takeWritten(gone('web', 13));
+  mirror.takeSnapshot(snapshot(12, there('web', 11), there('new', 12)), 10n);
+  assert.equal(shown(mirror, 'web'), 'none');
+});
+
+test('a snapshot that was asked for afterwards knows better, also with lower revisions', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeWritten(there('web', 20));
+  mirror.takeWritten(there('new', 21));
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), mirror.revision);
+  assert.equal(shown(mirror, 'web'), '/r=>/10 @10');
+  assert.deepEqual(names(mirror), ['web']);
+  assert.equal(mirror.revision, 10n);
+  mirror.takeWritten(there('web', 11));
+  assert.equal(shown(mirror, 'web'), '/r=>/11 @11');
+});
+
+test('one fact of an older revision in a newer snapshot is believed: it was restored before others were written', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeSnapshot(snapshot(30, there('web', 5), there('other', 30)), 10n);
+  assert.equal(shown(mirror, 'web'), '/r=>/5 @5');
+});
+
+test('a backend made anew that has come to the same revision is believed', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10, '/r=>/other')), 10n);
+  assert.equal(shown(mirror, 'web'), '/r=>/other @10');
+});
+
+test('what has not changed is the same object, however often it is told', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  const before = mirror.observe('web');
+  for (const revision of [10, 12, 7]) {
+    mirror.takeSnapshot(snapshot(revision, there('web', 10)), mirror.revision);
+    const after = mirror.observe('web');
+    assert.ok(before.state === 'ok' && after.state === 'ok' && before.value === after.value);
+  }
+});
