@@ -1,0 +1,84 @@
+/** The store `io.l5d.zk` through the death, the silence and the return of its servers, with writers and observers at work. */
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { parseDtab } from '../../src/dtab/parse.ts';
+import { RemoteStore } from '../../src/stores/remote.ts';
+import { ZooKeeperBackend } from '../../src/stores/zookeeper-backend.ts';
+import { openToAll } from '../../src/stores/zookeeper-messages.ts';
+import { recordedLog } from '../support/naming.ts';
+import { until, within } from '../support/waiting.ts';
+import { startEnsemble, startZooKeeper, type ZooKeeperServer } from '../support/zookeeper.ts';
+import { startLoad } from './zookeeper-load.ts';
+
+/** @param first which server is tried first */
+function open(t: TestContext, servers: readonly ZooKeeperServer[], first = 0): RemoteStore {
+  const backend = new ZooKeeperBackend({
+    ...{ store: 'io.l5d.zk', prefix: '/dtabs', acls: openToAll, auth: undefined, sessionTimeoutMs: 1500 },
+    servers: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
+    random: () => first / servers.length,
+  });
+  const retries = { baseMs: 250, maxMs: 1000 };
+  const store = new RemoteStore({ store: 'io.l5d.zk', backend, log: recordedLog(), random: Math.random, retries });
+  t.after(() => store.close());
+  return store;
+}
+
+const sessions = async (server: ZooKeeperServer) => (await server.ask('cons')).match(/sid=/g)?.length ?? 0;
+
+test('a server that dies under load: what is known stays, writes are refused at once, all goes on when it is back', async t => {
+  const server = await startZooKeeper(t, { tickMs: 100 });
+  const load = await startLoad(t, [open(t, [server]), open(t, [server])]);
+  for (let round = 0; round < 2; round++) {
+    await server.kill();
+    await load.marked();
+    await load.refused(/^io\.l5d\.zk cannot write namespace ns-\d-\d: .*ECONNREFUSED.*; try again once it works/);
+    await server.start();
+    await load.progress();
+  }
+  assert.ok(load.slowestRefusalMs < 3000, `refused after ${load.slowestRefusalMs} ms`);
+  await load.finish();
+});
+
+test('a server that falls silent for longer than the session lasts: the same, with a new session', async t => {
+  const server = await startZooKeeper(t, { tickMs: 100 });
+  const load = await startLoad(t, [open(t, [server]), open(t, [server])]);
+  const leaving = open(t, [server]);
+  await leaving.put('other', parseDtab('/a=>/b'));
+  server.signal('SIGSTOP');
+  t.after(() => server.signal('SIGCONT'));
+  const started = performance.now();
+  await load.marked();
+  assert.ok(performance.now() - started < 5000, 'it is noticed soon');
+  await load.refused(/has been silent|has not opened a session|no session within/);
+  await within(leaving.close(), 'a store to close meanwhile', 3000);
+  server.signal('SIGCONT');
+  await load.progress();
+  await load.finish();
+  assert.ok(load.slowestRefusalMs < 4000, `refused after ${load.slowestRefusalMs} ms`);
+  await until(async () => (await sessions(server)) === 2, 'the old sessions to be gone');
+});
+
+test('an ensemble that loses the server we are at, its leader, or its majority', { timeout: 120_000 }, async t => {
+  const servers = await startEnsemble(t, 3, { tickMs: 100 });
+  const load = await startLoad(t, [open(t, servers, 0), open(t, servers, 1)]);
+  assert.equal(await sessions(servers[0]!), 1);
+
+  await servers[0]!.kill();
+  await load.progress();
+  await servers[0]!.start();
+
+  const modes = await Promise.all(servers.map(server => server.ask('srvr')));
+  const leader = servers[modes.findIndex(mode => /Mode: leader/.test(mode))]!;
+  await leader.kill();
+  await load.progress();
+  await leader.start();
+  await load.progress();
+
+  const [a, b] = servers as [ZooKeeperServer, ZooKeeperServer, ZooKeeperServer];
+  await Promise.all([a.kill(), b.kill()]);
+  await load.marked();
+  await load.refused(/try again once it works/);
+  await Promise.all([a.start(), b.start()]);
+  await load.progress();
+  await load.finish();
+});

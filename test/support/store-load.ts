@@ -1,0 +1,122 @@
+/**
+ * Writers and observers on several stores of one backend while things happen to it, and what must be true in the end: every write
+ * was either acknowledged and kept or refused with a reason, nobody saw anything older after something newer, all stores agree.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseDtab } from '../../src/dtab/parse.ts';
+import { showDtab } from '../../src/dtab/show.ts';
+import { LinkerdTcpError } from '../../src/errors.ts';
+import type { Activity } from '../../src/naming/activity.ts';
+import type { DtabStore, VersionedDtab } from '../../src/stores/store.ts';
+import { type Observer, observe } from './naming.ts';
+import type { Scope } from './scope.ts';
+import { until } from './waiting.ts';
+
+type Outcome = 'acknowledged' | 'unknown' | 'refused';
+
+interface Writer {
+  readonly namespace: string;
+  /** What became of each number written, in order. */
+  readonly outcomes: Outcome[];
+  readonly observers: readonly Observer<Activity<VersionedDtab | null>>[];
+}
+
+export class StoreLoad {
+  readonly #writers: readonly Writer[];
+  readonly #running: Promise<unknown>;
+  #isStopping = false;
+
+  /** Each namespace has one writer, which goes to one of the stores, and an observer at every store. */
+  constructor(t: Scope, stores: readonly DtabStore[], writers = 4) {
+    this.#writers = Array.from({ length: writers }, (_, i) => ({
+      namespace: `load${i}`,
+      outcomes: [],
+      observers: stores.map(store => observe(t, store.observe(`load${i}`))),
+    }));
+    t.after(() => {
+      this.#isStopping = true;
+    });
+    this.#running = Promise.all(this.#writers.map((writer, i) => this.#write(writer, stores[i % stores.length]!)));
+  }
+
+  /** Writes acknowledged so far by all writers together. */
+  get acknowledged(): number {
+    return this.#count('acknowledged');
+  }
+
+  get failed(): number {
+    return this.#count('unknown') + this.#count('refused');
+  }
+
+  /** Resolves when every writer has had `more` writes acknowledged from now on, and every observer has seen one. */
+  async progress(more = 3, timeoutMs = 20_000): Promise<void> {
+    const counts = () => this.#writers.map(({ outcomes }) => outcomes.filter(each => each === 'acknowledged').length);
+    const before = counts();
+    const observers = this.#writers.flatMap(writer => writer.observers);
+    const isSeen = () => observers.every(({ last }) => last !== undefined && numberIn(last) !== undefined);
+    const isDone = () => isSeen() && counts().every((now, i) => now >= before[i]! + more);
+    await until(isDone, 'writes to be acknowledged and seen', { timeoutMs });
+  }
+
+  /** Resolves when every observer is told that what it has cannot be confirmed, and still has it. */
+  async unconfirmed(timeoutMs = 15_000): Promise<void> {
+    const observers = this.#writers.flatMap(writer => writer.observers);
+    await until(() => observers.every(({ last }) => last !== undefined && 'unconfirmed' in last), 'the mark', {
+      timeoutMs,
+    });
+    for (const { last } of observers) assert.ok(last?.state === 'ok' && last.value !== null);
+  }
+
+  /** @param stored what the backend itself has in a namespace */
+  async finish(stored: (namespace: string) => Promise<string>): Promise<void> {
+    this.#isStopping = true;
+    await this.#running;
+    for (const { namespace, outcomes, observers } of this.#writers) {
+      const kept = numberOf(await stored(namespace));
+      const lastAcknowledged = outcomes.lastIndexOf('acknowledged');
+      assert.ok(
+        kept >= lastAcknowledged,
+        `${namespace}: ${lastAcknowledged} was acknowledged and is lost, ${kept} is there`,
+      );
+      for (const observer of observers) {
+        await observer.until(
+          state => state.state === 'ok' && !state.unconfirmed && numberIn(state) === kept,
+          'agreement',
+        );
+        const seen = observer.values.flatMap(state => numberIn(state) ?? []);
+        assert.deepEqual(
+          seen,
+          seen.toSorted((a, b) => a - b),
+          `${namespace}: older after newer`,
+        );
+        for (const number of seen)
+          assert.notEqual(outcomes[number], 'refused', `${namespace}: ${number} had no effect`);
+      }
+    }
+  }
+
+  #count(outcome: Outcome): number {
+    return this.#writers.flatMap(({ outcomes }) => outcomes).filter(each => each === outcome).length;
+  }
+
+  async #write({ namespace, outcomes }: Writer, store: DtabStore): Promise<void> {
+    while (!this.#isStopping) {
+      // Its number before its outcome: an observer may see it first.
+      const number = outcomes.push('unknown') - 1;
+      try {
+        await store.put(namespace, parseDtab(`/n=>/${number}`));
+        outcomes[number] = 'acknowledged';
+      } catch (error) {
+        assert.ok(error instanceof LinkerdTcpError && error.code === 'STORE_UNAVAILABLE', `${error}`);
+        if (!/it may still take effect/.test(error.message)) outcomes[number] = 'refused';
+        await delay(20);
+      }
+    }
+  }
+}
+
+const numberOf = (text: string): number => Number(/\/n=>\/(\d+)/.exec(text)?.[1] ?? -1);
+
+const numberIn = (state: Activity<VersionedDtab | null>): number | undefined =>
+  state.state === 'ok' && state.value !== null ? numberOf(showDtab(state.value.dtab)) : undefined;
