@@ -5,10 +5,11 @@
  * passwordless sudo. Elsewhere the line to type is printed and the tests that need the program fail.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 interface Requirement {
+  /** Its name, or the whole path of a file that is none. */
   readonly program: string;
   readonly package: string;
   /** The system service the package brings; stopped after we installed it, the tests start their own processes. */
@@ -23,6 +24,12 @@ const requirements: readonly Requirement[] = [
   { program: 'openssl', package: 'openssl' },
   { program: 'strace', package: 'strace' },
   { program: 'curl', package: 'curl' },
+  { program: 'etcd', package: 'etcd-server', service: 'etcd' },
+  { program: 'etcdctl', package: 'etcd-client' },
+  { program: 'zsh', package: 'zsh' },
+  { program: 'fish', package: 'fish' },
+  { program: 'java', package: 'default-jre-headless' },
+  { program: '/usr/share/java/zookeeper.jar', package: 'libzookeeper-java' },
 ];
 
 /** Where Debian puts programs, even when the caller's PATH lacks sbin. */
@@ -36,6 +43,9 @@ export function findProgram(name: string): string | undefined {
     .find(isExecutable);
 }
 
+const isThere = ({ program }: Requirement): boolean =>
+  program.startsWith('/') ? existsSync(program) : findProgram(program) !== undefined;
+
 function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
@@ -47,7 +57,7 @@ function isExecutable(file: string): boolean {
 
 /** Installs what is missing. @returns the problem in words, or undefined when every program is there. */
 export function ensureDebianPackages(print: (line: string) => void): string | undefined {
-  const missing = requirements.filter(({ program }) => findProgram(program) === undefined);
+  const missing = requirements.filter(requirement => !isThere(requirement));
   if (missing.length === 0) return undefined;
   const packages = [...new Set(missing.map(requirement => requirement.package))];
   const programs = missing.map(({ program }) => program).join(', ');
@@ -72,9 +82,9 @@ export function ensureDebianPackages(print: (line: string) => void): string | un
     'Dpkg::Options::=--force-confold',
     ...packages,
   ]);
-  const installed = packages.filter(name => missing.some(r => r.package === name && findProgram(r.program)));
+  const installed = packages.filter(name => missing.some(r => r.package === name && isThere(r)));
   stopServices(asRoot, missing, print);
-  const stillMissing = missing.filter(({ program }) => findProgram(program) === undefined);
+  const stillMissing = missing.filter(requirement => !isThere(requirement));
   if (stillMissing.length === 0) {
     print(`installed: ${installed.join(' ')}`);
     return undefined;

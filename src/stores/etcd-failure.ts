@@ -1,0 +1,70 @@
+/** What a failed call to etcd means: whose fault it is, and whether a write may have taken effect all the same. */
+import { reasonOf } from '../errors.ts';
+
+/** Of gRPC, as far as they mean something to us. */
+export const status = {
+  /** Our own: it was never sent, or the other side says that it did not look at it. */
+  unseen: -1,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  outOfRange: 11,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+export class CallFailure extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export const late = (): CallFailure => new CallFailure(status.deadlineExceeded, 'it has not answered in time');
+
+/** Answers to the request itself: every member would say the same. */
+const answers: ReadonlySet<number> = new Set([
+  status.invalidArgument,
+  status.notFound,
+  status.alreadyExists,
+  status.permissionDenied,
+  status.unauthenticated,
+  status.failedPrecondition,
+  status.outOfRange,
+  status.resourceExhausted,
+]);
+
+/** Another member may do better. */
+export const isMembersFault = (error: unknown): boolean => error instanceof CallFailure && !answers.has(error.code);
+
+/** A write that failed so has not taken effect, and never will. */
+export const isWithoutEffect = (error: unknown): boolean =>
+  error instanceof CallFailure &&
+  (error.code === status.unseen || answers.has(error.code) || error.message === 'etcdserver: no leader');
+
+export function isForbidden(error: unknown): boolean {
+  if (!(error instanceof CallFailure)) return false;
+  if (error.code === status.permissionDenied || error.code === status.unauthenticated) return true;
+  return error.code === status.invalidArgument && /authentication failed|user name/.test(error.message);
+}
+
+/** The token has expired, its member has forgotten it, or authentication was turned on or changed since. */
+export const isTokensFault = (error: unknown): boolean =>
+  error instanceof CallFailure &&
+  /invalid auth token|revision of auth store is old|revision in header is old|user name is empty/.test(error.message);
+
+export const isAuthOff = (error: unknown): boolean =>
+  error instanceof CallFailure && /authentication is not enabled/.test(error.message);
+
+/** For people. */
+export function callReason(error: unknown, timeoutMs: number): string {
+  const isLate = error instanceof CallFailure && error.code === status.deadlineExceeded;
+  return isLate ? `it has not answered in ${timeoutMs} ms` : reasonOf(error);
+}

@@ -1,0 +1,86 @@
+/**
+ * Store `io.l5d.etcd`: etcd with its v3 API. The keys of the configuration are Linkerd's, which spoke v2; `endpoints`,
+ * `username`, `passwordFile` and `requestTimeoutMs` are ours.
+ */
+import { readFileSync } from 'node:fs';
+import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import { z } from 'zod';
+import { nonEmpty, wholeNumber } from '../config/fields.ts';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { clientTls, connectionOptions, type TlsConfig } from '../naming/namerd/client-tls.ts';
+import { EtcdBackend } from './etcd-backend.ts';
+import { defineStore } from './kind.ts';
+import { RemoteStore } from './remote.ts';
+
+/** One small read each time. */
+const retries = { baseMs: 250, maxMs: 3000 };
+
+const host = () =>
+  nonEmpty('a host').regex(/^(?:[^\s:/[\]]+|[\da-fA-F:.]+)$/, 'expected a host alone: no scheme, no port, no brackets');
+const port = () => wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535');
+
+export const etcdStore = defineStore({
+  kind: 'io.l5d.etcd',
+  config: z
+    .strictObject({
+      host: host().optional().meta({ description: 'where etcd is; `localhost` if not given' }),
+      port: port().optional().meta({ description: 'its port for clients; 2379 if not given' }),
+      endpoints: z
+        .array(z.strictObject({ host: host(), port: port().default(2379) }))
+        .min(1)
+        .optional()
+        .meta({ description: 'several members, each with `host` and `port`, instead of the one of `host` and `port`' }),
+      pathPrefix: z
+        .string()
+        .regex(/^(?:\/[^/\s]+)+$/, 'expected a path such as /namerd/dtabs')
+        .default('/namerd/dtabs')
+        .meta({ description: 'where the keys are: `<pathPrefix>/<namespace>`' }),
+      tls: clientTls.optional().meta({ description: 'speak TLS with etcd' }),
+      username: nonEmpty('a name').optional().meta({ description: 'whom to log in as, where etcd asks for it' }),
+      passwordFile: nonEmpty('a file').optional().meta({ description: 'a file with the password' }),
+      requestTimeoutMs: wholeNumber(100, 60_000, 'a whole number of milliseconds from 100 to 60000')
+        .default(5000)
+        .meta({ description: 'how long etcd may take to answer one request' }),
+    })
+    .refine(({ endpoints, host, port }) => !(endpoints && (host ?? port) !== undefined), {
+      error: 'give endpoints, or host and port, not both',
+      path: ['endpoints'],
+    })
+    .refine(({ username, passwordFile }) => (username === undefined) === (passwordFile === undefined), {
+      error: 'give username and passwordFile together',
+      path: ['username'],
+    }),
+  create: (config, { log, random }) => {
+    const { pathPrefix, username, passwordFile, requestTimeoutMs: timeoutMs } = config;
+    const members = config.endpoints ?? [{ host: config.host ?? 'localhost', port: config.port ?? 2379 }];
+    const store = `io.l5d.etcd (${members.map(member => `${member.host}:${member.port}`).join(', ')})`;
+    const tls = config.tls && config.tls.enabled !== false ? readTls(config.tls) : undefined;
+    const login = username && passwordFile ? { username, password: () => readPassword(passwordFile) } : undefined;
+    login?.password();
+    const open = async () => {
+      // Not loaded where another store is used.
+      const { EtcdCluster } = await import('./etcd-cluster.ts');
+      return new EtcdCluster({ members, tls, login, timeoutMs });
+    };
+    const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs });
+    return new RemoteStore({ store, backend, log, random, writeTimeoutMs: timeoutMs, retries });
+  },
+});
+
+function readTls(tls: TlsConfig): ConnectionOptions {
+  const options = connectionOptions(tls);
+  try {
+    return { ...options, secureContext: createSecureContext(options) };
+  } catch (error) {
+    const reason = `the PEM files of io.l5d.etcd: ${reasonOf(error)}`;
+    throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
+  }
+}
+
+function readPassword(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
+  }
+}
