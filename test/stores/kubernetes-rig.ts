@@ -2,7 +2,7 @@
 
 import { openAccess } from '../../src/naming/kubernetes/access.ts';
 import { KubernetesApi } from '../../src/naming/kubernetes/api.ts';
-import { KubernetesBackend, type KubernetesBackendOptions } from '../../src/stores/kubernetes-backend.ts';
+import { KubernetesBackend, type KubernetesBackendOptions } from '../../src/stores/kubernetes/backend.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import type { FakeKubernetes } from '../support/fake-kubernetes.ts';
 import { type RecordedLog, recordedLog } from '../support/naming.ts';

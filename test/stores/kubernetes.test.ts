@@ -9,7 +9,7 @@ import { namerdKinds } from '../../src/app/config/namerd-kinds.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import type { LinkerdTcpError } from '../../src/errors.ts';
-import { resource } from '../../src/stores/kubernetes-dtab.ts';
+import { resource } from '../../src/stores/kubernetes/dtab.ts';
 import type { RemoteStore } from '../../src/stores/remote.ts';
 import { type FakeKubernetes, respond, startKubernetes } from '../support/fake-kubernetes.ts';
 import type { Stored } from '../support/fake-kubernetes-objects.ts';

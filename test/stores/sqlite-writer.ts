@@ -8,7 +8,7 @@ import { readSync, writeSync } from 'node:fs';
 import { firstValueFrom } from 'rxjs';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
-import { sqliteStore } from '../../src/stores/sqlite.ts';
+import { sqliteStore } from '../../src/stores/sqlite/sqlite.ts';
 import type { Version } from '../../src/stores/store.ts';
 
 const [path = '', mode, from = '0'] = process.argv.slice(2);

@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
-import { sqliteStore } from '../../src/stores/sqlite.ts';
+import { sqliteStore } from '../../src/stores/sqlite/sqlite.ts';
 import type { DtabStore } from '../../src/stores/store.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { Frames, JuteWriter } from '../../src/stores/zookeeper-jute.ts';
-import { getData, Refusal, readStat, type WatchEvent } from '../../src/stores/zookeeper-messages.ts';
-import { SessionEnded, type SessionOptions, ZooKeeperSession } from '../../src/stores/zookeeper-session.ts';
+import { Frames, JuteWriter } from '../../src/stores/zookeeper/jute.ts';
+import { getData, Refusal, readStat, type WatchEvent } from '../../src/stores/zookeeper/messages.ts';
+import { SessionEnded, type SessionOptions, ZooKeeperSession } from '../../src/stores/zookeeper/session.ts';
 import { answer, fakeZooKeeper, framed } from '../support/fake-zookeeper.ts';
 import type { Scope } from '../support/scope.ts';
 import { until, within } from '../support/waiting.ts';

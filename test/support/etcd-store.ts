@@ -1,7 +1,7 @@
 /** The store `io.l5d.etcd` as a configuration opens it. */
 import { z } from 'zod';
 import { load } from '../../src/config/load.ts';
-import { etcdStore } from '../../src/stores/etcd.ts';
+import { etcdStore } from '../../src/stores/etcd/etcd.ts';
 import { createStore, storeConfig } from '../../src/stores/kind.ts';
 import type { RemoteStore } from '../../src/stores/remote.ts';
 import type { Etcd } from './etcd.ts';

@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { z } from 'zod';
-import { nonEmpty, wholeNumber } from '../config/fields.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { clientTls, connectionOptions, type TlsConfig } from '../naming/namerd/client-tls.ts';
-import { EtcdBackend } from './etcd-backend.ts';
-import { defineStore } from './kind.ts';
-import { RemoteStore } from './remote.ts';
+import { nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { clientTls, connectionOptions, type TlsConfig } from '../../naming/namerd/client-tls.ts';
+import { defineStore } from '../kind.ts';
+import { RemoteStore } from '../remote.ts';
+import { EtcdBackend } from './backend.ts';
 
 /** One small read each time. */
 const retries = { baseMs: 250, maxMs: 3000 };
@@ -59,7 +59,7 @@ export const etcdStore = defineStore({
     login?.password();
     const open = async () => {
       // Not loaded where another store is used.
-      const { EtcdCluster } = await import('./etcd-cluster.ts');
+      const { EtcdCluster } = await import('./cluster.ts');
       return new EtcdCluster({ members, tls, login, timeoutMs });
     };
     const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs });

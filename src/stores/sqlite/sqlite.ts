@@ -6,11 +6,11 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { wholeNumber } from '../config/fields.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { HeldStore } from './held.ts';
-import { defineStore } from './kind.ts';
-import { SqliteFile } from './sqlite-file.ts';
+import { wholeNumber } from '../../config/fields.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { HeldStore } from '../held.ts';
+import { defineStore } from '../kind.ts';
+import { SqliteFile } from './file.ts';
 
 export const sqliteStore = defineStore({
   kind: 'io.l5d.sqlite',

@@ -1,6 +1,6 @@
 /** What is wrong with a store's file, in words an operator can act on. */
 import { dirname } from 'node:path';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../../errors.ts';
 
 /** Something is wrong that SQLite does not see. */
 export class UnusableFile extends Error {

@@ -1,5 +1,5 @@
 /** The requests of ZooKeeper's protocol that a store needs, and what its answers say. */
-import { type JuteReader, JuteWriter } from './zookeeper-jute.ts';
+import { type JuteReader, JuteWriter } from './jute.ts';
 
 export interface Request {
   readonly type: number;

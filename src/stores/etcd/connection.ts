@@ -14,9 +14,9 @@ import {
 import type { ConnectionOptions } from 'node:tls';
 import protobuf from 'protobufjs/light.js';
 import { Observable } from 'rxjs';
-import { reasonOf } from '../errors.ts';
-import { CallFailure, late, status } from './etcd-failure.ts';
-import { FrameReader, frame } from './etcd-frames.ts';
+import { reasonOf } from '../../errors.ts';
+import { CallFailure, late, status } from './failure.ts';
+import { FrameReader, frame } from './frames.ts';
 import {
   type AuthenticateResponse,
   descriptor,
@@ -26,7 +26,7 @@ import {
   type TxnResponse,
   type WatchCreateRequest,
   type WatchResponse,
-} from './etcd-messages.ts';
+} from './messages.ts';
 
 export interface Member {
   readonly host: string;

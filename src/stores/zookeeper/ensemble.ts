@@ -2,9 +2,9 @@
  * The servers of an ensemble, and the one session we have with one of them: opened by its first use, shared by all that want it,
  * kept while somebody holds it and a little longer, so that writes in a row need not open one each.
  */
-import { reasonOf } from '../errors.ts';
-import { Refusal } from './zookeeper-messages.ts';
-import { type AuthInfo, type Server, ZooKeeperSession } from './zookeeper-session.ts';
+import { reasonOf } from '../../errors.ts';
+import { Refusal } from './messages.ts';
+import { type AuthInfo, type Server, ZooKeeperSession } from './session.ts';
 
 export interface EnsembleOptions {
   readonly servers: readonly Server[];

@@ -8,13 +8,13 @@
  * system releases it when the process dies: a second process is refused instead of serving what it does not see change.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type { Dtab } from '../dtab/dtab.ts';
-import { parseDtab } from '../dtab/parse.ts';
-import { showDtab } from '../dtab/show.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { countedVersion, type Journal } from './held.ts';
-import { diagnose, restore, UnusableFile } from './sqlite-failure.ts';
-import type { PastDtab, VersionedDtab } from './store.ts';
+import type { Dtab } from '../../dtab/dtab.ts';
+import { parseDtab } from '../../dtab/parse.ts';
+import { showDtab } from '../../dtab/show.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { countedVersion, type Journal } from '../held.ts';
+import type { PastDtab, VersionedDtab } from '../store.ts';
+import { diagnose, restore, UnusableFile } from './failure.ts';
 
 /** In the header of the file, `l5dt`: tells our files from those of other programs. */
 const applicationId = 0x6c356474;

@@ -17,8 +17,8 @@ import {
   tap,
   throwError,
 } from 'rxjs';
-import { EtcdConnection, type Member, type Metadata, type Methods } from './etcd-connection.ts';
-import { isAuthOff, isMembersFault, isTokensFault, isWithoutEffect } from './etcd-failure.ts';
+import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
+import { isAuthOff, isMembersFault, isTokensFault, isWithoutEffect } from './failure.ts';
 import type {
   RangeRequest,
   RangeResponse,
@@ -26,7 +26,7 @@ import type {
   TxnResponse,
   WatchCreateRequest,
   WatchResponse,
-} from './etcd-messages.ts';
+} from './messages.ts';
 
 export interface EtcdLogin {
   readonly username: string;

@@ -10,8 +10,8 @@
  * closed then; and cannot `sync`.
  */
 import net, { isIPv6 } from 'node:net';
-import { reasonOf } from '../errors.ts';
-import { Frames, JuteReader, JuteWriter } from './zookeeper-jute.ts';
+import { reasonOf } from '../../errors.ts';
+import { Frames, JuteReader, JuteWriter } from './jute.ts';
 import {
   authenticate,
   closeSession,
@@ -23,7 +23,7 @@ import {
   readConnected,
   readEvent,
   type WatchEvent,
-} from './zookeeper-messages.ts';
+} from './messages.ts';
 
 export interface Server {
   readonly host: string;

@@ -1,10 +1,10 @@
 /** Store `io.l5d.k8s`: each namespace is a custom resource `dtabs.l5d.io` in one namespace of Kubernetes. */
 import { z } from 'zod';
-import { KubernetesApi } from '../naming/kubernetes/api.ts';
-import { accessFor, checkKubernetesKeys, kubernetesKeys } from '../naming/kubernetes/config.ts';
-import { defineStore } from './kind.ts';
-import { KubernetesBackend } from './kubernetes-backend.ts';
-import { RemoteStore } from './remote.ts';
+import { KubernetesApi } from '../../naming/kubernetes/api.ts';
+import { accessFor, checkKubernetesKeys, kubernetesKeys } from '../../naming/kubernetes/config.ts';
+import { defineStore } from '../kind.ts';
+import { RemoteStore } from '../remote.ts';
+import { KubernetesBackend } from './backend.ts';
 
 export const kubernetesStore = defineStore({
   kind: 'io.l5d.k8s',

@@ -1,5 +1,5 @@
 /** What a failed call to etcd means: whose fault it is, and whether a write may have taken effect all the same. */
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../../errors.ts';
 
 /** Of gRPC, as far as they mean something to us. */
 export const status = {

@@ -5,13 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Dentry, Dtab } from '../dtab/dtab.ts';
-import { parsePrefix, parseTree } from '../dtab/parse.ts';
-import { showPrefix, showTree } from '../dtab/show.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { type KubernetesObject, revisionOf } from '../naming/kubernetes/objects.ts';
-import type { Fact } from './mirror.ts';
-import type { Version } from './store.ts';
+import type { Dentry, Dtab } from '../../dtab/dtab.ts';
+import { parsePrefix, parseTree } from '../../dtab/parse.ts';
+import { showPrefix, showTree } from '../../dtab/show.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { type KubernetesObject, revisionOf } from '../../naming/kubernetes/objects.ts';
+import type { Fact } from '../mirror.ts';
+import type { Version } from '../store.ts';
 
 export const resource = { group: 'l5d.io', version: 'v1alpha1', plural: 'dtabs', kind: 'DTab' } as const;
 

@@ -3,11 +3,11 @@
  * Linkerd 1.x's Namerd has written is read as it is, and the other way round.
  */
 import { z } from 'zod';
-import { wholeNumber } from '../config/fields.ts';
-import { consulClient, consulKeys, consulOrigin } from '../naming/consul/config.ts';
-import { ConsulBackend } from './consul-backend.ts';
-import { defineStore } from './kind.ts';
-import { RemoteStore } from './remote.ts';
+import { wholeNumber } from '../../config/fields.ts';
+import { consulClient, consulKeys, consulOrigin } from '../../naming/consul/config.ts';
+import { defineStore } from '../kind.ts';
+import { RemoteStore } from '../remote.ts';
+import { ConsulBackend } from './backend.ts';
 
 const consistency = z.enum(['default', 'stale', 'consistent']).default('default');
 /** Less than a day; at least so long that a Consul which is down is not asked in a loop. */

@@ -5,8 +5,8 @@
  * so nothing is missed, though of several changes in a row only the last may be seen. The order of a session (zookeeper-session.ts)
  * makes each answer, and each outcome of our own writes, true when it is taken: a later one is never older.
  */
-import type { Fact } from './mirror.ts';
-import type { Report } from './remote.ts';
+import type { Fact } from '../mirror.ts';
+import type { Report } from '../remote.ts';
 import {
   factOf,
   forbiddenFact,
@@ -15,9 +15,9 @@ import {
   namespaceOf,
   type ZooKeeperLayout,
   znodeOf,
-} from './zookeeper-layout.ts';
-import { codes, eventTypes, getChildren, getData, readStat, sync, type WatchEvent } from './zookeeper-messages.ts';
-import type { Answer, ZooKeeperSession } from './zookeeper-session.ts';
+} from './layout.ts';
+import { codes, eventTypes, getChildren, getData, readStat, sync, type WatchEvent } from './messages.ts';
+import type { Answer, ZooKeeperSession } from './session.ts';
 
 export interface WatchOutput {
   next(report: Report): void;
