@@ -4,8 +4,8 @@
  * A namespace that is not stored is an empty dtab, so names bind by the namers alone and by the dtab of the request. What was
  * bound without such a dtab is kept warm (see Observations); with one it is bound for that request only.
  */
-import { distinctUntilChanged, filter, firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs';
-import { concat, type Dtab, sameDtab } from '../dtab/dtab.ts';
+import { defer, distinctUntilChanged, filter, firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs';
+import { concat, type Dentry, type Dtab } from '../dtab/dtab.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
@@ -22,6 +22,8 @@ import type { Clock } from '../naming/namerd/clock.ts';
 import type { DtabStore } from '../stores/store.ts';
 import { addrOfId } from './bound-ids.ts';
 import { Observations } from './observations.ts';
+import { Shared } from './shared.ts';
+import { changedRules, RulesInUse } from './stored-rules.ts';
 
 export interface NamespacesOptions {
   readonly store: DtabStore;
@@ -43,10 +45,23 @@ export const delegateTimeoutMs = 2000;
 
 const noRules: Dtab = [];
 
+/** Tells apart all names of all namespaces. */
+export const nameIn = (namespace: string, path: Path): string => `${namespace}?${showPath(path)}`;
+
+interface StoredRules {
+  readonly dtab: Dtab;
+  /** Those that the last write took away or added. */
+  readonly changed: readonly Dentry[];
+}
+
 export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #trees: Observations<Activity<NameTree<Bound>>>;
   readonly #addrs: Observations<Addr>;
+  /** Of the namespaces that some name is bound in. */
+  readonly #dtabs = new Shared<Activity<StoredRules>>();
+  /** Of names, by `nameIn`: what is the same for all who resolve them (resolve.ts). */
+  readonly resolutions = new Shared<Activity<Addr>>();
 
   constructor(options: NamespacesOptions) {
     this.#options = options;
@@ -74,7 +89,7 @@ export class Namespaces {
 
   bind(namespace: string, dtab: Dtab, path: Path): Observable<Activity<NameTree<Bound>>> {
     if (dtab.length > 0) return this.#bind(namespace, dtab, path);
-    return this.#trees.get(`${namespace}?${showPath(path)}`, () => this.#bind(namespace, dtab, path));
+    return this.#trees.get(nameIn(namespace, path), () => this.#bind(namespace, dtab, path));
   }
 
   /** The addresses of a bound id, which any namespace may name. */
@@ -101,18 +116,58 @@ export class Namespaces {
     this.#addrs.close();
   }
 
+  /** A write that touches no rule on the way of the name does not disturb it. */
   #bind(namespace: string, dtab: Dtab, path: Path): Observable<Activity<NameTree<Bound>>> {
     const { namers, builtin } = this.#options;
-    return this.#stored(namespace).pipe(
-      flatMapOk(stored => bindTree({ dtab: concat(stored, dtab), namers, builtin }, path)),
-    );
+    return defer(() => {
+      let inUse: RulesInUse | undefined;
+      const rules = (state: Activity<StoredRules>): Activity<RulesInUse> => {
+        if (state.state !== 'ok') {
+          inUse = undefined;
+          return state;
+        }
+        const { changed } = state.value;
+        const whole = concat(state.value.dtab, dtab);
+        if (inUse === undefined || inUse.isTouchedBy(changed)) inUse = new RulesInUse(whole);
+        else inUse.dtab = whole;
+        return { ...state, value: inUse };
+      };
+      return this.#stored(namespace).pipe(
+        map(rules),
+        flatMapOk(used =>
+          bindTree(
+            {
+              get dtab() {
+                return used.dtab;
+              },
+              asked: asked => used.ask(asked),
+              namers,
+              builtin,
+            },
+            path,
+          ),
+        ),
+        distinctUntilChanged(),
+      );
+    });
   }
 
-  /** A write that changes no rule disturbs no name. */
-  #stored(namespace: string): Observable<Activity<Dtab>> {
+  /** One observation for all names of a namespace. A write that changes no rule disturbs none of them. */
+  #stored(namespace: string): Observable<Activity<StoredRules>> {
+    return this.#dtabs.get(namespace, () => this.#observeRules(namespace));
+  }
+
+  #observeRules(namespace: string): Observable<Activity<StoredRules>> {
+    let before: Dtab = noRules;
     return live(() => this.#options.store.observe(namespace)).pipe(
-      map(state => (state.state === 'ok' ? { ...state, value: state.value?.dtab ?? noRules } : state)),
-      distinctUntilChanged((a, b) => sameActivity(a, b, sameDtab)),
+      map((state): Activity<StoredRules> => {
+        if (state.state !== 'ok') return state;
+        const dtab = state.value?.dtab ?? noRules;
+        const changed = changedRules(before, dtab);
+        before = dtab;
+        return { ...state, value: { dtab, changed } };
+      }),
+      distinctUntilChanged((a, b) => sameActivity(a, b, () => b.state === 'ok' && b.value.changed.length === 0)),
     );
   }
 
@@ -126,6 +181,6 @@ export class Namespaces {
       ),
     );
     if (known.state === 'failed') throw known.error;
-    return known.state === 'ok' ? known.value : noRules;
+    return known.state === 'ok' ? known.value.dtab : noRules;
   }
 }

@@ -8,8 +8,8 @@ import {
   combineLatest,
   distinctUntilChanged,
   filter,
+  type MonoTypeOperatorFunction,
   map,
-  NEVER,
   type Observable,
   of,
   startWith,
@@ -19,12 +19,12 @@ import {
 import type { Dtab } from '../dtab/dtab.ts';
 import type { NameTree, Weighted } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
-import { type Activity, ok } from '../naming/activity.ts';
+import { type Activity, ok, pending, sameActivity } from '../naming/activity.ts';
 import { type Addr, type Address, boundAddr, negAddr, sameAddr, weightKey } from '../naming/addr.ts';
 import { branchesOf, type Endpoint, endpointsOf, nameKey } from '../naming/branches.ts';
-import { mergeLatest } from '../naming/live.ts';
+import { live, mergeLatest } from '../naming/live.ts';
 import type { Bound } from '../naming/name.ts';
-import type { Namespaces } from './namespaces.ts';
+import { type Namespaces, nameIn } from './namespaces.ts';
 import { leavesOf, treeChanges } from './settled.ts';
 
 interface Question {
@@ -39,10 +39,27 @@ export function resolveOne(
   { namespace, dtab, path }: Question,
   random: () => number,
 ): Observable<Activity<Addr>> {
-  return follow(namespaces.bind(namespace, dtab, path), tree => {
+  const followed = (addrOf: (tree: NameTree<Bound>) => Observable<Addr>) =>
+    follow(namespaces.bind(namespace, dtab, path), addrOf);
+  const addrOf = (tree: NameTree<Bound>): Observable<Addr> => {
     const drawn = draw(tree, random);
     return drawn === undefined ? of(negAddr) : namespaces.addr(drawn.id);
-  });
+  };
+  if (dtab.length > 0) return followed(addrOf).pipe(known());
+  // Most names leave nothing to draw: one follows them for all who ask.
+  return namespaces.resolutions
+    .get(nameIn(namespace, path), () => followed(tree => (isDrawn(tree) ? of(drawnAddr) : addrOf(tree))))
+    .pipe(
+      switchMap(state => (state.state === 'ok' && state.value === drawnAddr ? followed(addrOf) : of(state))),
+      known(),
+    );
+}
+
+/** Stands for the addresses of a tree that each draws from by himself. */
+const drawnAddr: Addr = boundAddr([]);
+
+function isDrawn(tree: NameTree<Bound>): boolean {
+  return tree.type === 'union' || (tree.type === 'alt' && tree.trees.some(isDrawn));
 }
 
 /** @param waitMs how long a leaf without an answer keeps the others waiting */
@@ -67,9 +84,10 @@ export function resolveAll(
       ),
       map(([states]) => flatten(tree, new Map(leaves.map((leaf, i) => [nameKey(leaf), states[i]])))),
     );
-  });
+  }).pipe(known());
 }
 
+/** Says `pending` where the newest tree has no addresses yet: who comes then must not be told those of the tree before. */
 function follow(
   trees: Observable<Activity<NameTree<Bound>>>,
   addrOf: (tree: NameTree<Bound>) => Observable<Addr>,
@@ -77,16 +95,23 @@ function follow(
   return trees.pipe(
     treeChanges(),
     switchMap((state): Observable<Activity<Addr>> => {
-      if (state.state === 'pending') return NEVER;
-      if (state.state === 'failed') return of(state);
-      return addrOf(state.value).pipe(
-        filter(addr => addr.state !== 'pending'),
-        map(addr => ok(addr)),
-      );
+      if (state.state !== 'ok') return of(state);
+      return live(() => addrOf(state.value).pipe(map(addr => (addr.state === 'pending' ? pending : ok(addr)))));
     }),
-    distinctUntilChanged((a, b) => a.state === 'ok' && b.state === 'ok' && sameAddr(a.value, b.value)),
+    distinctUntilChanged((a, b) => sameActivity(a, b, isSame)),
   );
 }
+
+/** For those who have been told something: what is not known for a while leaves it standing. */
+function known(): MonoTypeOperatorFunction<Activity<Addr>> {
+  return states =>
+    states.pipe(
+      filter(({ state }) => state !== 'pending'),
+      distinctUntilChanged((a, b) => a.state === 'ok' && b.state === 'ok' && isSame(a.value, b.value)),
+    );
+}
+
+const isSame = (a: Addr, b: Addr): boolean => sameAddr(a, b) && (a === drawnAddr) === (b === drawnAddr);
 
 /** One leaf; undefined where the tree, or the branch that was drawn, leads nowhere. */
 export function draw(tree: NameTree<Bound>, random: () => number): Bound | undefined {

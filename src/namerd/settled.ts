@@ -12,12 +12,12 @@ import {
   take,
   timeout,
 } from 'rxjs';
-import type { NameTree } from '../dtab/name-tree.ts';
+import { type NameTree, sameTree } from '../dtab/name-tree.ts';
 import type { Activity } from '../naming/activity.ts';
 import { type Addr, failedAddr, pendingAddr } from '../naming/addr.ts';
 import type { Delegation } from '../naming/delegation.ts';
 import type { AddrSnapshot } from '../naming/json.ts';
-import type { Bound } from '../naming/name.ts';
+import { type Bound, sameBound } from '../naming/name.ts';
 
 export function leavesOf(tree: NameTree<Bound>): readonly Bound[] {
   if (tree.type === 'leaf') return [tree.value];
@@ -25,9 +25,11 @@ export function leavesOf(tree: NameTree<Bound>): readonly Bound[] {
   return tree.type === 'union' ? tree.branches.flatMap(branch => leavesOf(branch.tree)) : [];
 }
 
-/** Without the repetitions of a tree that is only no longer, or again, confirmed: nobody draws or is told anew for that. */
-export const treeChanges = <T>(): MonoTypeOperatorFunction<Activity<T>> =>
-  distinctUntilChanged((a, b) => a.state === 'ok' && b.state === 'ok' && a.value === b.value);
+/** Without repetitions: nobody draws or is told anew for a tree that is only confirmed again, or bound again to the same. */
+export const treeChanges = (): MonoTypeOperatorFunction<Activity<NameTree<Bound>>> =>
+  distinctUntilChanged(
+    (a, b) => a.state === 'ok' && b.state === 'ok' && (a.value === b.value || sameTree(a.value, b.value, sameBound)),
+  );
 
 export function boundsOf(node: Delegation): readonly Bound[] {
   switch (node.type) {

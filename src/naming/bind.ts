@@ -23,6 +23,8 @@ export interface Binding {
   readonly builtin: Namer;
   /** Lookups in a row, 100 by default. */
   readonly maxDepth?: number;
+  /** Told of each path that is looked up in the dtab. @returns called when the path is no longer on the way */
+  readonly asked?: (path: Path) => () => void;
 }
 
 type Live<T> = Observable<Activity<NameTree<T>>>;
@@ -49,7 +51,14 @@ function isPath(name: Path | NameTree<Path>): name is Path {
 /** One step: what the dtab says, or what the namers say where the dtab has no rule. */
 function lookupName(binding: Binding, path: Path): Live<Name> {
   const rewritten = lookup(binding.dtab, path);
-  return rewritten.type === 'neg' ? lookupNamers(binding, path) : of(ok(pathNames(rewritten)));
+  const found = rewritten.type === 'neg' ? lookupNamers(binding, path) : of(ok(pathNames(rewritten)));
+  const { asked } = binding;
+  if (asked === undefined) return found;
+  return new Observable(out => {
+    out.add(asked(path));
+    // What a rule says is said once, and stays on the way.
+    out.add(found.subscribe(state => out.next(state)));
+  });
 }
 
 /** What the namers say: the last one configured first, the next one where that says Neg, the built-in one at the end. */

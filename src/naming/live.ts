@@ -4,24 +4,24 @@
  * What comes out of here has a state from the moment it is observed, never errors (a failure is a state), and never completes:
  * a source that ends leaves its last state standing.
  */
-import { catchError, concat, defer, NEVER, Observable, type OperatorFunction, of, Subscription } from 'rxjs';
+import { Observable, type OperatorFunction, Subscription } from 'rxjs';
 import type { NameTree } from '../dtab/name-tree.ts';
 import { type Activity, failed, pending } from './activity.ts';
 
 /** Makes a foreign source keep the promises above: silence is `pending`, what is thrown is `failed`. */
 export function live<T>(source: () => Observable<Activity<T>>): Observable<Activity<T>> {
-  const safe = concat(
-    defer(source).pipe(catchError(error => of(failed(error instanceof Error ? error : new Error(String(error)))))),
-    NEVER,
-  );
   return new Observable(out => {
     let silent = true;
-    out.add(
-      safe.subscribe(state => {
-        silent = false;
-        out.next(state);
-      }),
-    );
+    const tell = (state: Activity<T>) => {
+      silent = false;
+      out.next(state);
+    };
+    const fail = (error: unknown) => tell(failed(error instanceof Error ? error : new Error(String(error))));
+    try {
+      out.add(source().subscribe({ next: tell, error: fail }));
+    } catch (error) {
+      fail(error);
+    }
     if (silent) out.next(pending);
   });
 }

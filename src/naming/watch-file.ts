@@ -5,11 +5,10 @@
  * link on the way (Kubernetes' `..data`) are seen; a cheap periodic stat finds what the notification missed or a file system
  * does not notify, so an edit takes effect within about half a second anywhere. Nothing here keeps the process alive.
  */
-import { type FSWatcher, watch } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Observable } from 'rxjs';
 import { reasonOf } from '../errors.ts';
+import { followEntry } from './watch-folder.ts';
 
 export type FileContent =
   | { readonly type: 'text'; readonly text: string }
@@ -38,7 +37,6 @@ type Signature = string;
 /** Emits what is there at first, then at each change; never completes, never fails. */
 export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOptions): Observable<FileContent> {
   return new Observable(subscriber => {
-    let watcher: FSWatcher | undefined;
     let settling: NodeJS.Timeout | undefined;
     let seen: Signature | undefined;
     let last: FileContent | undefined;
@@ -53,20 +51,7 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
       }, settleMs).unref();
     };
 
-    const listen = () => {
-      watcher?.close();
-      watcher = undefined;
-      try {
-        watcher = watch(dirname(path), { persistent: false }, notified);
-        watcher.on('error', () => {
-          watcher?.close();
-          watcher = undefined;
-        });
-      } catch {
-        // No parent folder yet, or no more watches: the periodic stat tries again and serves until then.
-        watcher = undefined;
-      }
-    };
+    const entry = followEntry(path, notified);
 
     const check = async (wasNotified: boolean) => {
       if (checking) {
@@ -89,7 +74,7 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
         wasEmptied = false;
         if (content === undefined || (last !== undefined && sameContent(content, last))) return;
         // Without a notification the folder watched is perhaps no longer the one on the path.
-        if (!wasNotified) listen();
+        if (!wasNotified) entry.renew();
         last = content;
         subscriber.next(content);
       } finally {
@@ -101,9 +86,8 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
       }
     };
 
-    listen();
     const poll = setInterval(() => {
-      if (watcher === undefined) listen();
+      entry.listen();
       void check(false);
     }, pollMs).unref();
     void check(true);
@@ -111,7 +95,7 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
     return () => {
       clearInterval(poll);
       clearTimeout(settling);
-      watcher?.close();
+      entry.stop();
     };
   });
 }
