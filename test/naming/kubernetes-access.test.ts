@@ -35,7 +35,7 @@ const path = '/apis/l5d.io/v1alpha1/namespaces/default/dtabs';
 function client(t: Scope, access: Access) {
   const api = new KubernetesApi(access);
   t.after(() => api.close());
-  return { list: () => beforeDeadline(3000, signal => api.call({ method: 'GET', path }, signal)) };
+  return { list: () => beforeDeadline(15_000, signal => api.call({ method: 'GET', path }, signal)) };
 }
 
 const keysOf = (text: string): KubernetesKeys =>
