@@ -215,3 +215,10 @@ export class LinkerdTcpError extends Error {
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error);
 }
+
+/** What an operator can use of an error of the network; trying several addresses fails with one error for each. */
+export function networkReason(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0)
+    return error.errors.map(one => networkReason(one)).join('; ');
+  return reasonOf(error);
+}

@@ -31,6 +31,8 @@ interface Entry {
   readonly stored: Fact['stored'];
   /** The last that could be read; null where there was none since it came to be. */
   readonly readable: VersionedDtab | null;
+  /** How often a snapshot had been asked for when this was heard. */
+  readonly asks: number;
 }
 
 export class Mirror {
@@ -40,6 +42,9 @@ export class Mirror {
   /** Those of which an entry is kept though they are not there. */
   #gone: readonly string[] = [];
   #highest = 0n;
+  /** {@link revision} when a snapshot was asked for last, and how often one was. */
+  #askedAt = 0n;
+  #asks = 0;
   /** The watch has told all there was up to this revision. */
   #told = 0n;
   #isKnown = false;
@@ -56,6 +61,7 @@ export class Mirror {
     this.#namespaces = [];
     this.#gone = [];
     this.#highest = 0n;
+    this.#askedAt = 0n;
     this.#told = 0n;
     this.#isKnown = false;
     this.#failure = undefined;
@@ -78,17 +84,23 @@ export class Mirror {
     this.#failure = error;
   }
 
+  /** The snapshots that follow are no older than this moment. */
+  asked(): void {
+    this.#askedAt = this.#highest;
+    this.#asks++;
+  }
+
   /**
-   * @param begunAt {@link revision} when the snapshot was asked for. It knows better of all that was known then, also where its
-   * revision is lower: that of a backend which was replaced or restored from a backup.
+   * Knows better of all that was known when it was asked for, also where its revision is lower: that of a backend which was
+   * replaced or restored from a backup. Of what was heard since then the later revision counts.
    */
-  takeSnapshot({ revision, facts }: Snapshot, begunAt: bigint): void {
+  takeSnapshot({ revision, facts }: Snapshot): void {
     const there = new Set(facts.map(({ namespace }) => namespace));
     for (const [namespace, entry] of this.#entries)
-      if (!there.has(namespace) && (entry.revision <= begunAt || entry.revision <= revision))
+      if (!there.has(namespace) && (!this.#isHeardSince(entry) || entry.revision <= revision))
         this.#entries.delete(namespace);
-    for (const fact of facts) this.#put(fact, begunAt);
-    if (revision < begunAt) this.#highest = 0n;
+    for (const fact of facts) this.#put(fact, true);
+    if (revision < this.#askedAt) this.#highest = 0n;
     for (const entry of this.#entries.values()) this.#reached(entry.revision);
     this.#reached(revision);
     this.#told = revision;
@@ -119,15 +131,19 @@ export class Mirror {
     if (wasThere !== this.#isThere(fact.namespace)) this.#recount();
   }
 
-  /** @param begunAt of what was known up to then, `fact` knows better whatever its revision; absent for a fact alone */
-  #put({ namespace, revision, stored }: Fact, begunAt?: bigint): void {
+  #put({ namespace, revision, stored }: Fact, isOfSnapshot = false): void {
     const known = this.#entries.get(namespace);
     if (known !== undefined && known.revision >= revision) {
-      if (begunAt === undefined || known.revision > begunAt) return;
+      if (!isOfSnapshot || this.#isHeardSince(known)) return;
       if (known.revision === revision && sameStored(known.stored, stored)) return;
     }
     const readable = stored === null ? null : (readableOf(stored) ?? known?.readable ?? null);
-    this.#entries.set(namespace, { revision, stored, readable });
+    this.#entries.set(namespace, { revision, stored, readable, asks: this.#asks });
+  }
+
+  /** Not by their revisions: that of a deletion may be lower than what was known of others by then. */
+  #isHeardSince({ asks }: Entry): boolean {
+    return asks === this.#asks;
   }
 
   #isThere(namespace: string): boolean {

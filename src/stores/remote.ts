@@ -2,7 +2,7 @@
  * A store whose truth is elsewhere: one watch of all of it, shared by whoever looks at a namespace or at the list, and only while
  * somebody does; writes with a bound on their time, seen here before they are answered.
  *
- * A backend (etcd.ts, zookeeper.ts, …) knows the protocol; what is the same for all of them is here. Failures of the watch
+ * A backend (etcd/, zookeeper/, …) knows the protocol; what is the same for all of them is here. Failures of the watch
  * leave everything as it was, marked `unconfirmed`; it begins anew with backoff, for ever.
  */
 import { distinctUntilChanged, filter, map, Observable, type Observer, Subject, Subscription, startWith } from 'rxjs';
@@ -136,10 +136,10 @@ export class RemoteStore implements DtabStore {
     const { backend, random, retries = defaultRetries } = this.#options;
     const mirror = this.#mirror;
     const attempt = new Observable<() => void>(out => {
-      let begunAt = mirror.revision;
+      mirror.asked();
       const take = (report: Exclude<Report, { type: 'asked' }>) => {
         if (report.type === 'fact') mirror.takeWatched(report.fact);
-        else mirror.takeSnapshot(report.snapshot, begunAt);
+        else mirror.takeSnapshot(report.snapshot);
         if (report.type === 'snapshot' && report.unconfirmed !== undefined)
           return this.#failed(this.#told(report.unconfirmed, 'be watched', 'it is tried again'));
         this.#recovered();
@@ -147,7 +147,7 @@ export class RemoteStore implements DtabStore {
       };
       const observer: Observer<Report> = {
         next: report => {
-          if (report.type === 'asked') begunAt = mirror.revision;
+          if (report.type === 'asked') mirror.asked();
           else out.next(() => take(report));
         },
         error: error => out.error(this.#told(error, 'be watched', 'it is tried again')),

@@ -1,20 +1,18 @@
 /** Two of our namerds on one Consul, and a proxy behind one of them: through writes, the death of Consul and its return. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { type ConsulProcess, launchConsul } from '../support/consul-process.ts';
+import { getDtab, isFailing, isReady, putDtab, watchDtab } from '../support/dtab-requests.ts';
 import { startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { namedBackend, whoAnswers } from '../support/named-backend.ts';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
 import { namerdRouting } from '../support/namerd-routing.ts';
+import { freePort } from '../support/ports.ts';
 import type { Scope } from '../support/scope.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, within } from '../support/waiting.ts';
 
 const token = '0c5a4a5e-7f3c-4a56-9c7e-3f1d2b6a8e11';
-const asDtab = { 'content-type': 'application/dtab', accept: 'application/dtab' };
 
 function namerdOn(t: Scope, { port }: Pick<ConsulProcess, 'port'>): Promise<OwnNamerd> {
   const folder = tempDir(t);
@@ -24,38 +22,6 @@ function namerdOn(t: Scope, { port }: Pick<ConsulProcess, 'port'>): Promise<OwnN
   return startOwnNamerd(t, { folder, config: `admin: {port: 0}\nstorage: ${storage}\n${interfaces}` });
 }
 
-async function got(url: string): Promise<{ status: number; etag: string | null; body: string }> {
-  const response = await fetch(url, { headers: asDtab });
-  return { status: response.status, etag: response.headers.get('etag'), body: (await response.text()).trim() };
-}
-
-async function put(url: string, body: string, headers = {}): Promise<{ status: number; body: string }> {
-  const response = await fetch(url, { method: 'PUT', headers: { ...asDtab, ...headers }, body });
-  return { status: response.status, body: await response.text() };
-}
-
-/** The lines of a watch, as they come. */
-async function watch(t: Scope, url: string): Promise<string[]> {
-  const cut = new AbortController();
-  t.after(() => cut.abort());
-  const response = await fetch(`${url}?watch=true`, { headers: asDtab, signal: cut.signal });
-  assert.equal(response.status, 200);
-  const lines: string[] = [];
-  const read = async () => {
-    let rest = '';
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split('\n');
-      rest = parts.pop() ?? '';
-      lines.push(...parts.filter(line => line !== ''));
-    }
-  };
-  read().catch(error => assert.ok(cut.signal.aborted, `${error}`));
-  return lines;
-}
-
-const failing = async ({ adminUrl }: OwnNamerd) =>
-  /^l5d:namerd:storage_failing 1$/m.test(await (await fetch(`${adminUrl}/metrics`)).text());
-
 test('two namerds on one Consul are one: writes, watches, routes; without it reads and routes go on', async t => {
   const consul = await launchConsul(t);
   await consul.call('setRights', { [token]: { read: [], write: ['namerd/dtabs/'] } });
@@ -63,53 +29,52 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
   const [a, b] = await Promise.all(['a', 'b'].map(name => namedBackend(t, name)));
   const route = ({ port }: { port: number }) => `/svc=>/$/inet/127.0.0.1/${port}`;
   const path = '/api/1/dtabs/default';
-  for (const { adminUrl } of [one, two])
-    await until(async () => (await fetch(`${adminUrl}/ready`)).status === 200, 'namerd to be ready');
+  for (const namerd of [one, two]) await until(() => isReady(namerd), 'namerd to be ready');
 
-  assert.equal((await put(one.url + path, route(a))).status, 204);
-  const present = await got(one.url + path);
+  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
+  const present = await getDtab(one.url + path);
   const index = (await consul.call('entry', 'namerd/dtabs/default'))!.ModifyIndex;
   assert.equal(present.etag, Buffer.from(String(index)).toString('base64'));
-  await until(async () => (await got(two.url + path)).status === 200, 'the other namerd to see it');
-  assert.deepEqual(await got(two.url + path), present);
-  assert.equal((await put(two.url + path, route(b), { 'if-match': 'MQ==' })).status, 412);
-  assert.equal((await put(`${two.url}/api/1/dtabs/b@dn@m35p@c3`, route(b))).status, 400);
+  await until(async () => (await getDtab(two.url + path)).status === 200, 'the other namerd to see it');
+  assert.deepEqual(await getDtab(two.url + path), present);
+  assert.equal((await putDtab(two.url + path, route(b), 'MQ==')).status, 412);
+  assert.equal((await putDtab(`${two.url}/api/1/dtabs/b@dn@m35p@c3`, route(b))).status, 400);
 
-  const watched = await watch(t, two.url + path);
+  const watched = await watchDtab(t, two.url + path);
   const proxy = await startLinkerdTcp(t, namerdRouting(two.url, { servers: { '/svc': '' } }));
   await until(async () => (await whoAnswers(proxy.port).catch(() => '')) === 'a', 'the route to a');
-  assert.equal((await put(one.url + path, route(b), { 'if-match': present.etag! })).status, 204);
+  assert.equal((await putDtab(one.url + path, route(b), present.etag!)).status, 204);
   await until(() => watched.at(-1) === route(b), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'b', 'the route to b');
   assert.deepEqual(watched, [route(a), route(b)]);
 
   await consul.kill();
-  for (const namerd of [one, two]) await until(() => failing(namerd), 'the failure to be noticed');
-  const refused = await put(one.url + path, route(a));
+  for (const namerd of [one, two]) await until(() => isFailing(namerd), 'the failure to be noticed');
+  const refused = await putDtab(one.url + path, route(a));
   assert.equal(refused.status, 503);
   assert.match(
     refused.body,
     /io\.l5d\.consul \(http:\/\/127\.0\.0\.1:\d+\/namerd\/dtabs\) cannot write namespace default: it cannot be reached: .*ECONNREFUSED.*; try again once it works; reads go on/,
   );
   for (const namerd of [one, two]) {
-    assert.equal((await got(namerd.url + path)).body, route(b));
+    assert.equal((await getDtab(namerd.url + path)).body, route(b));
     assert.equal((await fetch(`${namerd.url}/api/1/resolve/default?path=/svc`)).status, 200);
-    assert.equal((await fetch(`${namerd.adminUrl}/ready`)).status, 200);
+    assert.ok(await isReady(namerd));
   }
   assert.equal(await whoAnswers(proxy.port), 'b');
 
   await consul.start();
   await consul.call('setRights', { [token]: { read: [], write: ['namerd/dtabs/'] } });
-  await until(async () => (await put(one.url + path, route(a))).status === 204, 'writes to work again');
+  await until(async () => (await putDtab(one.url + path, route(a))).status === 204, 'writes to work again');
   await until(() => watched.at(-1) === route(a), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'a', 'the route to a');
-  for (const namerd of [one, two]) await until(async () => !(await failing(namerd)), 'the failure to be over');
+  for (const namerd of [one, two]) await until(async () => !(await isFailing(namerd)), 'the failure to be over');
   assert.deepEqual(watched, [route(a), route(b), route(a)]);
 
   const deleted = await fetch(two.url + path, { method: 'DELETE' });
   assert.equal(deleted.status, 204);
-  assert.equal((await got(two.url + path)).status, 404);
-  await until(async () => (await got(one.url + path)).status === 404, 'the deletion to be seen');
+  assert.equal((await getDtab(two.url + path)).status, 404);
+  await until(async () => (await getDtab(one.url + path)).status === 404, 'the deletion to be seen');
   for (const { program, adminUrl } of [one, two]) {
     assert.match(await (await fetch(`${adminUrl}/config.json`)).text(), /consul\.token/);
     assert.ok(!program.output.includes(token));
@@ -120,10 +85,7 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
 });
 
 test('a namerd that starts before its Consul is not ready, says why, and is ready once it is there', async t => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
+  const port = await freePort();
   const namerd = await namerdOn(t, { port });
   const asked = async () => {
     const response = await fetch(`${namerd.adminUrl}/ready`);
@@ -131,12 +93,12 @@ test('a namerd that starts before its Consul is not ready, says why, and is read
   };
   await until(async () => /cannot be watched: it cannot be reached/.test((await asked()).body), 'the reason');
   assert.equal((await asked()).status, 503);
-  const unknown = await got(`${namerd.url}/api/1/dtabs/default`);
+  const unknown = await getDtab(`${namerd.url}/api/1/dtabs/default`);
   assert.equal(unknown.status, 503);
   assert.match(unknown.body, /ECONNREFUSED/);
 
   const consul = await launchConsul(t, port);
   await consul.call('set', 'namerd/dtabs/default', '/svc=>/$/nil');
   await until(async () => (await asked()).status === 200, 'namerd to be ready');
-  assert.equal((await got(`${namerd.url}/api/1/dtabs/default`)).body, '/svc=>/$/nil');
+  assert.equal((await getDtab(`${namerd.url}/api/1/dtabs/default`)).body, '/svc=>/$/nil');
 });

@@ -2,39 +2,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createAuthority } from '../support/certificates.ts';
+import { getDtab, isReady, putDtab, watchDtab } from '../support/dtab-requests.ts';
 import { startKubernetes } from '../support/fake-kubernetes.ts';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
-import type { Scope } from '../support/scope.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
 
-const asDtab = { 'content-type': 'application/dtab', accept: 'application/dtab' };
-
 const dtabUrl = ({ url }: OwnNamerd) => `${url}/api/1/dtabs/web`;
-
-const put = (namerd: OwnNamerd, body: string, etag?: string) =>
-  fetch(dtabUrl(namerd), { method: 'PUT', headers: { ...asDtab, ...(etag && { 'if-match': etag }) }, body });
 
 /** The addresses that a name has by the dtab of `web`. */
 async function resolved({ url }: OwnNamerd): Promise<string> {
   const answer = (await (await fetch(`${url}/api/1/resolve/web?path=/svc`)).json()) as { addrs: { port: number }[] };
   return answer.addrs.map(({ port }) => port).join();
-}
-
-const isReady = async ({ adminUrl }: OwnNamerd) => (await fetch(`${adminUrl}/ready`)).status === 200;
-
-/** The lines of a watch of the dtab, as they come. */
-async function watched(t: Scope, namerd: OwnNamerd): Promise<string[]> {
-  const stop = new AbortController();
-  t.after(() => stop.abort());
-  const { body } = await fetch(`${dtabUrl(namerd)}?watch=true`, { headers: asDtab, signal: stop.signal });
-  const lines: string[] = [];
-  const read = async () => {
-    for await (const chunk of body!.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>)
-      lines.push(...chunk.split('\n').filter(line => line !== ''));
-  };
-  read().catch(error => stop.signal.aborted || lines.push(`failed: ${error}`));
-  return lines;
 }
 
 test('two namerds on one Kubernetes: what one is told the other tells, through a silence, an end and new tokens', async t => {
@@ -51,14 +30,14 @@ test('two namerds on one Kubernetes: what one is told the other tells, through a
   for (const namerd of [a, b]) await until(() => isReady(namerd), 'both to be ready');
 
   // A write through one is seen through the other; versions hold between them.
-  assert.equal((await put(a, '/svc => /$/inet/127.1/1')).status, 204);
+  assert.equal((await putDtab(dtabUrl(a), '/svc => /$/inet/127.1/1')).status, 204);
   assert.equal(await resolved(a), '1');
   await until(async () => (await resolved(b)) === '1', 'the other to follow');
-  const seen = await watched(t, b);
-  const etag = (await fetch(dtabUrl(b), { headers: asDtab })).headers.get('etag')!;
+  const seen = await watchDtab(t, dtabUrl(b));
+  const etag = (await getDtab(dtabUrl(b))).etag!;
   assert.equal(Buffer.from(etag, 'base64').toString(), server.objects.get('web').metadata.resourceVersion);
-  assert.equal((await put(a, '/svc => /$/inet/127.1/2', etag)).status, 204);
-  assert.equal((await put(b, '/svc => /$/inet/127.1/3', etag)).status, 412);
+  assert.equal((await putDtab(dtabUrl(a), '/svc => /$/inet/127.1/2', etag)).status, 204);
+  assert.equal((await putDtab(dtabUrl(b), '/svc => /$/inet/127.1/3', etag)).status, 412);
   await until(() => seen.at(-1) === '/svc=>/$/inet/127.1/2', 'the watch to tell');
   const edited = server.objects.get('web');
   server.objects.replace('web', { ...edited, dentries: [{ prefix: '/svc', dst: '/$/inet/127.1/4' }] });
@@ -67,13 +46,13 @@ test('two namerds on one Kubernetes: what one is told the other tells, through a
   // Silence, with the times of production.
   const since = performance.now();
   server.pause();
-  const late = put(a, '/svc => /$/inet/127.1/5');
+  const late = putDtab(dtabUrl(a), '/svc => /$/inet/127.1/5');
   for (const { program } of [a, b]) await program.printed(/cannot be watched: no answer within 4000 ms/);
   assert.ok(performance.now() - since < 15_000, `noticed after ${performance.now() - since} ms`);
   const refused = await late;
   assert.equal(refused.status, 503);
   assert.match(
-    await refused.text(),
+    refused.body,
     /io\.l5d\.k8s \(https:\/\/127\.0\.0\.1:\d+, namespace default\) cannot write namespace web/,
   );
   for (const namerd of [a, b]) {
@@ -86,12 +65,15 @@ test('two namerds on one Kubernetes: what one is told the other tells, through a
 
   // The end, and meanwhile a new token.
   await server.stop();
-  assert.match(await (await put(b, '/svc => /$/inet/127.1/6')).text(), /ECONNREFUSED.*reads go on/);
+  assert.match((await putDtab(dtabUrl(b), '/svc => /$/inet/127.1/6')).body, /ECONNREFUSED.*reads go on/);
   assert.equal(await resolved(b), '4');
   server.tokens = ['second'];
   folder.write('account/token', 'second');
   await server.start();
-  await until(async () => (await put(b, '/svc => /$/inet/127.1/7')).status === 204, 'writes to be taken again');
+  await until(
+    async () => (await putDtab(dtabUrl(b), '/svc => /$/inet/127.1/7')).status === 204,
+    'writes to be taken again',
+  );
   assert.equal(await resolved(b), '7');
   await until(async () => (await resolved(a)) === '7', 'the other to follow again');
   assert.equal(seen.at(-1), '/svc=>/$/inet/127.1/7');

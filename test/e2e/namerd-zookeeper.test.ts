@@ -1,6 +1,7 @@
 /** Two of our namerds on one ZooKeeper, and a proxy behind one of them: through writes, its death and silence, and theirs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { getDtab, isFailing, isReady, putDtab, watchDtab } from '../support/dtab-requests.ts';
 import { startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { namedBackend, whoAnswers } from '../support/named-backend.ts';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
@@ -10,7 +11,6 @@ import { until, within } from '../support/waiting.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../support/zookeeper.ts';
 
 const secret = 'ann:f1ab93c2';
-const asDtab = { 'content-type': 'application/dtab', accept: 'application/dtab' };
 
 function namerdOn(t: Scope, { port }: ZooKeeperServer): Promise<OwnNamerd> {
   const config = `admin: {port: 0}
@@ -26,38 +26,6 @@ interfaces:
   return startOwnNamerd(t, { config });
 }
 
-async function got(url: string): Promise<{ status: number; etag: string | null; body: string }> {
-  const response = await fetch(url, { headers: asDtab });
-  return { status: response.status, etag: response.headers.get('etag'), body: (await response.text()).trim() };
-}
-
-async function put(url: string, body: string, headers = {}): Promise<{ status: number; body: string }> {
-  const response = await fetch(url, { method: 'PUT', headers: { ...asDtab, ...headers }, body });
-  return { status: response.status, body: await response.text() };
-}
-
-/** The lines of a watch, as they come. */
-async function watch(t: Scope, url: string): Promise<readonly string[]> {
-  const cut = new AbortController();
-  t.after(() => cut.abort());
-  const response = await fetch(`${url}?watch=true`, { headers: asDtab, signal: cut.signal });
-  assert.equal(response.status, 200);
-  const lines: string[] = [];
-  const read = async () => {
-    let rest = '';
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split('\n');
-      rest = parts.pop() ?? '';
-      lines.push(...parts.filter(line => line !== ''));
-    }
-  };
-  read().catch(error => assert.ok(cut.signal.aborted, `${error}`));
-  return lines;
-}
-
-const failing = async ({ adminUrl }: OwnNamerd) =>
-  /^l5d:namerd:storage_failing 1$/m.test(await (await fetch(`${adminUrl}/metrics`)).text());
-
 test('two namerds on one ZooKeeper are one: writes, watches, routes; without it reads and routes go on', async t => {
   const server = await startZooKeeper(t, { tickMs: 100 });
   const [one, two] = await Promise.all([namerdOn(t, server), namerdOn(t, server)]);
@@ -65,36 +33,35 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
   const [a, b] = await Promise.all(['a', 'b'].map(name => namedBackend(t, name)));
   const route = ({ port }: { port: number }) => `/svc=>/$/inet/127.0.0.1/${port}`;
   const path = '/api/1/dtabs/default';
-  for (const { adminUrl } of both)
-    await until(async () => (await fetch(`${adminUrl}/ready`)).status === 200, 'namerd to be ready');
+  for (const namerd of both) await until(() => isReady(namerd), 'namerd to be ready');
 
-  assert.equal((await put(one.url + path, route(a))).status, 204);
-  assert.deepEqual(await got(one.url + path), { status: 200, etag: 'AAAAAA==', body: route(a) });
-  await until(async () => (await got(two.url + path)).status === 200, 'the other namerd to see it');
-  assert.equal((await put(two.url + path, route(b), { 'if-match': 'AAAAAQ==' })).status, 412);
+  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
+  assert.deepEqual(await getDtab(one.url + path), { status: 200, etag: 'AAAAAA==', body: route(a) });
+  await until(async () => (await getDtab(two.url + path)).status === 200, 'the other namerd to see it');
+  assert.equal((await putDtab(two.url + path, route(b), 'AAAAAQ==')).status, 412);
 
-  const watched = await watch(t, two.url + path);
+  const watched = await watchDtab(t, two.url + path);
   const proxy = await startLinkerdTcp(t, namerdRouting(two.url, { servers: { '/svc': '' } }));
   await until(async () => (await whoAnswers(proxy.port).catch(() => '')) === 'a', 'the route to a');
-  assert.equal((await put(one.url + path, route(b), { 'if-match': 'AAAAAA==' })).status, 204);
+  assert.equal((await putDtab(one.url + path, route(b), 'AAAAAA==')).status, 204);
   await until(() => watched.at(-1) === route(b), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'b', 'the route to b');
   assert.deepEqual(watched, [route(a), route(b)]);
 
   const stands = async (problem: RegExp) => {
-    for (const namerd of both) await until(() => failing(namerd), 'the failure to be noticed');
-    const refused = await put(one.url + path, route(a));
+    for (const namerd of both) await until(() => isFailing(namerd), 'the failure to be noticed');
+    const refused = await putDtab(one.url + path, route(a));
     assert.equal(refused.status, 503);
     assert.match(refused.body, problem);
     for (const namerd of both) {
-      assert.deepEqual(await got(namerd.url + path), { status: 200, etag: 'AAAAAQ==', body: route(b) });
+      assert.deepEqual(await getDtab(namerd.url + path), { status: 200, etag: 'AAAAAQ==', body: route(b) });
       assert.equal((await fetch(`${namerd.url}/api/1/resolve/default?path=/svc`)).status, 200);
-      assert.equal((await fetch(`${namerd.adminUrl}/ready`)).status, 200);
+      assert.ok(await isReady(namerd));
     }
     assert.equal(await whoAnswers(proxy.port), 'b');
   };
   const recovers = async () => {
-    for (const namerd of both) await until(async () => !(await failing(namerd)), 'the failure to be over');
+    for (const namerd of both) await until(async () => !(await isFailing(namerd)), 'the failure to be over');
   };
   await server.kill();
   await stands(/io\.l5d\.zk \(127\.0\.0\.1:\d+\/dtabs\) cannot write namespace default: .*ECONNREFUSED.*; reads go on/);
@@ -108,15 +75,15 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
   // Its session expires meanwhile.
   two.program.signal('SIGSTOP');
   await until(async () => !((await server.ask('cons')).match(/sid=/g)!.length > 1), 'the session to expire');
-  assert.equal((await put(one.url + path, route(a))).status, 204);
+  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
   two.program.signal('SIGCONT');
   await until(() => watched.at(-1) === route(a), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'a', 'the route to a');
   assert.deepEqual(watched, [route(a), route(b), route(a)]);
 
   assert.equal((await fetch(two.url + path, { method: 'DELETE' })).status, 204);
-  assert.equal((await got(two.url + path)).status, 404);
-  await until(async () => (await got(one.url + path)).status === 404, 'the deletion to be seen');
+  assert.equal((await getDtab(two.url + path)).status, 404);
+  await until(async () => (await getDtab(one.url + path)).status === 404, 'the deletion to be seen');
   for (const { program, adminUrl } of both) {
     const config = await (await fetch(`${adminUrl}/config.json`)).text();
     assert.match(config, /"scheme": ?"digest"/);

@@ -90,8 +90,7 @@ test('a list comes in pages of one moment, and the watch goes on from there', as
   const server = await startKubernetes(t);
   for (let i = 0; i < 7; i++) write(server, `n${i}`, `/a${i}`);
   const followed = follow(t, server, { pageSize: 3 });
-  await watching(server);
-  assert.equal(followed.lists, 1);
+  await until(() => followed.lists === 1, 'the list');
   assert.equal(followed.present.size, 7);
   assert.equal(asked(server, 'list').length, 3);
   write(server, 'n1', '/b');
@@ -309,7 +308,7 @@ suite('as time passes', { concurrency: true }, () => {
     server.endsWatches = false;
     write(server, 'a', '/a');
     const followed = follow(t, server, { watchSeconds: 1 });
-    await watching(server);
+    await followed.shows('a=/a');
     server.muteWatches();
     write(server, 'a', '/b');
     assert.equal(followed.text, 'a=/a');

@@ -64,6 +64,8 @@ test('over https the files of the config are read at start', async t => {
   assert.equal(consul.value('namerd/dtabs/web'), '/svc=>/a');
   const { path } = tempDir(t);
   assert.throws(() => stored(t, `tls: {trustCerts: [${path}/none.pem]}\n`), /none\.pem.*no such file/);
+  const pair = `{certPath: ${authority.file}, keyPath: ${authority.file}}`;
+  assert.throws(() => stored(t, `tls: {clientAuth: ${pair}}\n`), /TLS cannot be set up: the PEM files of Consul: /);
   assert.throws(() => stored(t, `tokenFile: ${path}/none\n`), /none.*no such file/);
 });
 

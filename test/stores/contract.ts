@@ -206,6 +206,18 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     if (traits.upstreamWatches !== undefined) assert.equal(traits.upstreamWatches(store), 0);
   });
 
+  titled('whoever leaves before anything is known leaves nothing behind, and hinders nobody', async (t, store) => {
+    for (let i = 0; i < 20; i++) {
+      const seen = observe(t, store.observe('web'));
+      if (i % 2 === 1) await new Promise(resolve => setImmediate(resolve));
+      seen.stop();
+    }
+    if (traits.upstreamWatches !== undefined) assert.equal(traits.upstreamWatches(store), 0);
+    const version = await store.put('web', first);
+    const seen = await known(observe(t, store.observe('web')));
+    assert.deepEqual(presentOf(seen), { dtab: showDtab(first), version: hex(version) });
+  });
+
   titled('an observer may write: everybody ends with the newest value', async (t, store) => {
     const answered = Promise.withResolvers<Version>();
     const subscription = store.observe('web').subscribe(state => {
@@ -231,6 +243,14 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     await rejects(store.create('api', second), 'STORE_UNAVAILABLE');
     await rejects(store.delete('web'), 'STORE_UNAVAILABLE');
     await store.close();
+  });
+
+  titled('closing while the first write and the first observation begin ends both', async (_t, store) => {
+    const write = store.put('web', first).catch(error => assertCode(error, 'STORE_UNAVAILABLE'));
+    const observation = lastValueFrom(store.observe('web').pipe(toArray()));
+    await within(store.close(), 'the store to close');
+    await within(observation, 'the observation to end');
+    await within(write, 'the write to end');
   });
 
   titled('history tells earlier versions, the newest first, also of a deleted namespace', async (_t, store) => {

@@ -1,6 +1,6 @@
 /** An etcd that asks who we are: by password, by certificate. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
@@ -56,7 +56,7 @@ test('users of etcd: whoever may only read is forbidden to write, and reads on; 
   await rejects(stranger.put('web', parseDtab('')), 'STORE_FORBIDDEN');
   await rejects(configuredEtcdStore(t, `host: 127.0.0.1, port: ${etcd.port}`).put('web', []), 'STORE_FORBIDDEN');
 
-  // Tokens are in the memory of etcd: none of before is good after.
+  // It may have forgotten its tokens.
   await etcd.kill();
   await etcd.start();
   await writer.put('web', parseDtab('/svc=>/b'));
@@ -65,6 +65,8 @@ test('users of etcd: whoever may only read is forbidden to write, and reads on; 
   await etcd.ctl(root, 'user', 'delete', 'writer');
   await etcd.ctl(root, 'user', 'add', 'writer:new');
   await etcd.ctl(root, 'user', 'grant-role', 'writer', 'writer');
+  rmSync(file);
+  await assert.rejects(writer.put('web', parseDtab('/svc=>/c')), /writer\.password: .*; try again once it works/);
   writeFileSync(file, 'new\n');
   await until(
     async () =>

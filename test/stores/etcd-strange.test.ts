@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer as createHttp1 } from 'node:http';
 import { createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
-import { createServer as createTcp, type Socket } from 'node:net';
+import { connect, createServer as createTcp, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import protobuf from 'protobufjs/light.js';
 import { frame } from '../../src/stores/etcd/frames.ts';
@@ -120,6 +120,27 @@ test('a server that takes connections and says nothing costs one connection at a
   await until(() => openDescriptors() <= before + 4, 'connections to be given up');
   await store.close();
   await until(() => openDescriptors() <= before, 'all to be closed');
+});
+
+test('a write that the end of the store overtakes opens no connection', async t => {
+  let connections = 0;
+  const port = await portOf(
+    t,
+    createTcp(socket => {
+      connections++;
+      socket.destroy();
+    }),
+  );
+  const store = configuredEtcdStore(t, `host: 127.0.0.1, port: ${port}`);
+  await rejects(store.put('web', []), 'STORE_UNAVAILABLE');
+  const before = connections;
+  const write = rejects(store.put('web', []), 'STORE_UNAVAILABLE');
+  await store.close();
+  await write;
+  // Taken after any that was made before it.
+  connect(port, '127.0.0.1').on('error', () => {});
+  await until(() => connections > before, 'a connection of our own');
+  assert.equal(connections, before + 1);
 });
 
 test('known state survives whatever comes after it', async t => {

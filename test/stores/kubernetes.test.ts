@@ -14,7 +14,7 @@ import type { RemoteStore } from '../../src/stores/remote.ts';
 import { type FakeKubernetes, respond, startKubernetes } from '../support/fake-kubernetes.ts';
 import type { Stored } from '../support/fake-kubernetes-objects.ts';
 import { observe } from '../support/naming.ts';
-import { within } from '../support/waiting.ts';
+import { until, within } from '../support/waiting.ts';
 import { dtabs, known, presentOf, rejects, storeContract } from './contract.ts';
 import { openKubernetes } from './kubernetes-rig.ts';
 
@@ -214,6 +214,22 @@ test('what Kubernetes forbids is told with the rule that would allow it', async 
     store.put('web', second),
     /answered 401: Unauthorized, so it does not know who we are; check the perm/,
   );
+});
+
+test('a Role that allows lists and no watches is told once, and asked about less and less', async t => {
+  const server = await startKubernetes(t);
+  const { store, log } = openKubernetes(t, server);
+  await store.put('web', first);
+  server.forbidden.add('watch');
+  const seen = observe(t, store.list());
+  const failure = await seen.until(({ state }) => state === 'failed', 'the refusal');
+  assert.match((failure as { error: Error }).error.message, /cannot watch resource "dtabs"/);
+  const watches = () => server.requests.filter(each => each.startsWith('watch '));
+  await until(() => watches().length > 6, 'more attempts');
+  assert.equal(log.lines.length, 1, log.lines.join('\n'));
+  assert.ok(seen.values.every(({ state }) => state !== 'ok'));
+  server.forbidden.clear();
+  await known(seen);
 });
 
 test('a missing definition is told with the command that makes it, and found once it is made', async t => {

@@ -39,14 +39,14 @@ test('before the first snapshot nothing is known, also not by a write', () => {
   assert.equal(shown(mirror, 'web'), 'pending');
   mirror.fail(new Error('no route'));
   assert.equal(shown(mirror, 'web'), 'failed: no route');
-  mirror.takeSnapshot(snapshot(2), 0n);
+  mirror.takeSnapshot(snapshot(2));
   assert.equal(shown(mirror, 'web'), '/r=>/3 @3', 'the snapshot was read before the write');
   assert.deepEqual(names(mirror), ['web']);
 });
 
 test('a watch that lags behind a write takes nothing back', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(1, there('web', 1)), 0n);
+  mirror.takeSnapshot(snapshot(1, there('web', 1)));
   mirror.takeWritten(there('web', 5));
   mirror.takeWatched(there('web', 3));
   assert.equal(shown(mirror, 'web'), '/r=>/5 @5');
@@ -59,17 +59,18 @@ test('a watch that lags behind a write takes nothing back', () => {
 
 test('failures leave what is known, with their mark, until the watch tells something', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(1, there('web', 1)), 0n);
+  mirror.takeSnapshot(snapshot(1, there('web', 1)));
   mirror.fail(new Error('no route'));
   assert.equal(shown(mirror, 'web'), '/r=>/1 @1 (no route)');
   assert.equal(shown(mirror, 'other'), 'none (no route)');
-  mirror.takeSnapshot(snapshot(1, there('web', 1)), 1n);
+  mirror.asked();
+  mirror.takeSnapshot(snapshot(1, there('web', 1)));
   assert.equal(shown(mirror, 'web'), '/r=>/1 @1');
 });
 
 test('what is no dtab leaves the last one that was, and fails where there was none', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(2, there('web', 1), unreadable('api', 2)), 0n);
+  mirror.takeSnapshot(snapshot(2, there('web', 1), unreadable('api', 2)));
   assert.equal(shown(mirror, 'api'), 'failed: api is no dtab');
   mirror.takeWatched(unreadable('web', 3));
   assert.equal(shown(mirror, 'web'), '/r=>/1 @1 (web is no dtab)');
@@ -83,9 +84,10 @@ test('what is no dtab leaves the last one that was, and fails where there was no
 
 test('a backend that was replaced by an older one is believed', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(90, there('web', 80), there('api', 90)), 0n);
+  mirror.takeSnapshot(snapshot(90, there('web', 80), there('api', 90)));
   mirror.fail(new Error('gone'));
-  mirror.takeSnapshot(snapshot(3, there('web', 3)), mirror.revision);
+  mirror.asked();
+  mirror.takeSnapshot(snapshot(3, there('web', 3)));
   assert.equal(shown(mirror, 'web'), '/r=>/3 @3');
   assert.deepEqual(names(mirror), ['web']);
   mirror.takeWatched(there('web', 4));
@@ -94,7 +96,7 @@ test('a backend that was replaced by an older one is believed', () => {
 
 test('the list is the same value until a namespace comes or goes', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(1, there('b', 1)), 0n);
+  mirror.takeSnapshot(snapshot(1, there('b', 1)));
   const before = names(mirror);
   mirror.takeWatched(there('b', 2));
   assert.equal(names(mirror), before);
@@ -120,7 +122,7 @@ test('any delay between writes and watch, with snapshots in between, ends with w
       let revision = 0;
       let unheard: Fact[] = [];
       const all = () => [...backend.values()].filter(({ stored }) => stored !== null);
-      mirror.takeSnapshot(snapshot(0), 0n);
+      mirror.takeSnapshot(snapshot(0));
       const written = new Map<string, bigint>();
       for (const each of steps) {
         if (each.type === 'ours' || each.type === 'theirs') {
@@ -136,7 +138,8 @@ test('any delay between writes and watch, with snapshots in between, ends with w
           if (fact !== undefined) mirror.takeWatched(fact);
         } else {
           unheard = [];
-          mirror.takeSnapshot(snapshot(revision, ...all()), mirror.revision);
+          mirror.asked();
+          mirror.takeSnapshot(snapshot(revision, ...all()));
         }
         for (const spot of spots) {
           const state = mirror.observe(spot);
@@ -166,23 +169,39 @@ test('any delay between writes and watch, with snapshots in between, ends with w
 
 test('a snapshot that was asked for before a write takes nothing of it back', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
+  mirror.asked();
   mirror.takeWritten(there('web', 11));
   mirror.takeWritten(there('new', 12));
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 10n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
   assert.equal(shown(mirror, 'web'), '/r=>/11 @11');
   assert.deepEqual(names(mirror), ['new', 'web']);
   mirror.takeWritten(gone('web', 13));
-  mirror.takeSnapshot(snapshot(12, there('web', 11), there('new', 12)), 10n);
+  mirror.takeSnapshot(snapshot(12, there('web', 11), there('new', 12)));
   assert.equal(shown(mirror, 'web'), 'none');
+});
+
+test('a deletion is not taken back by a snapshot that was asked for before it, though others had later revisions', () => {
+  const mirror = new Mirror();
+  mirror.takeSnapshot(snapshot(100, there('web', 50), there('other', 100)));
+  mirror.asked();
+  // As Kubernetes tells it: after what was deleted, nobody knows how long after.
+  mirror.takeWritten(gone('web', 51));
+  mirror.takeSnapshot(snapshot(100, there('web', 50), there('other', 100)));
+  assert.equal(shown(mirror, 'web'), 'none');
+  assert.deepEqual(names(mirror), ['other']);
+  mirror.takeWatched(gone('web', 101));
+  mirror.takeWatched(there('web', 102));
+  assert.equal(shown(mirror, 'web'), '/r=>/102 @102');
 });
 
 test('a snapshot that was asked for afterwards knows better, also with lower revisions', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
   mirror.takeWritten(there('web', 20));
   mirror.takeWritten(there('new', 21));
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), mirror.revision);
+  mirror.asked();
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
   assert.equal(shown(mirror, 'web'), '/r=>/10 @10');
   assert.deepEqual(names(mirror), ['web']);
   assert.equal(mirror.revision, 10n);
@@ -192,24 +211,27 @@ test('a snapshot that was asked for afterwards knows better, also with lower rev
 
 test('one fact of an older revision in a newer snapshot is believed: it was restored before others were written', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
-  mirror.takeSnapshot(snapshot(30, there('web', 5), there('other', 30)), 10n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
+  mirror.asked();
+  mirror.takeSnapshot(snapshot(30, there('web', 5), there('other', 30)));
   assert.equal(shown(mirror, 'web'), '/r=>/5 @5');
 });
 
 test('a backend made anew that has come to the same revision is believed', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
-  mirror.takeSnapshot(snapshot(10, there('web', 10, '/r=>/other')), 10n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
+  mirror.asked();
+  mirror.takeSnapshot(snapshot(10, there('web', 10, '/r=>/other')));
   assert.equal(shown(mirror, 'web'), '/r=>/other @10');
 });
 
 test('what has not changed is the same object, however often it is told', () => {
   const mirror = new Mirror();
-  mirror.takeSnapshot(snapshot(10, there('web', 10)), 0n);
+  mirror.takeSnapshot(snapshot(10, there('web', 10)));
   const before = mirror.observe('web');
   for (const revision of [10, 12, 7]) {
-    mirror.takeSnapshot(snapshot(revision, there('web', 10)), mirror.revision);
+    mirror.asked();
+    mirror.takeSnapshot(snapshot(revision, there('web', 10)));
     const after = mirror.observe('web');
     assert.ok(before.state === 'ok' && after.state === 'ok' && before.value === after.value);
   }

@@ -4,11 +4,11 @@ import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import { ZooKeeperBackend } from '../../src/stores/zookeeper/backend.ts';
-import { openToAll } from '../../src/stores/zookeeper/messages.ts';
+import { getData, openToAll } from '../../src/stores/zookeeper/messages.ts';
 import { recordedLog } from '../support/naming.ts';
+import { StoreLoad } from '../support/store-load.ts';
 import { until, within } from '../support/waiting.ts';
-import { startEnsemble, startZooKeeper, type ZooKeeperServer } from '../support/zookeeper.ts';
-import { startLoad } from './zookeeper-load.ts';
+import { openSession, startEnsemble, startZooKeeper, type ZooKeeperServer } from '../support/zookeeper.ts';
 
 /** @param first which server is tried first */
 function open(t: TestContext, servers: readonly ZooKeeperServer[], first = 0): RemoteStore {
@@ -23,6 +23,17 @@ function open(t: TestContext, servers: readonly ZooKeeperServer[], first = 0): R
   return store;
 }
 
+async function startLoad(t: TestContext, stores: readonly RemoteStore[]): Promise<StoreLoad> {
+  const load = new StoreLoad(t, stores);
+  await load.progress();
+  return load;
+}
+
+async function storedIn(t: TestContext, server: ZooKeeperServer) {
+  const session = await openSession(t, server);
+  return (namespace: string) => session.ask(getData(`/dtabs/${namespace}`), ({ body }) => body.bytes().toString());
+}
+
 const sessions = async (server: ZooKeeperServer) => (await server.ask('cons')).match(/sid=/g)?.length ?? 0;
 
 test('a server that dies under load: what is known stays, writes are refused at once, all goes on when it is back', async t => {
@@ -30,13 +41,13 @@ test('a server that dies under load: what is known stays, writes are refused at 
   const load = await startLoad(t, [open(t, [server]), open(t, [server])]);
   for (let round = 0; round < 2; round++) {
     await server.kill();
-    await load.marked();
-    await load.refused(/^io\.l5d\.zk cannot write namespace ns-\d-\d: .*ECONNREFUSED.*; try again once it works/);
+    await load.unconfirmed();
+    await load.refused(/^io\.l5d\.zk cannot write namespace load\d: .*ECONNREFUSED.*; try again once it works/);
     await server.start();
     await load.progress();
   }
   assert.ok(load.slowestRefusalMs < 3000, `refused after ${load.slowestRefusalMs} ms`);
-  await load.finish();
+  await load.finish(await storedIn(t, server));
 });
 
 test('a server that falls silent for longer than the session lasts: the same, with a new session', async t => {
@@ -47,15 +58,15 @@ test('a server that falls silent for longer than the session lasts: the same, wi
   server.signal('SIGSTOP');
   t.after(() => server.signal('SIGCONT'));
   const started = performance.now();
-  await load.marked();
+  await load.unconfirmed();
   assert.ok(performance.now() - started < 5000, 'it is noticed soon');
   await load.refused(/has been silent|has not opened a session|no session within/);
   await within(leaving.close(), 'a store to close meanwhile', 3000);
   server.signal('SIGCONT');
   await load.progress();
-  await load.finish();
   assert.ok(load.slowestRefusalMs < 4000, `refused after ${load.slowestRefusalMs} ms`);
   await until(async () => (await sessions(server)) === 2, 'the old sessions to be gone');
+  await load.finish(await storedIn(t, server));
 });
 
 test('an ensemble that loses the server we are at, its leader, or its majority', { timeout: 120_000 }, async t => {
@@ -76,9 +87,9 @@ test('an ensemble that loses the server we are at, its leader, or its majority',
 
   const [a, b] = servers as [ZooKeeperServer, ZooKeeperServer, ZooKeeperServer];
   await Promise.all([a.kill(), b.kill()]);
-  await load.marked();
+  await load.unconfirmed();
   await load.refused(/try again once it works/);
   await Promise.all([a.start(), b.start()]);
   await load.progress();
-  await load.finish();
+  await load.finish(await storedIn(t, a));
 });

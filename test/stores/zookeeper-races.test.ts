@@ -106,6 +106,20 @@ test('what is gone in the same breath in which its creation is answered stays go
   assert.deepEqual(seen.last, { state: 'ok', value: null });
 });
 
+test('a put that finds no znode above it, however often it is made, is not told that the namespace is missing', async t => {
+  const { store, next, send } = await watched(t);
+  const write = store.put('web', dtab);
+  const noNode = -101;
+  send(answer(await next('setData /dtabs/web'), noNode));
+  send(answer(await next('create /dtabs/web'), noNode));
+  send(answer(await next('create /dtabs')));
+  send(answer(await next('create /dtabs/web'), noNode));
+  await assert.rejects(write, {
+    code: 'STORE_UNAVAILABLE',
+    message: /somebody deletes \/dtabs all the time; try again/,
+  });
+});
+
 test('a write whose answer is cut off may have taken effect, and says so', async t => {
   const { connections, store, next } = await watched(t);
   const creation = store.create('web', dtab);

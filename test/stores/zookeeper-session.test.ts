@@ -118,7 +118,7 @@ test('a server that falls silent is noticed within the time of the session', asy
   const open = assert.rejects(ask(session), (error: unknown) => error instanceof SessionEnded && error.wasSent);
   await asked(1);
   assert.match((await within(ended, 'the end')).message, /has been silent for \d+ ms/);
-  assert.ok(performance.now() - started < 900 * 2);
+  assert.ok(performance.now() - started < 6000, 'sooner than with a long session');
   await open;
   await within(connection.closed, 'the connection to end');
 });

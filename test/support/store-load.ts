@@ -26,6 +26,10 @@ export class StoreLoad {
   readonly #writers: readonly Writer[];
   readonly #running: Promise<unknown>;
   #isStopping = false;
+  /** What writes were refused with, in order. */
+  readonly #refusals: string[] = [];
+  /** The longest it took to refuse a write that certainly had no effect. */
+  slowestRefusalMs = 0;
 
   /** Each namespace has one writer, which goes to one of the stores, and an observer at every store. */
   constructor(t: Scope, stores: readonly DtabStore[], writers = 4) {
@@ -40,13 +44,19 @@ export class StoreLoad {
     this.#running = Promise.all(this.#writers.map((writer, i) => this.#write(writer, stores[i % stores.length]!)));
   }
 
-  /** Writes acknowledged so far by all writers together. */
-  get acknowledged(): number {
-    return this.#count('acknowledged');
+  /** Writes refused so far, of all writers together. */
+  get failed(): number {
+    return this.#refusals.length;
   }
 
-  get failed(): number {
-    return this.#count('unknown') + this.#count('refused');
+  /** Resolves when a write is refused in such words, from now on. */
+  async refused(words: RegExp): Promise<void> {
+    const before = this.failed;
+    const since = () => this.#refusals.slice(before);
+    await until(
+      () => since().some(message => words.test(message)),
+      () => `a refusal like ${words}; there are ${[...new Set(since())].join('\n')}`,
+    );
   }
 
   /** Resolves when every writer has had `more` writes acknowledged from now on, and every observer has seen one. */
@@ -96,22 +106,25 @@ export class StoreLoad {
     }
   }
 
-  #count(outcome: Outcome): number {
-    return this.#writers.flatMap(({ outcomes }) => outcomes).filter(each => each === outcome).length;
-  }
-
   async #write({ namespace, outcomes }: Writer, store: DtabStore): Promise<void> {
     while (!this.#isStopping) {
       // Its number before its outcome: an observer may see it first.
       const number = outcomes.push('unknown') - 1;
+      const started = performance.now();
       try {
         await store.put(namespace, parseDtab(`/n=>/${number}`));
         outcomes[number] = 'acknowledged';
       } catch (error) {
         assert.ok(error instanceof LinkerdTcpError && error.code === 'STORE_UNAVAILABLE', `${error}`);
-        if (!/it may still take effect/.test(error.message)) outcomes[number] = 'refused';
+        assert.doesNotMatch(error.message, /undefined|\{\w+\}/);
+        this.#refusals.push(error.message);
+        if (!/it may (have taken|still take) effect/.test(error.message)) {
+          outcomes[number] = 'refused';
+          this.slowestRefusalMs = Math.max(this.slowestRefusalMs, performance.now() - started);
+        }
         await delay(20);
       }
+      await delay(3);
     }
   }
 }

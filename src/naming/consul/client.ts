@@ -6,13 +6,13 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Pool } from 'undici';
 import { reasonOf } from '../../errors.ts';
+import type { TokenSource } from '../token-source.ts';
 import { ConsulFailure, networkFailure, refusal } from './failure.ts';
-import type { ConsulToken } from './token.ts';
 
 export interface ConsulClientOptions {
   readonly origin: string;
   readonly tls?: ConnectionOptions;
-  readonly token?: ConsulToken;
+  readonly token?: TokenSource;
   /** The one of the agent that is asked, unless given. */
   readonly datacenter?: string;
   readonly requestTimeoutMs?: number;

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { wholeNumber } from '../../config/fields.ts';
 import type { Log } from '../../log.ts';
-import { clientTls, connectionOptions, type TlsConfig } from '../namerd/client-tls.ts';
+import { clientTls, readyTls, type TlsConfig } from '../namerd/client-tls.ts';
 import { ConsulClient } from './client.ts';
 import { consulToken, consulTokenText } from './token.ts';
 
@@ -43,13 +43,14 @@ export function consulOrigin({ host, port, tls }: ConsulConfig): string {
   return `${isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** @throws LinkerdTcpError CONFIG_UNREADABLE for a file that cannot be read */
+/** @throws LinkerdTcpError CONFIG_UNREADABLE for a file that cannot be read, TLS_UNUSABLE */
 export function consulClient(config: ConsulConfig, log: Log): ConsulClient {
-  const { tls, datacenter } = config;
+  const { datacenter } = config;
+  const tls = readyTls(config.tls, 'Consul');
   const token = consulToken(config, log);
   return new ConsulClient({
     origin: consulOrigin(config),
-    ...(tls !== undefined && tls.enabled !== false && { tls: connectionOptions(tls) }),
+    ...(tls !== undefined && { tls }),
     ...(token !== undefined && { token }),
     ...(datacenter !== undefined && { datacenter }),
   });

@@ -1,5 +1,5 @@
 /** What can go wrong with a request to Consul, and whether it may have had an effect all the same. */
-import { reasonOf } from '../../errors.ts';
+import { networkReason } from '../../errors.ts';
 
 export class ConsulFailure extends Error {
   /** The token has not the right, or is not known. */
@@ -40,11 +40,4 @@ const connecting =
 function isBeforeSending(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isBeforeSending);
   return connecting.test((error as NodeJS.ErrnoException | null)?.code ?? '');
-}
-
-/** Trying several addresses fails with one error for each. */
-function networkReason(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return error.errors.map(one => networkReason(one)).join('; ');
-  return reasonOf(error);
 }

@@ -8,8 +8,8 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
+import { networkReason } from '../../errors.ts';
 import { version } from '../../version.ts';
-import { networkReason } from '../namerd/http-client.ts';
 import type { Access, Credentials } from './access.ts';
 import { ApiError } from './api-error.ts';
 

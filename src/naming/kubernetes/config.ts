@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { clientTls, connectionOptions, type TlsConfig } from '../namerd/client-tls.ts';
+import { clientTls, readyTls, type TlsConfig } from '../namerd/client-tls.ts';
 import { type Access, openAccess, serviceAccountAccess, serviceAccountDir } from './access.ts';
 import { kubeconfigAccess } from './kubeconfig.ts';
 
@@ -69,7 +69,7 @@ export function checkKubernetesKeys(keys: KubernetesKeys, context: z.core.$Refin
 
 /**
  * @param env of the process: in a pod Kubernetes says there where its API is
- * @throws LinkerdTcpError CONFIG_UNREADABLE, or STORE_UNAVAILABLE where nothing says where the API is
+ * @throws LinkerdTcpError CONFIG_UNREADABLE, TLS_UNUSABLE, or STORE_UNAVAILABLE where nothing says where the API is
  */
 export function accessFor(keys: KubernetesKeys, env: NodeJS.ProcessEnv = process.env): Access {
   const auth = chosenAuth(keys, env);
@@ -85,7 +85,7 @@ export function accessFor(keys: KubernetesKeys, env: NodeJS.ProcessEnv = process
       });
     return serviceAccountAccess(keys.serviceAccountDir ?? serviceAccountDir, originOf('https', host, port));
   }
-  const tls = keys.tls === undefined || keys.tls.enabled === false ? undefined : connectionOptions(keys.tls);
+  const tls = readyTls(keys.tls, 'Kubernetes');
   const origin = originOf(tls === undefined ? 'http' : 'https', keys.host ?? 'localhost', keys.port ?? 8001);
   const advice =
     keys.host === undefined && keys.port === undefined

@@ -1,7 +1,7 @@
 /**
  * What there is of one resource, and every change of it: a list in pages, then watches that go on where the last one ended.
  *
- *   listing   → watching   with the list's resourceVersion
+ *   listing   → watching   with the list's resourceVersion; the list is told once the watch stands
  *   watching  → watching   the watch ended as asked (`timeoutSeconds`), or should have: from the last resourceVersion heard of,
  *                          bookmarks included
  *             → listing    410 Gone, as status or as event; nothing was heard of a watch that should have ended; the list is old
@@ -74,18 +74,22 @@ class ListWatch {
     const { relistMs = 300_000, random } = this.#options;
     for (;;) {
       this.#subscriber.next({ type: 'listing' });
-      const items = await this.#list();
+      let list: ListWatchReport | undefined = await this.#list();
       const listedAt = performance.now();
-      this.#subscriber.next({ type: 'list', revision: revisionOf(this.#resourceVersion), items });
+      // Not told before: a server that gives lists and no watches is one that fails.
+      const begun = () => {
+        if (list !== undefined) this.#subscriber.next(list);
+        list = undefined;
+      };
       const relistAt = listedAt + relistMs * (0.8 + 0.4 * random());
       let isCurrent = true;
-      while (isCurrent && performance.now() < relistAt) isCurrent = await this.#watch();
+      while (isCurrent && performance.now() < relistAt) isCurrent = await this.#watch(begun);
       if (!isCurrent && performance.now() - listedAt < shortestMs)
         throw new Error('it has forgotten already what it has just listed (410 Gone)');
     }
   }
 
-  async #list(): Promise<readonly KubernetesObject[]> {
+  async #list(): Promise<ListWatchReport> {
     const { pageSize = 100 } = this.#options;
     const items: KubernetesObject[] = [];
     let resourceVersion = '';
@@ -98,7 +102,7 @@ class ListWatch {
       next = metadata.continue ?? '';
       if (next === '') {
         this.#resourceVersion = resourceVersion;
-        return items;
+        return { type: 'list', revision: revisionOf(resourceVersion), items };
       }
     }
     throw new Error(`its list has more than ${maxPages} pages of ${pageSize}`);
@@ -117,8 +121,8 @@ class ListWatch {
     return { metadata: metadata as { resourceVersion: string; continue?: string }, items: items as readonly unknown[] };
   }
 
-  /** @returns whether another watch can go on from where this one ended */
-  async #watch(): Promise<boolean> {
+  /** @param begun called when the server has begun to watch. @returns whether another watch can go on from where this one ended */
+  async #watch(begun: () => void): Promise<boolean> {
     const { api, path, random, watchSeconds = 8, answerMs = 4000 } = this.#options;
     const seconds = Math.max(1, Math.round(watchSeconds * (0.875 + 0.25 * random())));
     const query = new URLSearchParams({
@@ -143,7 +147,9 @@ class ListWatch {
     try {
       this.#stop.throwIfAborted();
       const documents = new JsonDocuments(maxEventBytes);
-      for await (const chunk of await api.stream(`${path}?${query}`, answerMs, over.signal)) {
+      const chunks = await api.stream(`${path}?${query}`, answerMs, over.signal);
+      begun();
+      for await (const chunk of chunks) {
         isHeard = true;
         documents.push(chunk, event => this.#take(event));
       }

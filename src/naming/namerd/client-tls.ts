@@ -1,7 +1,7 @@
 /** Linkerd's `tls` keys of a client, and what they mean to node's TLS. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, type SecureVersion } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, createSecureContext, type SecureVersion } from 'node:tls';
 import { z } from 'zod';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 
@@ -42,6 +42,23 @@ export const clientTls = z
   });
 
 export type TlsConfig = z.output<typeof clientTls>;
+
+/**
+ * Undefined where TLS is not wanted. What the files have is looked at once, now.
+ *
+ * @param user whose TLS it is, for messages
+ * @throws LinkerdTcpError CONFIG_UNREADABLE, TLS_UNUSABLE
+ */
+export function readyTls(tls: TlsConfig | undefined, user: string): ConnectionOptions | undefined {
+  if (tls === undefined || tls.enabled === false) return undefined;
+  const options = connectionOptions(tls);
+  try {
+    return { ...options, secureContext: createSecureContext(options) };
+  } catch (error) {
+    const reason = `the PEM files of ${user}: ${reasonOf(error)}`;
+    throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
+  }
+}
 
 /** Reads the files that `tls` names. @throws LinkerdTcpError CONFIG_UNREADABLE */
 export function connectionOptions(tls: TlsConfig): ConnectionOptions {

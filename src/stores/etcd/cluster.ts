@@ -18,7 +18,7 @@ import {
   throwError,
 } from 'rxjs';
 import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
-import { isAuthOff, isMembersFault, isTokensFault, isWithoutEffect } from './failure.ts';
+import { isAuthOff, isMembersFault, isTokensFault, isWithoutEffect, loginFailure } from './failure.ts';
 import type {
   RangeRequest,
   RangeResponse,
@@ -52,6 +52,7 @@ export interface EtcdSession {
 export class EtcdCluster {
   readonly #options: EtcdClusterOptions;
   readonly #closed = new Subject<never>();
+  #isClosed = false;
   #turn = 0;
   #current: EtcdConnection | undefined;
   /** Empty where none is needed. */
@@ -83,13 +84,14 @@ export class EtcdCluster {
       } catch (error) {
         if (!isMembersFault(error)) throw error;
         this.#leave(connection);
-        if (left === 0 || !isWithoutEffect(error)) throw error;
+        if (left === 0 || !isWithoutEffect(error) || Date.now() >= deadline) throw error;
       }
     }
   }
 
   /** Writes under way fail; watches are their observers' to end. */
   close(): void {
+    this.#isClosed = true;
     this.#closed.error(new Error('it is closed'));
     this.#current?.retire();
   }
@@ -99,6 +101,7 @@ export class EtcdCluster {
   }
 
   #connection(): EtcdConnection {
+    if (this.#isClosed) throw new Error('it is closed');
     const { members, tls } = this.#options;
     if (this.#current === undefined || this.#current.isRetired)
       this.#current = new EtcdConnection(members[this.#turn % members.length]!, tls);
@@ -122,7 +125,7 @@ export class EtcdCluster {
   ): Observable<Methods[M]['response']> {
     let used: Promise<string>;
     return defer(() => {
-      used = this.#token ??= this.#authenticate(connection, deadline ?? this.#deadline());
+      used = this.#token ??= this.#login(connection, deadline ?? this.#deadline());
       return from(used);
     }).pipe(
       switchMap(token => {
@@ -140,6 +143,15 @@ export class EtcdCluster {
     );
   }
 
+  /** A login that fails is tried again by the next call. */
+  #login(connection: EtcdConnection, deadline: number): Promise<string> {
+    const token = this.#authenticate(connection, deadline);
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
+    });
+    return token;
+  }
+
   async #authenticate(connection: EtcdConnection, deadline: number): Promise<string> {
     const { login } = this.#options;
     if (login === undefined) return '';
@@ -149,8 +161,7 @@ export class EtcdCluster {
       return (await lastValueFrom(call.pipe(raceWith(this.#closed)))).token;
     } catch (error) {
       if (isAuthOff(error)) return '';
-      this.#token = undefined;
-      throw error;
+      throw loginFailure(error);
     }
   }
 }

@@ -3,11 +3,10 @@
  * `username`, `passwordFile` and `requestTimeoutMs` are ours.
  */
 import { readFileSync } from 'node:fs';
-import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import { nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { clientTls, connectionOptions, type TlsConfig } from '../../naming/namerd/client-tls.ts';
+import { clientTls, readyTls } from '../../naming/namerd/client-tls.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { EtcdBackend } from './backend.ts';
@@ -54,7 +53,7 @@ export const etcdStore = defineStore({
     const { pathPrefix, username, passwordFile, requestTimeoutMs: timeoutMs } = config;
     const members = config.endpoints ?? [{ host: config.host ?? 'localhost', port: config.port ?? 2379 }];
     const store = `io.l5d.etcd (${members.map(member => `${member.host}:${member.port}`).join(', ')})`;
-    const tls = config.tls && config.tls.enabled !== false ? readTls(config.tls) : undefined;
+    const tls = readyTls(config.tls, 'io.l5d.etcd');
     const login = username && passwordFile ? { username, password: () => readPassword(passwordFile) } : undefined;
     login?.password();
     const open = async () => {
@@ -66,16 +65,6 @@ export const etcdStore = defineStore({
     return new RemoteStore({ store, backend, log, random, writeTimeoutMs: timeoutMs, retries });
   },
 });
-
-function readTls(tls: TlsConfig): ConnectionOptions {
-  const options = connectionOptions(tls);
-  try {
-    return { ...options, secureContext: createSecureContext(options) };
-  } catch (error) {
-    const reason = `the PEM files of io.l5d.etcd: ${reasonOf(error)}`;
-    throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
-  }
-}
 
 function readPassword(file: string): string {
   try {

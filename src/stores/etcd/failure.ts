@@ -63,6 +63,14 @@ export const isTokensFault = (error: unknown): boolean =>
 export const isAuthOff = (error: unknown): boolean =>
   error instanceof CallFailure && /authentication is not enabled/.test(error.message);
 
+/** What a call fails with whose login has failed: it was never made. */
+export function loginFailure(error: unknown): CallFailure {
+  const options = { cause: error };
+  // No other member would do better.
+  if (!(error instanceof CallFailure)) return new CallFailure(status.failedPrecondition, reasonOf(error), options);
+  return isWithoutEffect(error) ? error : new CallFailure(status.unseen, error.message, options);
+}
+
 /** For people. */
 export function callReason(error: unknown, timeoutMs: number): string {
   const isLate = error instanceof CallFailure && error.code === status.deadlineExceeded;

@@ -1,5 +1,5 @@
 /**
- * Namespaces as znodes of ZooKeeper (zookeeper-layout.ts), watched and written through one session.
+ * Namespaces as znodes of ZooKeeper (layout.ts), watched and written through one session.
  *
  * The revision of a fact is the number of the transaction it comes from, or, of what is not there, the last one that the server
  * had applied when it said so. These numbers grow for the whole ensemble, also through the election of another leader.
@@ -112,8 +112,14 @@ export class ZooKeeperBackend implements Backend {
     } catch (error) {
       if (!isRefusal(error, codes.noNode)) throw error;
     }
-    await makeParent(session, this.#layout.prefix, this.#layout.acls);
-    return ask();
+    const { prefix, acls } = this.#layout;
+    try {
+      await makeParent(session, prefix, acls);
+      return await ask();
+    } catch (error) {
+      if (!isRefusal(error, codes.noNode)) throw error;
+      throw new Error(`somebody deletes ${prefix} all the time`, { cause: error });
+    }
   }
 
   #setData(session: ZooKeeperSession, namespace: string, dtab: Dtab, version: number): Promise<Written> {

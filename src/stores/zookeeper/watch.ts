@@ -2,7 +2,7 @@
  * What is under a path of ZooKeeper, told live through one session: all znodes first, then each change.
  *
  * A watch of ZooKeeper tells once that something has changed, not what; the read that follows sets the next one in the same step,
- * so nothing is missed, though of several changes in a row only the last may be seen. The order of a session (zookeeper-session.ts)
+ * so nothing is missed, though of several changes in a row only the last may be seen. The order of a session (session.ts)
  * makes each answer, and each outcome of our own writes, true when it is taken: a later one is never older.
  */
 import type { Fact } from '../mirror.ts';
