@@ -2,9 +2,9 @@
 import { simplify } from './evaluate.ts';
 import { mapTree, type NameTree, neg, sameTree } from './name-tree.ts';
 import { type Path, samePath } from './path.ts';
+import { type Prefix, PrefixIndex } from './prefix-index.ts';
 
-/** `null` is the wildcard `*`, which matches any one label. */
-export type Prefix = readonly (string | null)[];
+export type { Prefix } from './prefix-index.ts';
 
 export interface Dentry {
   readonly prefix: Prefix;
@@ -32,7 +32,28 @@ export function rewrite({ prefix, dst }: Dentry, path: Path): NameTree<Path> {
 
 /** The rules that apply to `path`, the one that wins first. How specific a prefix is does not count, only its place. */
 export function matching(dtab: Dtab, path: Path): readonly Dentry[] {
-  return dtab.filter(({ prefix }) => matches(prefix, path)).reverse();
+  const index = indexOf(dtab);
+  if (index === undefined) return dtab.filter(({ prefix }) => matches(prefix, path)).reverse();
+  const rules = index.covering(path).flatMap(group => group.rules);
+  return rules.sort((a, b) => b - a).map(rule => dtab[rule]);
+}
+
+/** Making an index takes longer than looking through a table this often. */
+const lookupsPerIndex = 20;
+/** A table as short is looked through in no time. */
+const shortest = 50;
+const indexes = new WeakMap<Dtab, { lookups: number; index?: PrefixIndex }>();
+
+/** For large tables, once they have been asked often: a name may take thousands of lookups. */
+function indexOf(dtab: Dtab): PrefixIndex | undefined {
+  if (dtab.length < shortest) return undefined;
+  const known = indexes.get(dtab) ?? { lookups: 0 };
+  indexes.set(dtab, known);
+  if (known.index === undefined && ++known.lookups > lookupsPerIndex) {
+    known.index = new PrefixIndex();
+    for (const [i, { prefix }] of dtab.entries()) known.index.add(prefix, i);
+  }
+  return known.index;
 }
 
 /** One step of rewriting: Neg where no rule applies, an Alt where several do. */

@@ -46,6 +46,12 @@ export function flatMapTree<T, U>(tree: NameTree<T>, change: (value: T) => NameT
   }
 }
 
+/** How many nodes it has. */
+export function sizeOf(tree: NameTree<unknown>): number {
+  if (tree.type === 'alt') return tree.trees.reduce((sum, child) => sum + sizeOf(child), 1);
+  return tree.type === 'union' ? tree.branches.reduce((sum, branch) => sum + sizeOf(branch.tree), 1) : 1;
+}
+
 /** Same shape, same weights, and leaves that are the same by `same`. */
 export function sameTree<T>(a: NameTree<T>, b: NameTree<T>, same: (a: T, b: T) => boolean): boolean {
   if (a.type === 'leaf') return b.type === 'leaf' && same(a.value, b.value);

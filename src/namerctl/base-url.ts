@@ -1,5 +1,4 @@
 /** Where namerd is: what was said, else this machine. */
-import { isIPv4 } from 'node:net';
 import { LinkerdTcpError } from '../errors.ts';
 import type { Settings } from './settings.ts';
 
@@ -47,7 +46,3 @@ function isDecodable(text: string): boolean {
     return false;
   }
 }
-
-/** Whether what is sent there stays on this machine. */
-export const isLoopback = ({ hostname }: URL): boolean =>
-  /^(?:.*\.)?localhost$/.test(hostname) || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '[::1]';

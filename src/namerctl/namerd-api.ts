@@ -4,8 +4,7 @@
  * Nothing is sent twice, redirects are not followed, proxies of the environment are not used.
  */
 import { Client } from 'undici';
-import { LinkerdTcpError } from '../errors.ts';
-import { networkReason } from '../naming/namerd/http-client.ts';
+import { LinkerdTcpError, networkReason } from '../errors.ts';
 import { version as ownVersion } from '../version.ts';
 import type { BaseUrl } from './base-url.ts';
 import type { Connection } from './connection.ts';

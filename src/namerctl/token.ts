@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { type BaseUrl, isLoopback, parseBaseUrl } from './base-url.ts';
+import { isLoopback } from '../naming/namerd/loopback.ts';
+import { type BaseUrl, parseBaseUrl } from './base-url.ts';
 import { shownUrl } from './request-target.ts';
 import type { Settings } from './settings.ts';
 

@@ -1,5 +1,5 @@
 /** What the network does to us, in the words of an operator, with advice where there is some. */
-import { networkReason } from '../naming/namerd/http-client.ts';
+import { networkReason } from '../errors.ts';
 
 interface Trouble {
   readonly reason: string;

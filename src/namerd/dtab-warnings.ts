@@ -7,9 +7,9 @@ import type { Dtab, Prefix } from '../dtab/dtab.ts';
 import { simplify } from '../dtab/evaluate.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
+import { PrefixIndex, type SamePrefix } from '../dtab/prefix-index.ts';
 import { showDentry, showPath } from '../dtab/show.ts';
 import { builtinClasses } from '../naming/builtin/builtin.ts';
-import { PrefixIndex, type SamePrefix } from './prefix-index.ts';
 
 export interface DtabWarning {
   readonly kind: 'shadowed' | 'loop' | 'unknown-namer';

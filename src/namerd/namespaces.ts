@@ -19,10 +19,10 @@ import type { Interpreter } from '../naming/interpreter.ts';
 import { flatMapOk, live } from '../naming/live.ts';
 import type { Bound, MountedNamer, Namer } from '../naming/name.ts';
 import type { Clock } from '../naming/namerd/clock.ts';
+import { SharedByKey } from '../naming/namerd/shared.ts';
 import type { DtabStore } from '../stores/store.ts';
 import { addrOfId } from './bound-ids.ts';
 import { Observations } from './observations.ts';
-import { Shared } from './shared.ts';
 import { changedRules, RulesInUse } from './stored-rules.ts';
 
 export interface NamespacesOptions {
@@ -59,9 +59,9 @@ export class Namespaces {
   readonly #trees: Observations<Activity<NameTree<Bound>>>;
   readonly #addrs: Observations<Addr>;
   /** Of the namespaces that some name is bound in. */
-  readonly #dtabs = new Shared<Activity<StoredRules>>();
+  readonly #dtabs = new SharedByKey<Activity<StoredRules>>();
   /** Of names, by `nameIn`: what is the same for all who resolve them (resolve.ts). */
-  readonly resolutions = new Shared<Activity<Addr>>();
+  readonly resolutions = new SharedByKey<Activity<Addr>>();
 
   constructor(options: NamespacesOptions) {
     this.#options = options;

@@ -10,13 +10,21 @@ import { encodeBoundTree } from '../naming/json.ts';
 import type { Bound } from '../naming/name.ts';
 import { leavesOf, settle, treeChanges } from './settled.ts';
 
-/** A document for each change of the tree. @param waitMs how long it waits for addresses that are not known yet */
+/** A document for each change of the tree that changes it. @param waitMs how long it waits for addresses that are not known yet */
 export function treeDocuments(
   trees: Observable<Activity<NameTree<Bound>>>,
   waitMs: number,
 ): Observable<Activity<string>> {
   return new Observable(out => {
-    const tell = (document: Activity<string>) => out.next(document);
+    let told: string | undefined;
+    const tell = (document: Activity<string>) => {
+      if (document.state === 'ok') {
+        // A tree that was unknown for a while may be the same again.
+        if (document.value === told) return;
+        told = document.value;
+      }
+      out.next(document);
+    };
     let forget = nothing;
     out.add(() => forget());
     out.add(
@@ -48,9 +56,11 @@ function documentOf(tree: NameTree<Bound>, waitMs: number): TreeDocument {
 class TreeDocument {
   #known: Activity<string> | undefined;
   readonly #waiting = new Set<(document: Activity<string>) => void>();
+  readonly #tree: NameTree<Bound>;
   readonly #making: Subscription;
 
   constructor(tree: NameTree<Bound>, waitMs: number) {
+    this.#tree = tree;
     this.#making = settle(leavesOf(tree), waitMs).subscribe(snapshot => {
       this.#known = ok(JSON.stringify(encodeBoundTree(tree, snapshot)));
       for (const tell of this.#waiting) tell(this.#known);
@@ -66,7 +76,9 @@ class TreeDocument {
     this.#waiting.add(tell);
     return () => {
       this.#waiting.delete(tell);
-      if (this.#waiting.size === 0) this.#making.unsubscribe();
+      if (this.#waiting.size > 0) return;
+      this.#making.unsubscribe();
+      documents.delete(this.#tree);
     };
   }
 }

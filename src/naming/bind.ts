@@ -57,7 +57,7 @@ function lookupName(binding: Binding, path: Path): Live<Name> {
   return new Observable(out => {
     out.add(asked(path));
     // What a rule says is said once, and stays on the way.
-    out.add(found.subscribe(state => out.next(state)));
+    out.add(found.subscribe({ next: state => out.next(state), error: error => out.error(error) }));
   });
 }
 

@@ -8,7 +8,7 @@
 import { map, type Observable, Subscription } from 'rxjs';
 import { simplify } from '../dtab/evaluate.ts';
 import type { NameTree, Weighted } from '../dtab/name-tree.ts';
-import { leaf, neg } from '../dtab/name-tree.ts';
+import { leaf, neg, sizeOf } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
@@ -27,6 +27,9 @@ export interface Lookups {
 /** Lookups at work at one time for one name: a table that doubles a name at every step must not bring the process down. */
 export const maxLookups = 10_000;
 
+/** Nodes of all trees that these lookups lead to: a rule may have as many as fit in a request, and be asked again and again. */
+export const maxNodes = 30_000;
+
 /** Trees in trees over all lookups of a name: no more than a recursive walk over the outcome bears. */
 const maxNesting = 1000;
 
@@ -36,7 +39,7 @@ export const treeWeightKey = 'namer_nametree_weight';
 /** Calls `emit` with the first state before it returns. @returns the end of all watches */
 export function startBinding(lookups: Lookups, emit: (state: State) => void): () => void {
   const queue = new Queue();
-  const work: Work = { lookups, queue, running: 0 };
+  const work: Work = { lookups, queue, running: 0, nodes: 0 };
   const root: Node = nodeOf(lookups.tree, { work, depth: 0, nesting: 0, weight: undefined, changed: () => {} });
   queue.settled = () => emit(root.state);
   queue.push(() => root.start());
@@ -84,6 +87,8 @@ interface Work {
   readonly lookups: Lookups;
   readonly queue: Queue;
   running: number;
+  /** Of the trees that the lookups led to. */
+  nodes: number;
 }
 
 interface Place {
@@ -178,6 +183,7 @@ class Followed extends Node {
   readonly #path: Path;
   readonly #watch = new Subscription();
   #child: Node | undefined;
+  #nodes = 0;
 
   constructor(place: Place, path: Path) {
     super(place);
@@ -190,13 +196,19 @@ class Followed extends Node {
 
   start(): void {
     const { work } = this.place;
-    if (work.running >= maxLookups) {
+    if (work.running >= maxLookups || work.nodes >= maxNodes) {
       this.set(failed(new LinkerdTcpError('NAME_TOO_WIDE', { path: showPath(this.#path), limit: maxLookups })));
       return;
     }
     work.running++;
     this.#watch.add(() => work.running--);
-    this.#watch.add(work.lookups.lookup(this.#path).subscribe(state => this.later(() => this.#follow(state))));
+    this.#watch.add(work.lookups.lookup(this.#path).subscribe(state => this.#heard(state)));
+  }
+
+  /** Counted at once: those that wait for their turn to look something up must know. */
+  #heard(state: Activity<NameTree<Name>>): void {
+    this.#count(state.state === 'ok' ? sizeOf(state.value) : 0);
+    this.later(() => this.#follow(state));
   }
 
   #follow(state: Activity<NameTree<Name>>): void {
@@ -212,7 +224,13 @@ class Followed extends Node {
       });
   }
 
+  #count(nodes: number): void {
+    this.place.work.nodes += nodes - this.#nodes;
+    this.#nodes = nodes;
+  }
+
   protected override release(): void {
+    this.#count(0);
     this.#watch.unsubscribe();
   }
 }

@@ -61,7 +61,7 @@ export function branchesOf(
 
 /** Weights that sum to 1; equal ones where all are zero. */
 function sharesOf(weights: readonly number[]): readonly number[] {
-  const largest = Math.max(...weights);
+  const largest = weights.reduce((most, weight) => Math.max(most, weight), 0);
   if (!(largest > 0)) return weights.map(() => 1 / weights.length);
   // By way of the largest: the sum of weights may be too large for a number.
   const sum = weights.reduce((total, weight) => total + weight / largest, 0);

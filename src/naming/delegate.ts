@@ -6,12 +6,12 @@
  */
 import { filter, firstValueFrom, forkJoin, map, type Observable, of, switchMap, take, throwError, timeout } from 'rxjs';
 import { type Dentry, matching } from '../dtab/dtab.ts';
-import type { NameTree } from '../dtab/name-tree.ts';
+import { type NameTree, sizeOf } from '../dtab/name-tree.ts';
 import { type Path, samePath } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { type Binding, lookupNamers } from './bind.ts';
-import { maxLookups } from './binder.ts';
+import { maxLookups, maxNodes } from './binder.ts';
 import type { Delegation } from './delegation.ts';
 import type { Name } from './name.ts';
 
@@ -25,12 +25,18 @@ export function delegate(binding: Binding, path: Path, timeoutMs = 2000): Promis
   );
 }
 
+/** Nodes of the rules that the nodes of an explanation show: some 20 MB of text. */
+const maxShown = 2_000_000;
+
 /** Trees in trees over all rules; what is deeper is left unexplained. */
 const maxNesting = 400;
 
 class Explanation {
   readonly #binding: Binding;
   #lookups = 0;
+  /** Of the trees that these led to. */
+  #nodes = 0;
+  #shown = 0;
 
   constructor(binding: Binding) {
     this.#binding = binding;
@@ -41,12 +47,13 @@ class Explanation {
     const node = { path, ...(dentry && { dentry }) };
     if (depth > (this.#binding.maxDepth ?? 100) || nesting > maxNesting)
       return of({ ...node, type: 'exception', message: 'Max recursion level reached.' });
-    if (++this.#lookups > maxLookups) {
+    if (++this.#lookups > maxLookups || this.#nodes > maxNodes || this.#shown > maxShown) {
       const { message } = new LinkerdTcpError('NAME_TOO_WIDE', { path: showPath(path), limit: maxLookups });
       return of({ ...node, type: 'exception', message });
     }
     const rules = matching(this.#binding.dtab, path);
     if (rules.length === 0) return this.#byNamers(path, dentry, depth, nesting);
+    for (const { dst } of rules) this.#count(sizeOf(dst));
     return all(rules.map(rule => this.#byRule(rule, path, depth, nesting))).pipe(
       map(children =>
         children.length === 1
@@ -54,6 +61,12 @@ class Explanation {
           : { ...node, type: 'alt', alt: children },
       ),
     );
+  }
+
+  /** Every node of a tree shows the whole of it: in the rule that it comes from. */
+  #count(nodes: number): void {
+    this.#nodes += nodes;
+    this.#shown += nodes ** 2;
   }
 
   #byRule(rule: Dentry, path: Path, depth: number, nesting: number): Observable<Delegation> {
@@ -74,6 +87,7 @@ class Explanation {
         const { value } = state;
         if (value.type === 'neg' || value.type === 'empty' || value.type === 'fail')
           return of({ ...node, type: value.type });
+        this.#count(sizeOf(value));
         return this.#ofTree<Name>(value, node, nesting, (name, inner) =>
           name.type === 'bound'
             ? of<Delegation>({ ...node, type: 'leaf', bound: name.bound })

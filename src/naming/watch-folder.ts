@@ -61,10 +61,15 @@ class Folder {
   }
 }
 
-/** Numbers of files are used again, by the next folder perhaps; undefined where there is none. */
+/** Numbers of files are used again, by the next folder perhaps; undefined where there is none, or none that can be reached. */
 function identityOf(folder: string): string | undefined {
-  const found = statSync(folder, { bigint: true, throwIfNoEntry: false });
-  return found && [found.dev, found.ino, found.birthtimeNs].join();
+  try {
+    const { dev, ino, birthtimeNs } = statSync(folder, { bigint: true });
+    return [dev, ino, birthtimeNs].join();
+  } catch {
+    // What is wrong with the way there is told by whoever reads the file.
+    return undefined;
+  }
 }
 
 const folders = new Map<string, Folder>();

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { concat, lookup, matching, rewrite, sameDtab, simplified, stripPrefix } from '../../src/dtab/dtab.ts';
 import { evaluate, simplify } from '../../src/dtab/evaluate.ts';
+import { leaf } from '../../src/dtab/name-tree.ts';
 import { DtabSyntaxError, parseDentry, parseDtab, parsePath, parsePrefix, parseTree } from '../../src/dtab/parse.ts';
 import { showDentry, showDtab, showPath, showPrefix, showTree } from '../../src/dtab/show.ts';
 import * as any from '../support/dtab-arbitraries.ts';
@@ -15,6 +16,19 @@ test('A27: whatever is shown reads back as it was', () => {
     fc.property(any.dentry, value => {
       assert.deepEqual(parseDentry(showDentry(value)), value);
       assert.deepEqual(parsePrefix(showPrefix(value.prefix)), value.prefix);
+    }),
+  );
+});
+
+test('the rules of a path are the same ones, in the same order, in a table that is asked often', () => {
+  const few = fc.constantFrom('a', 'b');
+  const prefix = fc.array(fc.option(few), { maxLength: 3 });
+  const table = fc.array(prefix, { minLength: 60, maxLength: 80 });
+  fc.assert(
+    fc.property(table, fc.array(few, { maxLength: 4 }), (prefixes, path) => {
+      const dtab = prefixes.map((each, i) => ({ prefix: each, dst: leaf([`${i}`]) }));
+      const first = matching(dtab, path);
+      for (let i = 0; i < 30; i++) assert.deepEqual(matching(dtab, path), first);
     }),
   );
 });

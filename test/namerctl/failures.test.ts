@@ -253,6 +253,10 @@ test('two versions that differ are a mistake; so is asking for one that is not t
     failed(64, 'namerctl: --version A=, but <stdin> is of version B=\nTry: namerctl --help\n'),
   );
   assert.deepEqual(
+    await namerctl(['update', 'x', '-', '--version', ''], { input: '/a=>/b' }),
+    failed(64, 'namerctl: --version is empty\nTry: namerctl --help\n'),
+  );
+  assert.deepEqual(
     await namerctl(['update', 'x', '-', '--if-unchanged'], { input: '/a=>/b' }),
     failed(64, 'namerctl: --if-unchanged: there is no version in <stdin>\nTry: namerctl --help\n'),
   );

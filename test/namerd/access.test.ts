@@ -1,5 +1,7 @@
 /** Bearer tokens: who may do what, and that nothing is told to those who may not. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Access, type AccessRules, digestOf } from '../../src/namerd/api/access.ts';
@@ -322,6 +324,39 @@ test('a watch ends with its token, and the next token is good at once', async t 
   assert.equal((await rig.ask('GET', 'dtabs/web', by('next'))).status, 200);
 });
 
+test('a token that is revoked while the body of its request is under way opens no watch and writes nothing', async t => {
+  const rig = await guardedRig(t);
+  await rig.put('web', '/a => /b');
+  const team = await startRequest(t, rig, 'PUT', 'dtabs/team-a/x', by('team'));
+  const web = await startRequest(t, rig, 'POST', 'bind/web?path=/a&watch=1', by('web'));
+  const all = await startRequest(t, rig, 'POST', 'bind/web?path=/a&watch=1', by('all'));
+  for (const { name } of [tokens[1], tokens[2]]) rig.access.accept(name, [digestOf(secretOf('next'))]);
+  assert.deepEqual([await team.finish(), await web.finish(), await all.finish()], [401, 401, 200]);
+  assert.equal((await rig.ask('GET', 'dtabs', by('all'))).text, '["web"]\n');
+  assert.equal(rig.api.watches, 1);
+  assert.equal(rig.denials.length, 2);
+});
+
+/** Sends a request but for the last byte of its body, which the server waits for. */
+async function startRequest(t: Scope, { url }: { url: string }, method: string, target: string, headers: object) {
+  const sent = request(`${url}/api/1/${target}`, {
+    method,
+    headers: { ...headers, ...asDtab, 'content-length': 8, expect: '100-continue' },
+    agent: false,
+  });
+  t.after(() => sent.destroy());
+  sent.flushHeaders();
+  await once(sent, 'continue');
+  sent.write('/a => /');
+  return {
+    finish: async () => {
+      sent.end('b');
+      const [response] = (await once(sent, 'response')) as [IncomingMessage];
+      return response.statusCode;
+    },
+  };
+}
+
 test('a page of another site cannot write, token or not', async t => {
   const rig = await guardedRig(t);
   const { status, text } = await rig.ask('PUT', 'dtabs/web', { ...by('all'), ...asDtab, origin: 'http://evil' }, '');
@@ -346,6 +381,7 @@ test('refusals are told with the name of the token and the reason, writes are lo
       ['write', 'web', 'DELETE', '/api/1/dtabs/web', '127.0.0.1'],
     ],
   );
-  assert.deepEqual(rig.log.lines, ['info: PUT /api/1/dtabs/web by token all']);
+  await rig.ask('POST', 'dtabs/web/restore?version=AAAAAAAAAAE%3D&validate=1', by('all'));
+  assert.deepEqual(rig.log.lines, ['info: PUT /api/1/dtabs/web by token all'], 'a dry run writes nothing');
   assert.ok(!/0123456789/.test(JSON.stringify([rig.denials, rig.log.lines])));
 });

@@ -257,6 +257,9 @@ test('the history of a namespace can be read and any of it restored', async t =>
     { version: 'AAAAAAAAAAI=', at: '1970-01-01T00:16:40.000Z', dtab: [{ prefix: '/a', dst: '/2' }] },
     { version: 'AAAAAAAAAAE=', at: '1970-01-01T00:16:40.000Z', dtab: [{ prefix: '/a', dst: '/1' }] },
   ]);
+  const checked = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D&validate=1');
+  assert.deepEqual(checked.json, { valid: true, dtab: [{ prefix: '/a', dst: '/1' }], warnings: [] });
+  assert.equal((await rig.ask('HEAD', 'dtabs/tea')).headers.etag, 'AAAAAAAAAAI=', 'a dry run stores nothing');
   const restored = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D');
   assert.deepEqual([restored.status, restored.headers.etag], [204, 'AAAAAAAAAAM=']);
   assert.equal((await rig.ask('GET', 'dtabs/tea', { accept: 'text/plain' })).text, '/a=>/1\n');

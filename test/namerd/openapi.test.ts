@@ -110,6 +110,7 @@ const asked: readonly Asked[] = [
   ['put /dtabs/{namespace}', 'dtabs/tea', asJson, '[null]'],
   ['get /dtabs/{namespace}/history', 'dtabs/tea/history'],
   ['get /dtabs/{namespace}/history', 'dtabs/none/history'],
+  ['post /dtabs/{namespace}/restore', 'dtabs/tea/restore?version=AAAAAAAAAAI%3D&validate=1'],
   ['post /dtabs/{namespace}/restore', 'dtabs/tea/restore?version=AAAAAAAAAAI%3D'],
   ['post /dtabs/{namespace}/restore', 'dtabs/tea/restore?version=AAAAAAAAAEE%3D'],
   ...['web', 'late', 'bad', 'none'].flatMap((name): Asked[] => [

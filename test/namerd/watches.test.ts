@@ -220,6 +220,54 @@ test('a reader that takes nothing is cut after a while', async t => {
   }, 'the cut');
 });
 
+test('watches sent one behind the other on a connection are gone with it', async t => {
+  const rig = await startRig(t, { api: { maxWatches: 3 } });
+  const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  const watching = 'GET /api/1/dtabs?watch=1 HTTP/1.1\r\nhost: x\r\n\r\n';
+  socket.write(watching.repeat(3));
+  await until(() => rig.api.watches === 3, 'the watches');
+  assert.equal(rig.store.observers, 3);
+  socket.destroy();
+  await until(() => rig.api.watches === 0, 'the end of all of them');
+  assert.equal(rig.store.observers, 0);
+});
+
+test('a watch behind a short request on its connection is answered in its turn', async t => {
+  const rig = await startRig(t);
+  const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  let received = '';
+  socket.setEncoding('latin1').on('data', chunk => {
+    received += chunk;
+  });
+  const asking = (target: string) => `GET /api/1/${target} HTTP/1.1\r\nhost: x\r\n\r\n`;
+  socket.write(asking('resolve/default?path=/%23/io.l5d.namer/late') + asking('dtabs?watch=1'));
+  await until(() => rig.api.watches === 1, 'the watch');
+  await rig.put('tea', '');
+  assert.equal(received, '');
+  says(rig, '/late', neg);
+  await until(() => received.includes('["tea"]'), 'what the watch says');
+  await rig.put('soup', '');
+  await until(() => received.includes('["soup","tea"]'), 'what it says later');
+  assert.ok(received.indexOf('"neg"') < received.indexOf('[]'), received);
+});
+
+test('a document is not told again when the tree was unknown in between', async t => {
+  const rig = await startRig(t);
+  says(rig, '/foo', name(foo));
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo');
+  const stream = await rig.watch(`bind/default${query('/svc')}1`);
+  const first = await stream.line();
+  await rig.put('default', '/svc => /#/io.l5d.namer/bar');
+  await rig.put('default', '/svc => /#/io.l5d.namer/foo');
+  await rig.put('default', '/svc => ~');
+  assert.match(first, /"leaf"/);
+  assert.equal(await stream.line(), '{"type":"neg"}');
+});
+
 test('more watches than the limit are refused with 503, and there is room again when one leaves', async t => {
   const rig = await startRig(t, { api: { maxWatches: 2 } });
   const [first] = [await rig.watch('dtabs?watch=1'), await rig.watch('dtabs?watch=1')];

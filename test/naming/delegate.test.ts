@@ -182,3 +182,19 @@ test('a table that doubles a name at every step is explained as far as is bearab
     assert.match(text, /binding \/a takes more than 10000 lookups/);
   }
 });
+
+test('a rule with very many branches is explained as far as is bearable', async () => {
+  for (const separator of ['&', '|']) {
+    const text = JSON.stringify(await explain(`/a => ${Array(1000).fill('/a').join(separator)}`, '/a'));
+    assert.match(text, /binding \/a takes more than 10000 lookups/);
+    assert.ok(text.length < 100_000_000, `${text.length} characters`);
+  }
+});
+
+test('a large table is explained in time, however many lookups that takes', async () => {
+  const rules = Array.from({ length: 100_000 }, (_, i) => `/x/n${i}=>/y`).join(';');
+  const before = performance.now();
+  await explain(`${rules};/a=>/a & /a`, '/a');
+  const tookMs = performance.now() - before;
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+});

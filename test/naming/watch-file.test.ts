@@ -1,6 +1,6 @@
 /** Following one file. */
 import assert from 'node:assert/strict';
-import fs, { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -24,6 +24,20 @@ test('a file may be missing at first, even with its folder, come, go and come ag
   await content.until(isText('one'), 'the file');
   rmSync(join(folder.path, 'a'), { recursive: true });
   await content.until(isOf('missing'), 'the end of the folder');
+  folder.write('a/b/file', 'two');
+  await content.until(isText('two'), 'the file again');
+});
+
+test('a way to the file that cannot be gone is told, and it is found again when it can', async t => {
+  const folder = tempDir(t);
+  const file = folder.write('a/b/file', 'one');
+  const content = observe(t, watchFile(file, { ...options, pollMs: 10 }));
+  await content.until(isText('one'), 'the file');
+  // Nothing happens in the folder that is watched.
+  renameSync(join(folder.path, 'a'), join(folder.path, 'elsewhere'));
+  symlinkSync('a', join(folder.path, 'a'));
+  await content.until(isOf('unknown'), 'the link to itself');
+  folder.remove('a');
   folder.write('a/b/file', 'two');
   await content.until(isText('two'), 'the file again');
 });

@@ -12,6 +12,8 @@ export class LiveTokens {
   readonly #log: Log;
   /** What counts now, by the name of the token. */
   readonly #digests = new Map<string, readonly Buffer[]>();
+  /** Of files whose tokens were those of another: what takes them once they are not. */
+  readonly #refused = new Map<string, () => void>();
   readonly #subscriptions: Subscription[] = [];
 
   private constructor(auth: AuthConfig, log: Log) {
@@ -44,10 +46,14 @@ export class LiveTokens {
       const take = (content: FileContent) => {
         const wasFirst = isFirst;
         isFirst = false;
+        this.#refused.delete(name);
         try {
-          const isNew = this.#accept(name, digestsIn(content));
+          const digests = digestsIn(content);
+          if (!wasFirst && this.#ownerOf(digests, name) !== undefined) this.#refused.set(name, () => take(content));
+          const isNew = this.#accept(name, digests);
           if (isNew && !wasFirst) this.#log.info(`token ${name}: ${file} has changed and is in force`);
           resolve();
+          if (isNew) for (const again of [...this.#refused.values()]) again();
         } catch (error) {
           const reason = reasonOf(error);
           if (wasFirst) reject(new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason }, { cause: error }));
@@ -60,14 +66,19 @@ export class LiveTokens {
 
   /** @returns whether that changed anything. @throws Error where one of them is another one's already */
   #accept(name: string, digests: readonly Buffer[]): boolean {
-    for (const [other, known] of this.#digests)
-      if (other !== name && digests.some(digest => known.some(each => each.equals(digest))))
-        throw new Error(`it is the token of ${other}`);
+    const owner = this.#ownerOf(digests, name);
+    if (owner !== undefined) throw new Error(`it is the token of ${owner}`);
     const before = this.#digests.get(name) ?? [];
     if (before.length === digests.length && before.every((each, i) => each.equals(digests[i]))) return false;
     this.#digests.set(name, digests);
     this.access.accept(name, digests);
     return true;
+  }
+
+  /** Which of the others has one of them. */
+  #ownerOf(digests: readonly Buffer[], name: string): string | undefined {
+    const isOneOf = (known: readonly Buffer[]) => digests.some(digest => known.some(each => each.equals(digest)));
+    return [...this.#digests].find(([other, known]) => other !== name && isOneOf(known))?.[0];
   }
 }
 

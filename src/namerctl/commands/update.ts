@@ -50,7 +50,9 @@ function refuseNothing({ file, text }: DtabInput): void {
 }
 
 function versionOf({ file, version, noted }: DtabInput, { version: flag, ifUnchanged }: Flags): string | undefined {
-  const given = typeof flag === 'string' && flag !== '' ? flag : undefined;
+  // From a script whose variable is empty: it must not mean any version.
+  if (flag === '') throw new LinkerdTcpError('USAGE_INVALID', { reason: '--version is empty' });
+  const given = typeof flag === 'string' ? flag : undefined;
   if (version !== undefined && given !== undefined && version !== given)
     throw new LinkerdTcpError('USAGE_INVALID', { reason: `--version ${given}, but ${file} is of version ${version}` });
   const found = version ?? (ifUnchanged ? noted : undefined) ?? given;

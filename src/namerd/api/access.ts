@@ -5,7 +5,7 @@
  * takes the same time whether it is almost one of them or not.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { filter, NEVER, type Observable, Subject } from 'rxjs';
+import { filter, NEVER, type Observable, Subject, startWith } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
 
 /** `write` includes `read`. */
@@ -32,12 +32,14 @@ export interface Visitor {
   /** The name of the token; absent without one. */
   readonly name?: string;
   may(right: Right, namespace: string): boolean;
-  /** Emits when the token is no longer good. */
+  /** Whether the token still has these rights. */
+  isGood(): boolean;
+  /** Emits as soon as it has not. */
   readonly revoked: Observable<unknown>;
 }
 
 /** Of an API that asks for no token. */
-export const unrestricted: Visitor = { may: () => true, revoked: NEVER };
+export const unrestricted: Visitor = { may: () => true, isGood: () => true, revoked: NEVER };
 
 export interface AccessRules {
   /** What every request may do in any namespace, without a token too. */
@@ -69,18 +71,23 @@ export class Access {
     // Another scheme is for somebody else, e.g. a front end: it is no token.
     const sent = /^bearer(?: +(.*))?$/is.exec(authorization ?? '');
     if (sent === null) {
-      if (this.#anonymous === 'read') return { may: right => this.#mayAnybody(right), revoked: NEVER };
+      if (this.#anonymous === 'read') return { ...unrestricted, may: right => this.#mayAnybody(right) };
       throw new LinkerdTcpError('TOKEN_MISSING');
     }
     const digest = digestOf(sent[1] ?? '');
     const rights = this.#rightsOf(digest);
     if (rights === undefined) throw new LinkerdTcpError('TOKEN_UNKNOWN');
+    const isGood = () => this.#rightsOf(digest) === rights;
     return {
       name: rights.name,
       may: (right, namespace) =>
         this.#mayAnybody(right) ||
         [...rights.write, ...(right === 'read' ? rights.read : [])].some(pattern => covers(pattern, namespace)),
-      revoked: this.#changes.pipe(filter(() => this.#rightsOf(digest) !== rights)),
+      isGood,
+      revoked: this.#changes.pipe(
+        startWith(undefined),
+        filter(() => !isGood()),
+      ),
     };
   }
 

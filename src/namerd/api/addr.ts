@@ -4,7 +4,7 @@ import { failed, ok } from '../../naming/activity.ts';
 import type { Addr } from '../../naming/addr.ts';
 import { encodeAddr } from '../../naming/json.ts';
 import { UnboundId } from '../bound-ids.ts';
-import { documentsOf } from './dtabs.ts';
+import { documentsOf } from './documents.ts';
 import { type ApiRequest, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
 import { oncePer } from './once-per.ts';

@@ -1,5 +1,5 @@
 /** `/api/1/dtabs` and `/api/1/dtabs/<namespace>`: reads, watches and writes what is stored. */
-import { distinctUntilChanged, filter, map, type Observable } from 'rxjs';
+import { distinctUntilChanged, filter, map } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import { type Activity, ok } from '../../naming/activity.ts';
@@ -7,6 +7,7 @@ import type { VersionedDtab } from '../../stores/store.ts';
 import { dtabWarnings } from '../dtab-warnings.ts';
 import { reading, writing } from './access.ts';
 import { codecFor, codecOf, jsonDentries, readBody } from './codecs.ts';
+import { documentsOf } from './documents.ts';
 import { type Answer, type ApiRequest, header, isOn, json, type Outcome, type RequestHead } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
 import type { ApiParts } from './parts.ts';
@@ -171,14 +172,14 @@ async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
   );
 }
 
-/** Writes an earlier version again, as a new one. */
+/** Writes an earlier version again, as a new one; nothing where it is a dry run. */
 async function restore(request: ApiRequest, namespace: string, etag: string, parts: ApiParts): Promise<Outcome> {
   const { store } = parts;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
   const version = versionOf(etag);
   const found = (await store.history(namespace)).find(each => sameVersion(each.version, version));
   if (found === undefined) throw new LinkerdTcpError('VERSION_UNKNOWN', { namespace, version: etag });
-  return write(request, namespace, found.dtab, parts);
+  return isOn(request, 'validate') ? validated(found.dtab, parts) : write(request, namespace, found.dtab, parts);
 }
 
 const missing = (namespace: string) => new LinkerdTcpError('STORE_MISSING', { namespace, store: 'this namerd' });
@@ -191,14 +192,3 @@ async function current(namespace: string, parts: ApiParts): Promise<VersionedDta
 
 const storedOrNull = (namespace: string, { store, answerTimeoutMs }: ApiParts): Promise<VersionedDtab | null> =>
   firstKnown(store.observe(namespace), `reading ${namespace}`, answerTimeoutMs);
-
-/** One document for each known value; what is repeated, in its text, is told once. */
-export function documentsOf<T>(
-  source: Observable<Activity<T>>,
-  show: (value: T) => string,
-): Observable<Activity<string>> {
-  return source.pipe(
-    map(state => (state.state === 'ok' ? ok(show(state.value)) : state)),
-    distinctUntilChanged((a, b) => a.state === 'ok' && b.state === 'ok' && a.value === b.value),
-  );
-}

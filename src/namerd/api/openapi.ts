@@ -139,8 +139,13 @@ const dtabs = {
     post: {
       operationId: 'restoreDtab',
       summary: 'Writes an earlier version again',
-      parameters: [parameter('version', 'one of the history', { type: 'string' }, true), ifMatch],
-      responses: { 204: written, ...common, ...refused('404', '412') },
+      parameters: [parameter('version', 'one of the history', { type: 'string' }, true), ifMatch, dryRun],
+      responses: {
+        200: answered('With `validate`: what is questionable.', as('Validation')),
+        204: written,
+        ...common,
+        ...refused('404', '412'),
+      },
     },
   },
 };

@@ -9,7 +9,7 @@ import { LinkerdTcpError } from '../../errors.ts';
 import type { Addr } from '../../naming/addr.ts';
 import { encodeAddr } from '../../naming/json.ts';
 import { resolveAll, resolveOne } from '../resolve.ts';
-import { documentsOf } from './dtabs.ts';
+import { documentsOf } from './documents.ts';
 import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
 import { oncePer } from './once-per.ts';

@@ -137,26 +137,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
 }
 
 function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options: ApiOptions): void {
-  const { log, isOwnOrigin, access, answered = () => {}, denied = () => {} } = options;
+  const { log, answered = () => {}, denied = () => {} } = options;
   const count = (request: FastifyRequest, status: number) => answered(endpointOf(request.head.path), status);
-  // Any body is text here, whatever it says it is: the routes look at that, and answer in their own way what they do not know.
-  app.decorateRequest('contentType', undefined);
-  app.decorateRequest('head');
-  app.decorateRequest('apiRoute');
-  app.decorateRequest('visitor');
-  // All that can be refused without its body is refused before that is read.
-  app.addHook('onRequest', async request => {
-    const { headers } = request.raw;
-    request.contentType = headers['content-type'];
-    if (request.contentType !== undefined) headers['content-type'] = 'text/plain';
-    request.head = headOf(request);
-    request.apiRoute = routeOf(request.head);
-    if (changes.has(request.method) && !isOwnOrigin(headers.origin, headers.host))
-      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: headers.origin ?? '' });
-    request.visitor =
-      access === undefined || request.apiRoute.isPublic ? unrestricted : access.admit(headers.authorization);
-    authorize(request.visitor, request.apiRoute.needs);
-  });
+  admit(app, options);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   const send = (request: FastifyRequest, reply: FastifyReply, { status, headers, body }: Answer): FastifyReply => {
@@ -193,9 +176,35 @@ function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options:
   });
 }
 
+/** Routes requests, and refuses those that may not be answered. */
+function admit(app: FastifyInstance, { isOwnOrigin, access }: ApiOptions): void {
+  // Any body is text here, whatever it says it is: the routes look at that, and answer in their own way what they do not know.
+  app.decorateRequest('contentType', undefined);
+  app.decorateRequest('head');
+  app.decorateRequest('apiRoute');
+  app.decorateRequest('visitor');
+  // All that can be refused without its body is refused before that is read.
+  app.addHook('onRequest', async request => {
+    const { headers } = request.raw;
+    request.contentType = headers['content-type'];
+    if (request.contentType !== undefined) headers['content-type'] = 'text/plain';
+    request.head = headOf(request);
+    request.apiRoute = routeOf(request.head);
+    if (changes.has(request.method) && !isOwnOrigin(headers.origin, headers.host))
+      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: headers.origin ?? '' });
+    request.visitor =
+      access === undefined || request.apiRoute.isPublic ? unrestricted : access.admit(headers.authorization);
+    authorize(request.visitor, request.apiRoute.needs);
+  });
+  // A body may take its time: what a token allowed when it began may not be allowed when it is there.
+  app.addHook('preHandler', async ({ visitor }) => {
+    if (!visitor.isGood()) throw new LinkerdTcpError('TOKEN_UNKNOWN');
+  });
+}
+
 /** Where there are tokens, the log tells which of them changed what. */
 function tellWrite({ visitor, apiRoute, head }: FastifyRequest, status: number, log: Log): void {
-  if (visitor.name === undefined || status >= 300 || !apiRoute.needs.some(({ right }) => right === 'write')) return;
+  if (visitor.name === undefined || status !== 204 || !apiRoute.needs.some(({ right }) => right === 'write')) return;
   log.info(`${head.method} ${head.path} by token ${visitor.name}`);
 }
 

@@ -21,7 +21,7 @@ export interface WatchLimits {
   readonly maxWatches: number;
   /** Between two line breaks of a watch that has nothing to say. */
   readonly heartbeatMs: number;
-  /** How long a reader may take nothing at all while there is something for it. */
+  /** How long a reader may take for what is on its way to it. */
   readonly drainTimeoutMs: number;
   readonly clock: Pick<Clock, 'after'>;
 }

@@ -7,9 +7,9 @@
 import type { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { buildConnector, Client, Pool } from 'undici';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { LinkerdTcpError, networkReason, reasonOf } from '../../errors.ts';
+import type { TokenSource } from '../token-source.ts';
 import type { Clock } from './clock.ts';
-import type { TokenSource } from './token-source.ts';
 
 export interface HttpClientOptions {
   /** May have a path, which is put in front of every request's. */
@@ -132,11 +132,15 @@ export class NamerdHttpClient {
   async #request(dispatcher: Pool | Client, target: string, signal?: AbortSignal): Promise<Readable> {
     const path = this.#basePath + target;
     const { token, headers: given } = this.#options;
-    const bearer = token && { authorization: `Bearer ${await token()}` };
+    const secret = await token?.();
+    const bearer = secret !== undefined && { authorization: `Bearer ${secret}` };
     const headers: Record<string, string> = { accept: 'application/json', ...given, ...bearer };
     const { statusCode: status, body: answer } = await dispatcher.request({ method: 'GET', path, headers, signal });
     if (status === 200) return answer;
-    const details = { url: this.url(target), status, body: (await beginning(answer)) || 'nothing more' };
+    const said = (await beginning(answer)) || 'nothing more';
+    // namerd does not repeat a token; one never knows about what stands before it.
+    const body = secret === undefined ? said : said.replaceAll(secret, '(hidden)');
+    const details = { url: this.url(target), status, body };
     const hint = denialHint(status, 'authorization' in headers);
     throw hint === undefined
       ? new LinkerdTcpError('NAMERD_STATUS', details)
@@ -177,11 +181,4 @@ async function beginning(body: Readable): Promise<string> {
     if (text.length > shownBody) break;
   }
   return text.slice(0, shownBody).replace(/\s+/g, ' ').trim();
-}
-
-/** What an operator can use of an error of the network; trying several addresses fails with one error for each. */
-export function networkReason(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0)
-    return error.errors.map(one => networkReason(one)).join('; ');
-  return reasonOf(error);
 }

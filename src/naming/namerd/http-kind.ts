@@ -6,7 +6,8 @@ import { systemClock } from './clock.ts';
 import { NamerdHttpClient } from './http-client.ts';
 import { type NamerdHttpConfig, namerdHttpConfig, targetOf } from './http-config.ts';
 import { NamerdHttpInterpreter } from './http-interpreter.ts';
-import { tokenSource } from './token-source.ts';
+import { isLoopback } from './loopback.ts';
+import { namerdToken } from './token.ts';
 import type { RequestObserver } from './watch.ts';
 
 /** Far more than any tree or set of addresses; a server that sends it is broken. */
@@ -23,8 +24,8 @@ export const namerdHttpInterpreter = defineInterpreter({
   create: (config: NamerdHttpConfig, { log, now, random, requests }: NamerdHttpContext) => {
     const target = targetOf(config);
     const clock: Clock = { now, random, after: systemClock.after };
-    const token = tokenSource(config, log);
-    if (token !== undefined && isInClear(target.baseUrl))
+    const token = namerdToken(config, log);
+    if (token !== undefined && target.baseUrl.protocol === 'http:' && !isLoopback(target.baseUrl))
       log.warn(
         `the token for namerd travels in clear to ${target.baseUrl.host}: whoever listens can use it; use https`,
       );
@@ -51,6 +52,3 @@ export const namerdHttpInterpreter = defineInterpreter({
     });
   },
 });
-
-const isInClear = ({ protocol, hostname }: URL): boolean =>
-  protocol === 'http:' && !/^(127\.|localhost$|\[::1\]$)/.test(hostname);

@@ -1,4 +1,4 @@
-/** Observables by key: all who ask for a key share one subscription, which outlives the last of them by a moment. */
+/** Observables by key: all who ask for a key share one subscription, which may outlive the last of them by a moment. */
 import { defer, finalize, type Observable, ReplaySubject, share, timer } from 'rxjs';
 
 export class SharedByKey<T> {
@@ -6,7 +6,7 @@ export class SharedByKey<T> {
   readonly #live = new Map<string, Observable<T>>();
 
   /** @param lingerMs bridges the gap when one observer follows another, as when a tree is replaced by its next version */
-  constructor(lingerMs: number) {
+  constructor(lingerMs = 0) {
     this.#lingerMs = lingerMs;
   }
 
@@ -17,7 +17,10 @@ export class SharedByKey<T> {
       if (known) return known;
       const made = create().pipe(
         finalize(() => this.#live.delete(key)),
-        share({ connector: () => new ReplaySubject<T>(1), resetOnRefCountZero: () => timer(this.#lingerMs) }),
+        share({
+          connector: () => new ReplaySubject<T>(1),
+          resetOnRefCountZero: this.#lingerMs === 0 || (() => timer(this.#lingerMs)),
+        }),
       );
       this.#live.set(key, made);
       return made;

@@ -3,7 +3,8 @@
  *
  * A message about a token never says any of it.
  */
-import { z } from 'zod';
+import type { Log } from '../../log.ts';
+import { type TokenKeys, type TokenSource, tokenKey, tokenSource } from '../token-source.ts';
 
 /** Shorter ones are guessed. */
 const shortest = 16;
@@ -20,15 +21,12 @@ export function tokenProblem(value: unknown): string | undefined {
   return value.length > longest ? `is longer than ${longest} characters` : undefined;
 }
 
-/** A token as a key of a configuration. Every complaint is a `custom` one: others would quote what was found. */
-export const tokenText = (description: string) =>
-  z
-    .custom<string>()
-    .superRefine((value, context) => {
-      const problem = tokenProblem(value);
-      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-    })
-    .meta({ type: 'string', description });
+/** A token as a key of a configuration. */
+export const tokenText = (description: string) => tokenKey(description, tokenProblem);
+
+/** What a client sends, the first of a file. Undefined where none is given. @throws LinkerdTcpError CONFIG_UNREADABLE */
+export const namerdToken = (keys: TokenKeys, log: Log): TokenSource | undefined =>
+  tokenSource(keys, { receiver: 'namerd', tokenIn: text => tokensIn(text)[0] }, log);
 
 /** The tokens in a file, one on each line. @throws Error that says what is wrong with the file */
 export function tokensIn(text: string): readonly string[] {

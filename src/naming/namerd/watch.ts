@@ -13,11 +13,11 @@
  */
 import type { Readable } from 'node:stream';
 import { Observable, type Subscriber } from 'rxjs';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { LinkerdTcpError, networkReason, reasonOf } from '../../errors.ts';
 import { type Activity, failed, ok } from '../activity.ts';
 import { type BackoffLimits, backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
-import { type NamerdHttpClient, networkReason } from './http-client.ts';
+import type { NamerdHttpClient } from './http-client.ts';
 import { JsonDocuments } from './json-documents.ts';
 
 export interface WatchStatus {

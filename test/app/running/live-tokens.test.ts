@@ -58,6 +58,18 @@ test('a file that is gone, empty, damaged or has the token of another changes no
   assert.equal(nameOf(1), undefined);
 });
 
+test("a token that moves to another name is that name's as soon as the one before has let go of it", async t => {
+  const folder = tempDir(t);
+  const other = { name: 'other', tokenFile: folder.write('other.token', secret(5)), read: ['x'], write: [] };
+  const { folder: own, nameOf, logged } = await openTokens(t, [other]);
+  folder.write('other.token', secret(1));
+  await logged(/^warn: token other: \S+ cannot be used/);
+  assert.deepEqual([nameOf(1), nameOf(5)], ['deploy', 'other']);
+  own.write('deploy.token', secret(2));
+  await until(() => nameOf(1) === 'other', 'the token under its new name');
+  assert.deepEqual([nameOf(2), nameOf(5)], ['deploy', undefined]);
+});
+
 test('a file that cannot be used at the start is an error', async t => {
   const folder = tempDir(t);
   const tokenFile = join(folder.path, 'none');

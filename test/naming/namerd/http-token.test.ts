@@ -1,10 +1,13 @@
 /** A client that has to say who it is. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Access, digestOf } from '../../../src/namerd/api/access.ts';
 import { namerdHttpConfig } from '../../../src/naming/namerd/http-config.ts';
 import { namerdHttpInterpreter } from '../../../src/naming/namerd/http-kind.ts';
-import { tokenSource } from '../../../src/naming/namerd/token-source.ts';
+import { namerdToken } from '../../../src/naming/namerd/token.ts';
 import { startRig } from '../../namerd/rig.ts';
 import { fakeDns, recordedLog } from '../../support/naming.ts';
 import type { Scope } from '../../support/scope.ts';
@@ -63,6 +66,19 @@ test('without a token, or with one that is not known, the reason says what to do
   }
 });
 
+test('a token is in no message, whatever an answer repeats', async t => {
+  const server = createServer((request, response) => {
+    response.statusCode = 403;
+    response.end(`no ${request.headers.authorization}`);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { bind, log } = interpreterOf(t, url, { token: async () => secret(1) });
+  await bind('/svc').first(state => state.state === 'failed' && /: no Bearer \(hidden\); /.test(state.error.message));
+  assert.ok(!log.lines.join().includes('0123456789'));
+});
+
 test('a token that stops being good changes nothing for names that are known, and the next one is used', async t => {
   const { url, access, put } = await guarded(t);
   let token = secret(1);
@@ -83,7 +99,7 @@ test('a file is read for each request; its first line is the token; a bad one ch
   const folder = tempDir(t);
   const tokenFile = folder.write('proxy.token', `\n ${secret(1)} \n${secret(2)}\n`);
   const log = recordedLog();
-  const token = tokenSource({ tokenFile }, log)!;
+  const token = namerdToken({ tokenFile }, log)!;
   assert.equal(await token(), secret(1));
   folder.write('proxy.token', secret(3));
   assert.equal(await token(), secret(3));
@@ -110,6 +126,7 @@ test('a token that others could read on its way is warned of', () => {
     saidOf('http://namerd.example:4180')[0],
     /^warn: the token for namerd travels in clear to namerd\.example/,
   );
+  assert.match(saidOf('http://127.namerd.example')[0], /in clear to 127\.namerd\.example/);
   for (const url of ['https://namerd.example', 'http://127.0.0.1:4180', 'http://localhost:4180', 'http://[::1]:4180'])
     assert.deepEqual(saidOf(url), [], url);
   assert.deepEqual(saidOf('http://namerd.example:4180', {}), []);

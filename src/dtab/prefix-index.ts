@@ -1,6 +1,8 @@
 /** Rules by their prefixes: finds those that concern a path without a look at the others. */
-import type { Prefix } from '../dtab/dtab.ts';
-import type { Path } from '../dtab/path.ts';
+import type { Path } from './path.ts';
+
+/** `null` is the wildcard `*`, which matches any one label. */
+export type Prefix = readonly (string | null)[];
 
 /** The rules of one prefix, in the order of the dtab. */
 export interface SamePrefix {
