@@ -26,7 +26,11 @@ export const errors = {
   NAME_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid path: {path} / {reason}' },
   NAME_FAILED: { side: 'naming', retryable: true, status: 502, text: '{path} cannot be resolved: {reason}' },
   NAME_TOO_DEEP: { side: 'naming', retryable: false, text: 'Max recursion level: {limit} reached in Namer lookup' },
-  NAME_TOO_WIDE: { side: 'naming', retryable: false, text: 'binding {path} takes more than {limit} lookups' },
+  NAME_TOO_WIDE: {
+    side: 'naming',
+    retryable: false,
+    text: 'binding {path} takes more than {limit} lookups, or leads to trees too large; look for rules that multiply it',
+  },
   NAMER_UNKNOWN: { side: 'naming', retryable: false, text: 'Unknown namer: {namer}' },
   NAMERD_STATUS: { side: 'naming', retryable: true, text: '{url} answered {status}: {body}' },
   NAMERD_UNREACHABLE: { side: 'naming', retryable: true, text: 'cannot reach {url}: {reason}' },
