@@ -4,11 +4,9 @@
  *
  * It serves operators and probes, few at a time: everything is bounded, so that a client of it can cost little.
  */
-import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { showAddress } from '../io/driver.ts';
-import { errnoOf, showErrno } from '../io/errno.ts';
+import { LinkerdTcpError } from '../errors.ts';
+import { listenHttp } from '../io/listen-http.ts';
 import type { Log } from '../log.ts';
 import type { Registry } from '../metrics/registry.ts';
 import { answerThrown, errorAnswer } from './answers.ts';
@@ -66,15 +64,7 @@ export async function serveAdmin(options: AdminServerOptions): Promise<Admin> {
   });
   app.server.maxConnections = maxConnections;
   serve(app, endpoints, log);
-  try {
-    await app.listen({ host: ip, port });
-  } catch (error) {
-    await app.close();
-    const reason = error instanceof Error && 'errno' in error ? showErrno(errnoOf(error)) : reasonOf(error);
-    throw new LinkerdTcpError('CANNOT_LISTEN', { address: showAddress({ ip, port }), reason }, { cause: error });
-  }
-  const bound = app.server.address() as AddressInfo;
-  return { address: showAddress({ ip: bound.address, port: bound.port }), close: () => app.close() };
+  return { address: await listenHttp(app, { ip, port }), close: () => app.close() };
 }
 
 function serve(app: FastifyInstance, endpoints: readonly Endpoint[], log: Log): void {

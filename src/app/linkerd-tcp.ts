@@ -24,6 +24,7 @@ import { adviseOnListening } from './running/listen-advice.ts';
 import type { ListeningServer } from './running/listeners.ts';
 import { NamingGraph } from './running/naming-graph.ts';
 import { ProxyParts } from './running/proxy-parts.ts';
+import type { RunningProgram } from './running-program.ts';
 
 export type { Outcome } from './outcome.ts';
 
@@ -36,19 +37,9 @@ export interface ProxyOptions {
   readonly kinds?: Kinds;
 }
 
-export interface RunningProxy {
-  /** Resolves when all is over. */
-  readonly done: Promise<Outcome>;
-  /** Whether it has been told to stop. */
-  readonly stopping: boolean;
-  /** `ip:port` */
-  readonly adminAddress: string;
+export interface RunningProxy extends RunningProgram {
   /** Where it listens now, with the ports that were taken for 0. */
   readonly servers: readonly ListeningServer[];
-  /** Drains and ends; further calls change nothing. */
-  shutdown(reason: string): void;
-  /** Ends at once. */
-  abort(): void;
   /**
    * Reads the file again. A failure is logged, too, and what ran goes on running.
    * @throws LinkerdTcpError CONFIG_INVALID, CONFIG_UNREADABLE, CANNOT_LISTEN, CANNOT_WRITE or STOPPING

@@ -32,6 +32,7 @@ import { tellDenials } from './running/denials.ts';
 import { adviseOnListening } from './running/listen-advice.ts';
 import { LiveTokens } from './running/live-tokens.ts';
 import { countRequests } from './running/request-counts.ts';
+import type { RunningProgram } from './running-program.ts';
 import { serverTlsOptions } from './tls/namerd-tls.ts';
 
 export interface NamerdOptions {
@@ -45,19 +46,10 @@ export interface NamerdOptions {
 
 type Surroundings = Required<Omit<NamerdOptions, 'text'>>;
 
-export interface RunningNamerd {
-  /** Resolves when all is over. */
-  readonly done: Promise<Outcome>;
-  /** Whether it has been told to stop. */
-  readonly stopping: boolean;
-  /** `ip:port` */
-  readonly adminAddress: string;
+/** To drain it ends watches and lets requests finish. */
+export interface RunningNamerd extends RunningProgram {
   /** Where its interfaces listen, in the order of the configuration. */
   readonly apiAddresses: readonly string[];
-  /** Ends watches, lets requests finish and ends; further calls change nothing. */
-  shutdown(reason: string): void;
-  /** Ends at once. */
-  abort(): void;
   /**
    * Checks the file again, and reads the certificates of its interfaces; what else it says takes effect with a restart.
    * @throws LinkerdTcpError CONFIG_INVALID or CONFIG_UNREADABLE

@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConsulProcess, launchConsul } from '../support/consul-process.ts';
-import { getDtab, isFailing, isReady, putDtab, watchDtab } from '../support/dtab-requests.ts';
-import { startLinkerdTcp } from '../support/linkerd-tcp.ts';
+import { getDtab, isFailing, isReady, putDtab } from '../support/dtab-requests.ts';
 import { namedBackend, whoAnswers } from '../support/named-backend.ts';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
-import { namerdRouting } from '../support/namerd-routing.ts';
 import { freePort } from '../support/ports.ts';
 import type { Scope } from '../support/scope.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { followThrough, routeTo } from '../support/two-namerds.ts';
 import { until, within } from '../support/waiting.ts';
 
 const token = '0c5a4a5e-7f3c-4a56-9c7e-3f1d2b6a8e11';
@@ -27,37 +26,30 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
   await consul.call('setRights', { [token]: { read: [], write: ['namerd/dtabs/'] } });
   const [one, two] = await Promise.all([namerdOn(t, consul), namerdOn(t, consul)]);
   const [a, b] = await Promise.all(['a', 'b'].map(name => namedBackend(t, name)));
-  const route = ({ port }: { port: number }) => `/svc=>/$/inet/127.0.0.1/${port}`;
   const path = '/api/1/dtabs/default';
   for (const namerd of [one, two]) await until(() => isReady(namerd), 'namerd to be ready');
 
-  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
+  assert.equal((await putDtab(one.url + path, routeTo(a))).status, 204);
   const present = await getDtab(one.url + path);
   const index = (await consul.call('entry', 'namerd/dtabs/default'))!.ModifyIndex;
   assert.equal(present.etag, Buffer.from(String(index)).toString('base64'));
   await until(async () => (await getDtab(two.url + path)).status === 200, 'the other namerd to see it');
   assert.deepEqual(await getDtab(two.url + path), present);
-  assert.equal((await putDtab(two.url + path, route(b), 'MQ==')).status, 412);
-  assert.equal((await putDtab(`${two.url}/api/1/dtabs/b@dn@m35p@c3`, route(b))).status, 400);
+  assert.equal((await putDtab(two.url + path, routeTo(b), 'MQ==')).status, 412);
+  assert.equal((await putDtab(`${two.url}/api/1/dtabs/b@dn@m35p@c3`, routeTo(b))).status, 400);
 
-  const watched = await watchDtab(t, two.url + path);
-  const proxy = await startLinkerdTcp(t, namerdRouting(two.url, { servers: { '/svc': '' } }));
-  await until(async () => (await whoAnswers(proxy.port).catch(() => '')) === 'a', 'the route to a');
-  assert.equal((await putDtab(one.url + path, route(b), present.etag!)).status, 204);
-  await until(() => watched.at(-1) === route(b), 'the watch to tell');
-  await until(async () => (await whoAnswers(proxy.port)) === 'b', 'the route to b');
-  assert.deepEqual(watched, [route(a), route(b)]);
+  const { proxy, watched } = await followThrough(t, [one, two], [a, b], path, present.etag!);
 
   await consul.kill();
   for (const namerd of [one, two]) await until(() => isFailing(namerd), 'the failure to be noticed');
-  const refused = await putDtab(one.url + path, route(a));
+  const refused = await putDtab(one.url + path, routeTo(a));
   assert.equal(refused.status, 503);
   assert.match(
     refused.body,
     /io\.l5d\.consul \(http:\/\/127\.0\.0\.1:\d+\/namerd\/dtabs\) cannot write namespace default: it cannot be reached: .*ECONNREFUSED.*; try again once it works; reads go on/,
   );
   for (const namerd of [one, two]) {
-    assert.equal((await getDtab(namerd.url + path)).body, route(b));
+    assert.equal((await getDtab(namerd.url + path)).body, routeTo(b));
     assert.equal((await fetch(`${namerd.url}/api/1/resolve/default?path=/svc`)).status, 200);
     assert.ok(await isReady(namerd));
   }
@@ -65,11 +57,11 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
 
   await consul.start();
   await consul.call('setRights', { [token]: { read: [], write: ['namerd/dtabs/'] } });
-  await until(async () => (await putDtab(one.url + path, route(a))).status === 204, 'writes to work again');
-  await until(() => watched.at(-1) === route(a), 'the watch to tell');
+  await until(async () => (await putDtab(one.url + path, routeTo(a))).status === 204, 'writes to work again');
+  await until(() => watched.at(-1) === routeTo(a), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'a', 'the route to a');
   for (const namerd of [one, two]) await until(async () => !(await isFailing(namerd)), 'the failure to be over');
-  assert.deepEqual(watched, [route(a), route(b), route(a)]);
+  assert.deepEqual(watched, [routeTo(a), routeTo(b), routeTo(a)]);
 
   const deleted = await fetch(two.url + path, { method: 'DELETE' });
   assert.equal(deleted.status, 204);

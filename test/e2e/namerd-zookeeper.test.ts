@@ -1,12 +1,11 @@
 /** Two of our namerds on one ZooKeeper, and a proxy behind one of them: through writes, its death and silence, and theirs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getDtab, isFailing, isReady, putDtab, watchDtab } from '../support/dtab-requests.ts';
-import { startLinkerdTcp } from '../support/linkerd-tcp.ts';
+import { getDtab, isFailing, isReady, putDtab } from '../support/dtab-requests.ts';
 import { namedBackend, whoAnswers } from '../support/named-backend.ts';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
-import { namerdRouting } from '../support/namerd-routing.ts';
 import type { Scope } from '../support/scope.ts';
+import { followThrough, routeTo } from '../support/two-namerds.ts';
 import { until, within } from '../support/waiting.ts';
 import { startZooKeeper, type ZooKeeperServer } from '../support/zookeeper.ts';
 
@@ -31,30 +30,23 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
   const [one, two] = await Promise.all([namerdOn(t, server), namerdOn(t, server)]);
   const both = [one, two];
   const [a, b] = await Promise.all(['a', 'b'].map(name => namedBackend(t, name)));
-  const route = ({ port }: { port: number }) => `/svc=>/$/inet/127.0.0.1/${port}`;
   const path = '/api/1/dtabs/default';
   for (const namerd of both) await until(() => isReady(namerd), 'namerd to be ready');
 
-  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
-  assert.deepEqual(await getDtab(one.url + path), { status: 200, etag: 'AAAAAA==', body: route(a) });
+  assert.equal((await putDtab(one.url + path, routeTo(a))).status, 204);
+  assert.deepEqual(await getDtab(one.url + path), { status: 200, etag: 'AAAAAA==', body: routeTo(a) });
   await until(async () => (await getDtab(two.url + path)).status === 200, 'the other namerd to see it');
-  assert.equal((await putDtab(two.url + path, route(b), 'AAAAAQ==')).status, 412);
+  assert.equal((await putDtab(two.url + path, routeTo(b), 'AAAAAQ==')).status, 412);
 
-  const watched = await watchDtab(t, two.url + path);
-  const proxy = await startLinkerdTcp(t, namerdRouting(two.url, { servers: { '/svc': '' } }));
-  await until(async () => (await whoAnswers(proxy.port).catch(() => '')) === 'a', 'the route to a');
-  assert.equal((await putDtab(one.url + path, route(b), 'AAAAAA==')).status, 204);
-  await until(() => watched.at(-1) === route(b), 'the watch to tell');
-  await until(async () => (await whoAnswers(proxy.port)) === 'b', 'the route to b');
-  assert.deepEqual(watched, [route(a), route(b)]);
+  const { proxy, watched } = await followThrough(t, [one, two], [a, b], path, 'AAAAAA==');
 
   const stands = async (problem: RegExp) => {
     for (const namerd of both) await until(() => isFailing(namerd), 'the failure to be noticed');
-    const refused = await putDtab(one.url + path, route(a));
+    const refused = await putDtab(one.url + path, routeTo(a));
     assert.equal(refused.status, 503);
     assert.match(refused.body, problem);
     for (const namerd of both) {
-      assert.deepEqual(await getDtab(namerd.url + path), { status: 200, etag: 'AAAAAQ==', body: route(b) });
+      assert.deepEqual(await getDtab(namerd.url + path), { status: 200, etag: 'AAAAAQ==', body: routeTo(b) });
       assert.equal((await fetch(`${namerd.url}/api/1/resolve/default?path=/svc`)).status, 200);
       assert.ok(await isReady(namerd));
     }
@@ -75,11 +67,11 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
   // Its session expires meanwhile.
   two.program.signal('SIGSTOP');
   await until(async () => !((await server.ask('cons')).match(/sid=/g)!.length > 1), 'the session to expire');
-  assert.equal((await putDtab(one.url + path, route(a))).status, 204);
+  assert.equal((await putDtab(one.url + path, routeTo(a))).status, 204);
   two.program.signal('SIGCONT');
-  await until(() => watched.at(-1) === route(a), 'the watch to tell');
+  await until(() => watched.at(-1) === routeTo(a), 'the watch to tell');
   await until(async () => (await whoAnswers(proxy.port)) === 'a', 'the route to a');
-  assert.deepEqual(watched, [route(a), route(b), route(a)]);
+  assert.deepEqual(watched, [routeTo(a), routeTo(b), routeTo(a)]);
 
   assert.equal((await fetch(two.url + path, { method: 'DELETE' })).status, 204);
   assert.equal((await getDtab(two.url + path)).status, 404);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { BehaviorSubject, type Observable, of } from 'rxjs';
 import { leaf, type NameTree, neg } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
@@ -175,8 +175,8 @@ test('a watch with nothing to say sends line breaks', async t => {
   assert.equal(await stream.line(), '');
 });
 
-test('a reader that is too slow gets the newest document and not those between', async t => {
-  const rig = await startRig(t);
+/** Watches the addresses of /foo and takes nothing of what is sent. */
+async function deafReader(t: TestContext, rig: Rig) {
   const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
   says(rig, '/foo', name(foo, addr));
   const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
@@ -185,6 +185,11 @@ test('a reader that is too slow gets the newest document and not those between',
   socket.pause();
   socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: x\r\n\r\n`);
   await until(() => rig.api.watches === 1, 'the watch');
+  return { addr, socket };
+}
+
+test('a reader that is too slow gets the newest document and not those between', async t => {
+  const { addr, socket } = await deafReader(t, await startRig(t));
   const padding = 'x'.repeat(1_000_000);
   const versions = 60;
   for (let i = 1; i <= versions; i++) {
@@ -203,14 +208,7 @@ test('a reader that is too slow gets the newest document and not those between',
 
 test('a reader that takes nothing is cut after a while', async t => {
   const rig = await startRig(t, { api: { drainTimeoutMs: 30 } });
-  const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
-  says(rig, '/foo', name(foo, addr));
-  const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
-  t.after(() => socket.destroy());
-  await once(socket, 'connect');
-  socket.pause();
-  socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: x\r\n\r\n`);
-  await until(() => rig.api.watches === 1, 'the watch');
+  const { addr } = await deafReader(t, rig);
   let port = 1;
   const padding = 'x'.repeat(1_000_000);
   await until(() => {

@@ -5,13 +5,11 @@
  */
 import { createServer as createPlainServer, METHODS } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { type TlsOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { takeUntil } from 'rxjs';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { showAddress } from '../../io/driver.ts';
-import { errnoOf, showErrno } from '../../io/errno.ts';
+import { LinkerdTcpError } from '../../errors.ts';
+import { listenHttp } from '../../io/listen-http.ts';
 import type { Log } from '../../log.ts';
 import { type Clock, systemClock } from '../../naming/namerd/clock.ts';
 import type { DtabStore } from '../../stores/store.ts';
@@ -111,16 +109,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   // Heartbeats keep a watch from being silent so long.
   app.server.timeout = Math.max(silenceMs, 3 * limits.heartbeatMs);
   serve(app, parts, watches, options);
-  try {
-    await app.listen({ host: ip, port });
-  } catch (error) {
-    await app.close();
-    const reason = error instanceof Error && 'errno' in error ? showErrno(errnoOf(error)) : reasonOf(error);
-    throw new LinkerdTcpError('CANNOT_LISTEN', { address: showAddress({ ip, port }), reason }, { cause: error });
-  }
-  const bound = app.server.address() as AddressInfo;
+  const address = await listenHttp(app, { ip, port });
   return {
-    address: showAddress({ ip: bound.address, port: bound.port }),
+    address,
     get watches() {
       return watches.count;
     },
