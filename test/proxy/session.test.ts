@@ -189,7 +189,7 @@ for (const { kind, createDriver } of drivers) {
     const upstream = await listeningPeer(t);
     const dead = await freePort();
     const relay = await startRelay(t, { createDriver, upstreams: [dead, upstream.port] });
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 60; i++) {
       const client = await connectTo(t, relay);
       const server = await upstream.next();
       await server.play('send 1', 'shutdown');
