@@ -7,7 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type DriverKind, driverKinds } from '../src/io/choose-driver.ts';
+import { type DriverKind, driverKinds } from '../src/io/drivers/choose-driver.ts';
 import { withScope } from '../test/support/scope.ts';
 import { describeMachine, describeVersions, loadAverage } from './environment.ts';
 import { forSystemCalls, missingPackages } from './requirements.ts';

@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DriverKind } from '../src/io/choose-driver.ts';
+import type { DriverKind } from '../src/io/drivers/choose-driver.ts';
 import { type Program, startProgram } from '../test/support/process.ts';
 import type { Scope } from '../test/support/scope.ts';
 import { until, within } from '../test/support/waiting.ts';

@@ -1,6 +1,6 @@
 /** A linkerd-tcp with one worker under redis-benchmark, in front of a real redis, for as long as something is measured of it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DriverKind } from '../src/io/choose-driver.ts';
+import type { DriverKind } from '../src/io/drivers/choose-driver.ts';
 import { type Redis, startRedis } from '../test/support/redis.ts';
 import { startRedisBenchmark } from '../test/support/redis-benchmark.ts';
 import type { Scope } from '../test/support/scope.ts';

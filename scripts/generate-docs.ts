@@ -5,15 +5,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { kinds } from '../src/app/config/kinds.ts';
-import { configSchema } from '../src/app/config/linkerd-tcp-config.ts';
-import { namerdSchema } from '../src/app/config/namerd-config.ts';
-import { namerdKinds } from '../src/app/config/namerd-kinds.ts';
 import { exitCodes } from '../src/cli/exit-codes.ts';
 import { errors } from '../src/errors.ts';
 import { families } from '../src/metrics/families.ts';
 import { exitCodes as namerctlExitCodes } from '../src/namerctl/exit-codes.ts';
-import { openApi } from '../src/namerd/api/openapi.ts';
+import { openApi } from '../src/namerd/http/openapi.ts';
+import { configSchema } from '../src/settings/linkerd-tcp/config.ts';
+import { kinds } from '../src/settings/linkerd-tcp/kinds.ts';
+import { namerdSchema } from '../src/settings/namerd/config.ts';
+import { namerdKinds } from '../src/settings/namerd/kinds.ts';
 import { configurationPage, type JsonSchema, linkerdTcpIntro, namerdIntro } from './docs-configuration.ts';
 import { table } from './docs-table.ts';
 

@@ -1,8 +1,9 @@
 /**
- * The layer check: a room of src/ may import itself and the rooms below it, never one above; no cycles between files.
+ * The layer check: a room of src/ may import itself and the rooms below it, never one above. Neither files nor folders may
+ * import each other in a cycle.
  *
- * It also keeps what the rooms promise: only io/native touches node:ffi, the pure rooms touch nothing of Node but buffers,
- * and no file outgrows 600 lines. Run alone: `node scripts/layers.ts`.
+ * It also checks that only io/native imports node:ffi, that pure rooms import nothing from Node but node:buffer, and that no
+ * file exceeds 600 lines. `node scripts/layers.ts` runs it alone and prints the tree of rooms.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -13,21 +14,30 @@ import { type Import, importsOf } from './imports.ts';
 export const rooms = [
   'index.ts',
   'cli',
-  'namerctl',
   'app',
+  'quickstart',
+  'namerctl',
+  'control',
+  'settings',
   'admin',
   'namerd',
+  'interpreters',
   'stores',
   'namers',
   'naming',
-  'dtab',
+  'clients',
+  'access-log',
   'proxy',
   'balancer',
+  'tls',
+  'live',
   'io',
   'wire',
+  'dtab',
   'metrics',
   'config',
   'version.ts',
+  'limited-log.ts',
   'log.ts',
   'line-sink.ts',
   'errors.ts',
@@ -74,6 +84,9 @@ export function checkLayers(files: readonly SourceFile[]): LayerReport {
     graph.set(path, targets);
   }
   for (const cycle of cyclesOf(graph)) problems.push(`cycle: ${cycle.map(path => `src/${path}`).join(' → ')}`);
+  for (const cycle of cyclesOf(foldersOf(graph))) {
+    problems.push(`cycle of folders: ${cycle.map(path => `src/${path}`).join(' → ')}`);
+  }
   return { problems, files: files.length, medianLines: median(lengths) };
 }
 
@@ -130,6 +143,19 @@ function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return cycles;
 }
 
+/** The same graph between folders. A folder and one inside it are two: neither may import what imports it. */
+function foldersOf(graph: ReadonlyMap<string, readonly string[]>): Map<string, readonly string[]> {
+  const folders = new Map<string, Set<string>>();
+  for (const [path, targets] of graph) {
+    const from = dirname(path);
+    if (from === '.') continue;
+    const imported = folders.get(from) ?? new Set();
+    folders.set(from, imported);
+    for (const to of targets.map(target => dirname(target))) if (to !== from && to !== '.') imported.add(to);
+  }
+  return new Map([...folders].map(([folder, imported]) => [folder, [...imported]]));
+}
+
 function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
@@ -143,8 +169,28 @@ export function readSources(folder: string): readonly SourceFile[] {
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** One line for each folder, top room first: its files, and their lines. */
+export function roomTree(files: readonly SourceFile[]): readonly string[] {
+  const folders = new Map<string, { files: number; lines: number }>();
+  const place = (path: string): string => (dirname(path) === '.' ? path : dirname(path));
+  for (const { path, text } of files) {
+    const seen = folders.get(place(path)) ?? { files: 0, lines: 0 };
+    folders.set(place(path), { files: seen.files + 1, lines: seen.lines + text.split('\n').length - 1 });
+    if (!folders.has(roomOf(path))) folders.set(roomOf(path), { files: 0, lines: 0 });
+  }
+  const order = (a: string, b: string): number => rank(roomOf(a)) - rank(roomOf(b)) || (a < b ? -1 : 1);
+  return [...folders]
+    .toSorted(([a], [b]) => order(a, b))
+    .map(([folder, { files, lines }]) => {
+      const name = `${'  '.repeat(folder.split('/').length - 1)}${folder.split('/').at(-1)}`;
+      return `${name.padEnd(26)} ${String(files).padStart(3)} ${files === 1 ? 'file ' : 'files'} ${String(lines).padStart(6)} lines`;
+    });
+}
+
 if (import.meta.main) {
-  const { problems, files, medianLines } = checkLayers(readSources(join(import.meta.dirname, '../src')));
+  const sources = readSources(join(import.meta.dirname, '../src'));
+  const { problems, files, medianLines } = checkLayers(sources);
+  for (const line of roomTree(sources)) console.log(line);
   for (const problem of problems) console.log(problem);
   console.log(`${files} files, median ${medianLines} lines, ${problems.length} problems`);
   process.exitCode = problems.length === 0 ? 0 : 1;

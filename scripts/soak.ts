@@ -4,7 +4,7 @@
  * Ends with exit code 0 when there was no error and memory stayed flat, else with what went wrong.
  */
 
-import { driverKinds } from '../src/io/choose-driver.ts';
+import { driverKinds } from '../src/io/drivers/choose-driver.ts';
 import { withScope } from '../test/support/scope.ts';
 import { growthBytes, mebibytes, soak } from '../test/support/soak.ts';
 

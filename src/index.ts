@@ -4,15 +4,8 @@
  * docs/embedding.md is its guide. What is not exported here may change at any time.
  */
 
-// The proxy, as the program runs it.
-export { kinds as builtInKinds } from './app/config/kinds.ts';
-export type { Kinds } from './app/config/linkerd-tcp-config.ts';
-// namerd, as the program runs it.
-export type { NamerdKinds } from './app/config/namerd-config.ts';
-export { namerdKinds as builtInNamerdKinds } from './app/config/namerd-kinds.ts';
 export { type Outcome, type ProxyOptions, type RunningProxy, startProxy } from './app/linkerd-tcp.ts';
 export { type NamerdOptions, type RunningNamerd, startNamerd } from './app/namerd.ts';
-export type { ListeningServer } from './app/running/listeners.ts';
 // Pickers: the choice of an endpoint, without anything that connects.
 export { BranchPicker } from './balancer/branch-picker.ts';
 export { EndpointTable } from './balancer/endpoint-table.ts';
@@ -24,6 +17,7 @@ export {
   noEndpoint,
   type Picker,
 } from './balancer/picker.ts';
+export type { ListeningServer } from './control/listeners.ts';
 // The dtab language.
 export { concat, type Dentry, type Dtab, lookup, type Prefix } from './dtab/dtab.ts';
 export { evaluate, simplify } from './dtab/evaluate.ts';
@@ -32,9 +26,9 @@ export { DtabSyntaxError, parseDtab, parsePath, parseTree } from './dtab/parse.t
 export { labelOf, type Path, startsWith, textOf } from './dtab/path.ts';
 export { showDtab, showPath, showTree } from './dtab/show.ts';
 export { type ErrorCode, errors, LinkerdTcpError } from './errors.ts';
-export { createLog, type Log, type ProgramLog, silentLog } from './log.ts';
 // Naming: live values, and what a kind is made of.
-export { type Activity, failed, ok, pending } from './naming/activity.ts';
+export { type Activity, failed, ok, pending } from './live/activity.ts';
+export { createLog, type Log, type ProgramLog, silentLog } from './log.ts';
 export {
   type Addr,
   type Address,
@@ -68,6 +62,12 @@ export {
   type TransformerKind,
 } from './naming/kinds.ts';
 export type { Bound, MountedNamer, Name, Namer } from './naming/name.ts';
+export type { Kinds } from './settings/linkerd-tcp/config.ts';
+// The proxy, as the program runs it.
+export { kinds as builtInKinds } from './settings/linkerd-tcp/kinds.ts';
+// namerd, as the program runs it.
+export type { NamerdKinds } from './settings/namerd/config.ts';
+export { namerdKinds as builtInNamerdKinds } from './settings/namerd/kinds.ts';
 // Stores: what a kind is made of, whether its truth is here or elsewhere.
 export { countedVersion, HeldStore, type Journal } from './stores/held.ts';
 export { defineStore, type StoreContext, type StoreKind } from './stores/kind.ts';

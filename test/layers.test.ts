@@ -50,9 +50,9 @@ test('comments, strings, templates and regular expressions are not imports', () 
 });
 
 test('an upward import is named with its line and both rooms', () => {
-  assert.deepEqual(problemsOf({ 'dtab/a.ts': "\nimport type { B } from '../proxy/b.ts';\n", 'proxy/b.ts': '' }), []);
-  assert.deepEqual(problemsOf({ 'proxy/b.ts': "\nimport type { A } from '../dtab/a.ts';\n", 'dtab/a.ts': '' }), [
-    'src/proxy/b.ts:2: upward import, proxy → dtab (../dtab/a.ts)',
+  assert.deepEqual(problemsOf({ 'naming/a.ts': "\nimport type { B } from '../proxy/b.ts';\n", 'proxy/b.ts': '' }), []);
+  assert.deepEqual(problemsOf({ 'proxy/b.ts': "\nimport type { A } from '../naming/a.ts';\n", 'naming/a.ts': '' }), [
+    'src/proxy/b.ts:2: upward import, proxy → naming (../naming/a.ts)',
   ]);
   assert.equal(problemsOf({ 'errors.ts': "import('./index.ts');", 'index.ts': '' }).length, 1);
 });
@@ -64,6 +64,15 @@ test('a cycle of files is found, also inside one room and through types only', (
     'io/c.ts': "export * from './a.ts';",
   });
   assert.deepEqual(problems, ['cycle: src/io/a.ts → src/io/b.ts → src/io/c.ts → src/io/a.ts']);
+});
+
+test('a cycle of folders is found, also between a folder and one inside it', () => {
+  const problems = problemsOf({
+    'naming/assemble.ts': "import './builtin/inet.ts';",
+    'naming/builtin/inet.ts': "import '../name.ts';",
+    'naming/name.ts': '',
+  });
+  assert.deepEqual(problems, ['cycle of folders: src/naming → src/naming/builtin → src/naming']);
 });
 
 test('node:ffi stays in io/native and the pure rooms take nothing of Node but buffers', () => {

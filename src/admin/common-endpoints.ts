@@ -1,8 +1,8 @@
 /** Endpoints that the admin APIs of all programs have. */
 import type { Registry } from '../metrics/registry.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Readiness } from './readiness.ts';
 import { redact } from './redact.ts';
-import type { Readiness } from './view.ts';
 
 const plain = 'text/plain; charset=utf-8';
 

@@ -5,7 +5,7 @@
  * text, and the password of a URL. A list or object under such a key is hidden whole, but for namerd's `auth`, which names its
  * tokens and what they may do.
  */
-import type { Json } from './view.ts';
+import type { Json } from './json.ts';
 
 export const hidden = '(hidden)';
 

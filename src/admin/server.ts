@@ -1,29 +1,15 @@
 /**
- * HTTP admin servers: of the proxy, with metrics, health, what is routed where and control of the process; and of any program
- * that brings endpoints of its own.
+ * The HTTP admin server of a program: serves the endpoints that the program gives it.
  *
- * It serves operators and probes, few at a time: everything is bounded, so that a client of it can cost little.
+ * Its clients are operators and probes, a few at a time. Connections, bodies and times are bounded, so one client costs little.
  */
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { LinkerdTcpError } from '../errors.ts';
 import { listenHttp } from '../io/listen-http.ts';
 import type { Log } from '../log.ts';
-import type { Registry } from '../metrics/registry.ts';
 import { answerThrown, errorAnswer } from './answers.ts';
 import type { Endpoint } from './endpoint.ts';
-import { adminEndpoints } from './endpoints.ts';
 import { isOwnOrigin } from './origin.ts';
-import type { AdminView } from './view.ts';
-
-export interface AdminOptions {
-  readonly ip: string;
-  /** 0 for one that is free. */
-  readonly port: number;
-  readonly proxy: AdminView;
-  readonly registry: Registry;
-  readonly log: Log;
-  readonly delegateTimeoutMs?: number;
-}
 
 export interface Admin {
   /** Bound `ip:port`. */
@@ -36,14 +22,12 @@ const maxConnections = 256;
 const requestTimeoutMs = 10_000;
 const connectionTimeoutMs = 30_000;
 const bodyLimitBytes = 16 * 1024;
-const delegateTimeoutMs = 10_000;
 
-/** @throws LinkerdTcpError CANNOT_LISTEN */
-export function startAdmin(options: AdminOptions): Promise<Admin> {
-  return serveAdmin({ ...options, endpoints: adminEndpoints({ delegateTimeoutMs, ...options }) });
-}
-
-export interface AdminServerOptions extends Pick<AdminOptions, 'ip' | 'port' | 'log'> {
+export interface AdminServerOptions {
+  readonly ip: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly log: Log;
   readonly endpoints: readonly Endpoint[];
   readonly bodyLimitBytes?: number;
 }

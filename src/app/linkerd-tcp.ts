@@ -4,26 +4,27 @@
  * Order of a start: workers, routes (naming begins), listeners, admin. Nothing is half started: a failure stops what runs.
  */
 import { setTimeout } from 'node:timers/promises';
-import { startAdmin } from '../admin/server.ts';
-import type { AdminView, Json } from '../admin/view.ts';
+import { AccessLog } from '../access-log/access-log.ts';
+import type { Json } from '../admin/json.ts';
+import { startAdmin } from '../admin/proxy/server.ts';
+import type { AdminView } from '../admin/proxy/view.ts';
 import { readSource } from '../config/source.ts';
+import { adviseOnListening } from '../control/listen-advice.ts';
+import type { ListeningServer } from '../control/listeners.ts';
+import { NamingGraph } from '../control/naming-graph.ts';
+import { ProxyParts } from '../control/proxy-parts.ts';
 import { parsePath } from '../dtab/parse.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { chooseDriver } from '../io/choose-driver.ts';
+import { chooseDriver } from '../io/drivers/choose-driver.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
 import { Registry } from '../metrics/registry.ts';
+import { type Kinds, type LinkerdTcpConfig, workersOf } from '../settings/linkerd-tcp/config.ts';
+import { kinds as builtInKinds } from '../settings/linkerd-tcp/kinds.ts';
+import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
 import { version } from '../version.ts';
-import { AccessLog } from './access-log/access-log.ts';
-import { kinds as builtInKinds } from './config/kinds.ts';
-import { type Kinds, type LinkerdTcpConfig, workersOf } from './config/linkerd-tcp-config.ts';
-import { loadLinkerdTcp } from './config/load.ts';
 import { Ending } from './ending.ts';
 import type { Outcome } from './outcome.ts';
-import { adviseOnListening } from './running/listen-advice.ts';
-import type { ListeningServer } from './running/listeners.ts';
-import { NamingGraph } from './running/naming-graph.ts';
-import { ProxyParts } from './running/proxy-parts.ts';
 import type { RunningProgram } from './running-program.ts';
 
 export type { Outcome } from './outcome.ts';

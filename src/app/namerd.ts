@@ -5,35 +5,35 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
-import { type NamerdView, startNamerdAdmin } from '../admin/namerd-server.ts';
+import { type NamerdView, startNamerdAdmin } from '../admin/namerd/server.ts';
 import { isOwnOrigin } from '../admin/origin.ts';
-import type { Readiness } from '../admin/view.ts';
+import type { Readiness } from '../admin/readiness.ts';
 import { readSource } from '../config/source.ts';
+import { adviseOnListening } from '../control/listen-advice.ts';
 import { reasonOf } from '../errors.ts';
+import { mountNamers } from '../interpreters/assemble.ts';
 import { monotonicNow } from '../io/clock.ts';
+import { systemClock } from '../live/clock.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
 import { Registry } from '../metrics/registry.ts';
-import { type RunningApi, startApi } from '../namerd/api/server.ts';
-import { Namespaces } from '../namerd/namespaces.ts';
-import { mountNamers } from '../naming/assemble.ts';
+import { tellDenials } from '../namerd/access/denials.ts';
+import { LiveTokens } from '../namerd/access/live-tokens.ts';
+import { Namespaces } from '../namerd/core/namespaces.ts';
+import { countRequests } from '../namerd/http/request-counts.ts';
+import { type RunningApi, startApi } from '../namerd/http/server.ts';
 import { builtinNamer } from '../naming/builtin/builtin.ts';
 import { createDns } from '../naming/dns.ts';
-import { systemClock } from '../naming/namerd/clock.ts';
+import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from '../settings/namerd/config.ts';
+import { namerdKinds as builtInKinds } from '../settings/namerd/kinds.ts';
+import { loadNamerd } from '../settings/namerd/load.ts';
 import { createStore } from '../stores/kind.ts';
 import type { DtabStore } from '../stores/store.ts';
+import { serverTlsOptions } from '../tls/interface-tls.ts';
 import { version } from '../version.ts';
-import { loadNamerd } from './config/load-namerd.ts';
-import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from './config/namerd-config.ts';
-import { namerdKinds as builtInKinds } from './config/namerd-kinds.ts';
 import { Ending } from './ending.ts';
 import type { Outcome } from './outcome.ts';
-import { tellDenials } from './running/denials.ts';
-import { adviseOnListening } from './running/listen-advice.ts';
-import { LiveTokens } from './running/live-tokens.ts';
-import { countRequests } from './running/request-counts.ts';
 import type { RunningProgram } from './running-program.ts';
-import { serverTlsOptions } from './tls/namerd-tls.ts';
 
 export interface NamerdOptions {
   /** As the operator wrote it; read again at each reload. `<stdin>`: there is no file, and no reload. */

@@ -1,10 +1,10 @@
 /** The program `linkerd-tcp`: its command line, its exit codes, its signals. */
 import { Option } from 'commander';
-import { kinds } from '../app/config/kinds.ts';
-import { configSchema } from '../app/config/linkerd-tcp-config.ts';
-import { loadLinkerdTcp } from '../app/config/load.ts';
-import { type Quickstart, startQuickstart } from '../app/quickstart/quickstart.ts';
 import { type ConfigSource, readSource } from '../config/source.ts';
+import { type Quickstart, startQuickstart } from '../quickstart/quickstart.ts';
+import { configSchema } from '../settings/linkerd-tcp/config.ts';
+import { kinds } from '../settings/linkerd-tcp/kinds.ts';
+import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
 import { exitCodes } from './exit-codes.ts';
 import { exitWith, printSchema, runProgram } from './program.ts';
 import { type ProgramFlags, programCommand } from './program-command.ts';

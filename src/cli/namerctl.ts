@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { exitCodeOf, exitCodes } from '../namerctl/exit-codes.ts';
 import { failureText } from '../namerctl/failure.ts';
-import { runNamerctl } from '../namerctl/program.ts';
+import { runNamerctl } from '../namerctl/program/program.ts';
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 

@@ -1,8 +1,9 @@
 /** The program `namerd`: its command line, its exit codes, its signals. */
-import { loadNamerd, type NamerdSource, withoutConfig } from '../app/config/load-namerd.ts';
-import { namerdSchema } from '../app/config/namerd-config.ts';
-import { namerdKinds } from '../app/config/namerd-kinds.ts';
+
 import { readSource } from '../config/source.ts';
+import { namerdSchema } from '../settings/namerd/config.ts';
+import { namerdKinds } from '../settings/namerd/kinds.ts';
+import { loadNamerd, type NamerdSource, withoutConfig } from '../settings/namerd/load.ts';
 import { exitCodes } from './exit-codes.ts';
 import { exitWith, printSchema, runProgram } from './program.ts';
 import { type ProgramFlags, programCommand } from './program-command.ts';

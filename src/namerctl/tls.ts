@@ -1,7 +1,7 @@
 /** How an https base URL is trusted, and the certificate we show it: --tls-ca, --tls-cert, --tls-key and their like. */
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
+import { connectionOptions } from '../clients/client-tls.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { connectionOptions } from '../naming/namerd/client-tls.ts';
 import type { BaseUrl } from './base-url.ts';
 import { labelOf, type Settings } from './settings.ts';
 

@@ -3,8 +3,8 @@
  * configuration file, in this order. It is for the base URL alone; one of a configuration file is for the base URL of that file.
  */
 import { readFileSync } from 'node:fs';
+import { isLoopback } from '../clients/namerd/loopback.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { isLoopback } from '../naming/namerd/loopback.ts';
 import { type BaseUrl, parseBaseUrl } from './base-url.ts';
 import { shownUrl } from './request-target.ts';
 import type { Settings } from './settings.ts';

@@ -11,12 +11,12 @@ import { distinctUntilChanged, finalize, type Observable, of, switchMap } from '
 import { z } from 'zod';
 import { leaf, type NameTree, neg } from '../dtab/name-tree.ts';
 import { labelOf, type Path, textOf } from '../dtab/path.ts';
-import { type Activity, failed, ok } from '../naming/activity.ts';
+import { type Activity, failed, ok } from '../live/activity.ts';
+import { type FileContent, watchFile } from '../live/watch-file.ts';
 import { type Addr, failedAddr, negAddr, weightKey } from '../naming/addr.ts';
 import { addrOfHosts, type Dns } from '../naming/dns.ts';
 import { defineNamer } from '../naming/kinds.ts';
 import type { Name } from '../naming/name.ts';
-import { type FileContent, watchFile } from '../naming/watch-file.ts';
 import { shareLast } from '../naming/watched.ts';
 import { HostsSyntaxError, parseHosts } from './hosts-file.ts';
 

@@ -2,7 +2,7 @@
 import { of } from 'rxjs';
 import { z } from 'zod';
 import { leaf, type NameTree, neg } from '../dtab/name-tree.ts';
-import { ok } from '../naming/activity.ts';
+import { ok } from '../live/activity.ts';
 import { defineNamer } from '../naming/kinds.ts';
 import type { Name } from '../naming/name.ts';
 import { PathPattern, PathTemplate, PatternSyntaxError } from './path-pattern.ts';

@@ -10,9 +10,9 @@ import { distinctUntilChanged, Observable, of } from 'rxjs';
 import { type Dtab, lookup } from '../dtab/dtab.ts';
 import { mapTree, type NameTree, sameTree } from '../dtab/name-tree.ts';
 import { type Path, startsWith } from '../dtab/path.ts';
-import { type Activity, ok, sameActivity } from './activity.ts';
+import { type Activity, ok, sameActivity } from '../live/activity.ts';
+import { firstNotNeg, live } from '../live/live.ts';
 import { startBinding } from './binder.ts';
-import { firstNotNeg, live } from './live.ts';
 import { type Bound, type MountedNamer, type Name, type Namer, sameBound, sameName } from './name.ts';
 
 export interface Binding {

@@ -12,7 +12,7 @@ import { leaf, neg, sizeOf } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
-import { type Activity, failed, ok, pending } from './activity.ts';
+import { type Activity, failed, ok, pending } from '../live/activity.ts';
 import type { Bound, Name } from './name.ts';
 
 type State = Activity<NameTree<Bound>>;

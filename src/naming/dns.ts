@@ -25,8 +25,8 @@ import {
   takeWhile,
   timer,
 } from 'rxjs';
+import { mergeLatest } from '../live/live.ts';
 import { type Addr, boundAddr, failedAddr, type Meta, negAddr, pendingAddr, sameAddr } from './addr.ts';
-import { mergeLatest } from './live.ts';
 
 /** What is known of a host; `ips` are numeric, sorted and distinct. */
 export type Host =

@@ -3,7 +3,7 @@ import type { Observable } from 'rxjs';
 import type { Dtab } from '../dtab/dtab.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
-import type { Activity } from './activity.ts';
+import type { Activity } from '../live/activity.ts';
 import type { Delegation } from './delegation.ts';
 import type { Bound } from './name.ts';
 

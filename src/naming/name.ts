@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs';
 import type { NameTree } from '../dtab/name-tree.ts';
 import { type Path, samePath } from '../dtab/path.ts';
-import type { Activity } from './activity.ts';
+import type { Activity } from '../live/activity.ts';
 import type { Addr } from './addr.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** When two states of a tree are the same, so that repetitions can be suppressed. Addresses are not looked at. */
 import { type NameTree, sameTree } from '../dtab/name-tree.ts';
-import { type Activity, sameActivity } from './activity.ts';
+import { type Activity, sameActivity } from '../live/activity.ts';
 import { type Bound, type Name, sameBound, sameName } from './name.ts';
 
 type Live<T> = Activity<NameTree<T>>;

@@ -16,10 +16,10 @@ import {
 import { mapTree, type NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
-import { type Activity, failed, ok, pending } from './activity.ts';
+import { type Activity, failed, ok, pending } from '../live/activity.ts';
+import { Confirmation, keepLastGood, retryWithBackoff } from '../live/last-good.ts';
 import { type Addr, sameAddr } from './addr.ts';
 import type { NamingContext } from './kinds.ts';
-import { Confirmation, keepLastGood, retryWithBackoff } from './last-good.ts';
 import type { Bound, Name, Namer } from './name.ts';
 import { sameNames } from './same.ts';
 

@@ -1,7 +1,7 @@
 /** What the parts of one worker share: its driver, its memory, its randomness. */
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import type { Deadlines } from '../io/deadlines.ts';
-import type { SecureDriver } from '../io/secure-driver.ts';
+import type { SecureDriver } from '../io/tls/secure-driver.ts';
 import type { Cells } from '../metrics/cells.ts';
 import type { BulkProof } from './bulk.ts';
 import type { Owners } from './owners.ts';

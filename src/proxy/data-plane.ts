@@ -6,8 +6,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { Worker as Thread } from 'node:worker_threads';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import type { DriverKind } from '../io/choose-driver.ts';
 import { type SocketAddress, showAddress } from '../io/driver.ts';
+import type { DriverKind } from '../io/drivers/choose-driver.ts';
 import { showErrno } from '../io/errno.ts';
 import type { Doorbell } from '../io/native/doorbell.ts';
 import { probePort } from '../io/probe-port.ts';

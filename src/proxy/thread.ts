@@ -5,7 +5,7 @@
  * through the event loop a few times a second, for what the engine does there: finalizers, inspectors, the end of the thread.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { DriverKind } from '../io/choose-driver.ts';
+import type { DriverKind } from '../io/drivers/choose-driver.ts';
 import type { NativeDriver } from '../io/native/native-driver.ts';
 import { PortableDriver } from '../io/portable/driver.ts';
 import { NodeTlsEngine } from '../io/portable/tls-engine.ts';

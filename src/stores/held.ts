@@ -7,7 +7,7 @@
 import { distinctUntilChanged, filter, map, Observable, Subject, startWith } from 'rxjs';
 import type { Dtab } from '../dtab/dtab.ts';
 import { LinkerdTcpError } from '../errors.ts';
-import { type Activity, ok } from '../naming/activity.ts';
+import { type Activity, ok } from '../live/activity.ts';
 import { namespaceProblem } from './namespace.ts';
 import type { DtabStore, PastDtab, Version, VersionedDtab } from './store.ts';
 

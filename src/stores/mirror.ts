@@ -7,7 +7,7 @@
  */
 import type { Dtab } from '../dtab/dtab.ts';
 import { showDtab } from '../dtab/show.ts';
-import { type Activity, failed, ok, pending } from '../naming/activity.ts';
+import { type Activity, failed, ok, pending } from '../live/activity.ts';
 import type { Version, VersionedDtab } from './store.ts';
 
 /** What a backend has for one namespace. */

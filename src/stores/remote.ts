@@ -9,8 +9,8 @@ import { distinctUntilChanged, filter, map, Observable, type Observer, Subject, 
 import type { Dtab } from '../dtab/dtab.ts';
 import { parseDtab } from '../dtab/parse.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { type Activity, sameActivity } from '../naming/activity.ts';
-import { type Retries, retryWithBackoff } from '../naming/last-good.ts';
+import { type Activity, sameActivity } from '../live/activity.ts';
+import { type Retries, retryWithBackoff } from '../live/last-good.ts';
 import type { StoreContext } from './kind.ts';
 import { type Fact, Mirror, type Snapshot } from './mirror.ts';
 import type { DtabStore, Version, VersionedDtab } from './store.ts';

@@ -12,7 +12,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { Dtab } from '../dtab/dtab.ts';
-import type { Activity } from '../naming/activity.ts';
+import type { Activity } from '../live/activity.ts';
 
 /** Opaque bytes: only the store that made one can compare it. */
 export type Version = Uint8Array;

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { inspectable, liveHeapBytes } from '../support/heap.ts';
 import { fsRouting, type LinkerdTcp, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { inParallel } from '../support/parallel.ts';

@@ -1,7 +1,7 @@
 /** Real redis behind the proxy: load without an error, routes that move while it runs, weights that hold. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { fsRouting, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { inParallel } from '../support/parallel.ts';
 import { askRedis, redisBehind, startRedis } from '../support/redis.ts';

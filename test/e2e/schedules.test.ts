@@ -4,7 +4,7 @@
  */
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { fsRouting, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { listeningPeer } from '../support/peer.ts';
 import { compareDirectAndProxied, runSchedule } from '../support/run-schedule.ts';

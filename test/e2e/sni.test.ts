@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { findProgram } from '../../scripts/debian-packages.ts';
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { fsRouting, hostsOf, type LinkerdTcp, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { freePort } from '../support/ports.ts';
 import { runProgram, startProgram } from '../support/process.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import tls, { type TLSSocket } from 'node:tls';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import type { Program } from '../support/process.ts';
 import { Bulk, carry } from '../support/tls-bulk.ts';

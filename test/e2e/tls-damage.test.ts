@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import tls from 'node:tls';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { inParallel } from '../support/parallel.ts';
 import { backend, echoes, tlsServer } from '../support/tls-peers.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { type DriverKind, driverKinds } from '../../src/io/choose-driver.ts';
+import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { type ListeningPeer, listeningPeer } from '../support/peer.ts';
 import { backend, clientHello, echoes, greets, securePeer } from '../support/tls-peers.ts';

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { type DriverKind, driverKinds } from '../../src/io/choose-driver.ts';
+import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { inspectable, liveHeapBytes } from '../support/heap.ts';
 import { inParallel } from '../support/parallel.ts';

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { after, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { connectPeer, Peer } from '../support/peer.ts';
 import type { Scope } from '../support/scope.ts';

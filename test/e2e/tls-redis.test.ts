@@ -1,7 +1,7 @@
 /** Real redis over TLS in each place: ended here, passed through by name, begun here, both, and with certificates on both sides. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { startRedis } from '../support/redis.ts';
 import { startRedisBenchmark } from '../support/redis-benchmark.ts';

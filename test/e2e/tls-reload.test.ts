@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/ports.ts';
 import { backend, echoes, greets, tlsClient } from '../support/tls-peers.ts';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import tls from 'node:tls';
-import { driverKinds } from '../../src/io/choose-driver.ts';
+import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority, type Issued } from '../support/certificates.ts';
 import { backend, greets } from '../support/tls-peers.ts';
 import { startTlsProxy, type TlsProxy } from '../support/tls-proxy.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, type TestContext, test } from 'node:test';
-import { type DriverKind, driverKinds } from '../../src/io/choose-driver.ts';
+import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { type Authority, createAuthority, type Issued } from '../support/certificates.ts';
 import type { Scope } from '../support/scope.ts';
 import { tempDir } from '../support/temp-dir.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { chooseDriver } from '../../src/io/choose-driver.ts';
+import { chooseDriver } from '../../src/io/drivers/choose-driver.ts';
 
 test('the portable driver can always be had by name', async () => {
   assert.deepEqual(await chooseDriver('portable'), { kind: 'portable', reason: 'configured' });
@@ -16,7 +16,7 @@ test('auto takes a native driver where the machine allows one', async () => {
 test('without node:ffi auto falls back to the portable driver and says why; a native one by name is an error', () => {
   // Node's permission model, without --allow-ffi, refuses node:ffi: what a hardened installation would do.
   const script = `
-    const { chooseDriver } = await import(${JSON.stringify(new URL('../../src/io/choose-driver.ts', import.meta.url).href)});
+    const { chooseDriver } = await import(${JSON.stringify(new URL('../../src/io/drivers/choose-driver.ts', import.meta.url).href)});
     console.log(JSON.stringify(await chooseDriver('auto')));
     await chooseDriver('uring').catch(error => console.log(error.message));`;
   const { stdout, stderr } = spawnSync(

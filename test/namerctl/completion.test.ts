@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { test } from 'node:test';
-import { commands } from '../../src/namerctl/commands.ts';
+import { commands } from '../../src/namerctl/program/commands.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { namerctl } from './setup.ts';
 

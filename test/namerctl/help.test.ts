@@ -1,8 +1,8 @@
 /** The help: where it goes, and that it names what there is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commands } from '../../src/namerctl/commands.ts';
 import { commonFlags } from '../../src/namerctl/common-flags.ts';
+import { commands } from '../../src/namerctl/program/commands.ts';
 import { namerctl } from './setup.ts';
 
 for (const [args, usage] of [

@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { runNamerctl } from '../../src/namerctl/program.ts';
+import { runNamerctl } from '../../src/namerctl/program/program.ts';
 import type { Terminal } from '../../src/namerctl/terminal.ts';
 import type { Scope } from '../support/scope.ts';
 

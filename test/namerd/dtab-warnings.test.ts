@@ -7,7 +7,7 @@ import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
 import type { Path } from '../../src/dtab/path.ts';
 import { showDtab } from '../../src/dtab/show.ts';
-import { dtabWarnings } from '../../src/namerd/dtab-warnings.ts';
+import { dtabWarnings } from '../../src/namerd/core/dtab-warnings.ts';
 
 const namers = [parsePath('/#/io.l5d.fs')];
 const warnings = (text: string) =>

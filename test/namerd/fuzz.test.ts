@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { neg } from '../../src/dtab/name-tree.ts';
-import { failed, ok, pending } from '../../src/naming/activity.ts';
+import { failed, ok, pending } from '../../src/live/activity.ts';
 import { boundTo, fixedAddr } from '../support/fake-namer.ts';
 import type { Scope } from '../support/scope.ts';
 import { until, within } from '../support/waiting.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { BehaviorSubject } from 'rxjs';
 import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
 import { type Addr, boundAddr, negAddr } from '../../src/naming/addr.ts';
-import { interpreterOf, leavesOf, observe, shown, shownAddr, treeOf } from '../naming/namerd/setup.ts';
+import { interpreterOf, leavesOf, observe, shown, shownAddr, treeOf } from '../clients/namerd/setup.ts';
 import { boundTo } from '../support/fake-namer.ts';
 import { until } from '../support/waiting.ts';
 import { startRig } from './rig.ts';

@@ -4,7 +4,7 @@ import { METHODS } from 'node:http';
 import { test } from 'node:test';
 import { BehaviorSubject } from 'rxjs';
 import { neg } from '../../src/dtab/name-tree.ts';
-import { ok, pending } from '../../src/naming/activity.ts';
+import { ok, pending } from '../../src/live/activity.ts';
 import { type Addr, boundAddr, pendingAddr } from '../../src/naming/addr.ts';
 import { boundTo, fixedAddr } from '../support/fake-namer.ts';
 import { until } from '../support/waiting.ts';

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { BehaviorSubject, type Observable, of } from 'rxjs';
 import { leaf, type NameTree, neg } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
-import { failed, ok } from '../../src/naming/activity.ts';
+import { failed, ok } from '../../src/live/activity.ts';
 import { type Addr, boundAddr, negAddr, pendingAddr } from '../../src/naming/addr.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { until } from '../support/waiting.ts';

@@ -7,11 +7,11 @@ import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parseDtab, parsePath, parseTree } from '../../src/dtab/parse.ts';
 import type { Path } from '../../src/dtab/path.ts';
 import { showPath } from '../../src/dtab/show.ts';
-import { type Activity, ok, pending } from '../../src/naming/activity.ts';
+import { type Activity, ok, pending } from '../../src/live/activity.ts';
+import { flatMapOk } from '../../src/live/live.ts';
 import { type Binding, bindTree } from '../../src/naming/bind.ts';
 import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
 import { createDns } from '../../src/naming/dns.ts';
-import { flatMapOk } from '../../src/naming/live.ts';
 import type { Bound, MountedNamer } from '../../src/naming/name.ts';
 import { answers, boundTo, FakeNamer, fixedAddr, showState } from '../support/fake-namer.ts';
 

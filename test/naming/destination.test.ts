@@ -6,7 +6,7 @@ import { BehaviorSubject, Subject } from 'rxjs';
 import { empty, fail, leaf, type NameTree, neg, union } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
 import { showPath } from '../../src/dtab/show.ts';
-import { type Activity, failed, ok, pending } from '../../src/naming/activity.ts';
+import { type Activity, failed, ok, pending } from '../../src/live/activity.ts';
 import { type Addr, boundAddr, failedAddr, type Meta, negAddr, pendingAddr } from '../../src/naming/addr.ts';
 import { branchesOf } from '../../src/naming/branches.ts';
 import type { Delegation } from '../../src/naming/delegation.ts';

@@ -14,7 +14,7 @@ import {
 } from 'rxjs';
 import { leaf, type NameTree, neg } from '../../src/dtab/name-tree.ts';
 import type { Path } from '../../src/dtab/path.ts';
-import { type Activity, failed, ok, pending } from '../../src/naming/activity.ts';
+import { type Activity, failed, ok, pending } from '../../src/live/activity.ts';
 import { type Addr, boundAddr, failedAddr, pendingAddr } from '../../src/naming/addr.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { watched } from '../../src/naming/watched.ts';

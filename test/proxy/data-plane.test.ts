@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { EndpointTable } from '../../src/balancer/endpoint-table.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
-import { type DriverKind, driverKinds } from '../../src/io/choose-driver.ts';
+import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import type { Log } from '../../src/log.ts';
 import { Cells } from '../../src/metrics/cells.ts';
 import { Registry } from '../../src/metrics/registry.ts';

@@ -1,5 +1,5 @@
 /** Stores on a {@link FakeConsul}, with waits short enough for tests. */
-import { ConsulClient, type ConsulClientOptions } from '../../src/naming/consul/client.ts';
+import { ConsulClient, type ConsulClientOptions } from '../../src/clients/consul/client.ts';
 import { ConsulBackend, type ConsulBackendOptions } from '../../src/stores/consul/backend.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import { FakeConsul, type FakeConsulOptions } from '../support/fake-consul.ts';

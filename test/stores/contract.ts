@@ -11,7 +11,7 @@ import type { Dtab } from '../../src/dtab/dtab.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import { type ErrorCode, LinkerdTcpError } from '../../src/errors.ts';
-import type { Activity } from '../../src/naming/activity.ts';
+import type { Activity } from '../../src/live/activity.ts';
 import type { DtabStore, Version, VersionedDtab } from '../../src/stores/store.ts';
 import { dtab as anyDtab } from '../support/dtab-arbitraries.ts';
 import { type Observer, observe } from '../support/naming.ts';

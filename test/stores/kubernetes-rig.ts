@@ -1,7 +1,7 @@
 /** The store `io.l5d.k8s` over a fake API server, with times that suit tests. */
 
-import { openAccess } from '../../src/naming/kubernetes/access.ts';
-import { KubernetesApi } from '../../src/naming/kubernetes/api.ts';
+import { openAccess } from '../../src/clients/kubernetes/access.ts';
+import { KubernetesApi } from '../../src/clients/kubernetes/api.ts';
 import { KubernetesBackend, type KubernetesBackendOptions } from '../../src/stores/kubernetes/backend.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import type { FakeKubernetes } from '../support/fake-kubernetes.ts';

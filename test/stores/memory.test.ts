@@ -4,8 +4,8 @@ import test from 'node:test';
 import { z } from 'zod';
 import { load } from '../../src/config/load.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
+import { storeKinds } from '../../src/settings/namerd/store-kinds.ts';
 import { createStore, type StoreContext, storeConfig } from '../../src/stores/kind.ts';
-import { storeKinds } from '../../src/stores/kinds.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { presentOf, storeContract } from './contract.ts';
 

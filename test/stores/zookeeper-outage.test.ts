@@ -1,10 +1,10 @@
 /** The store `io.l5d.zk` through the death, the silence and the return of its servers, with writers and observers at work. */
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
+import { getData, openToAll } from '../../src/clients/zookeeper/messages.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import { ZooKeeperBackend } from '../../src/stores/zookeeper/backend.ts';
-import { getData, openToAll } from '../../src/stores/zookeeper/messages.ts';
 import { recordedLog } from '../support/naming.ts';
 import { StoreLoad } from '../support/store-load.ts';
 import { until, within } from '../support/waiting.ts';

@@ -1,11 +1,11 @@
 /** The store `io.l5d.zk` where a server answers in an order that a real one gives only now and then. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { JuteReader, JuteWriter } from '../../src/clients/zookeeper/jute.ts';
+import { openToAll } from '../../src/clients/zookeeper/messages.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { RemoteStore } from '../../src/stores/remote.ts';
 import { ZooKeeperBackend } from '../../src/stores/zookeeper/backend.ts';
-import { JuteReader, JuteWriter } from '../../src/stores/zookeeper/jute.ts';
-import { openToAll } from '../../src/stores/zookeeper/messages.ts';
 import { answer, type Connection, fakeZooKeeper } from '../support/fake-zookeeper.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import type { Scope } from '../support/scope.ts';

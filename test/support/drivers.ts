@@ -1,6 +1,7 @@
 /** Every driver, for tests that run in a thread with an event loop. */
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+
 import type { Driver, DriverEvents } from '../../src/io/driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { PortableDriver } from '../../src/io/portable/driver.ts';
 
 export interface TestedDriver {

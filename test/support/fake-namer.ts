@@ -4,7 +4,7 @@ import { leaf, type NameTree } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
 import type { Path } from '../../src/dtab/path.ts';
 import { showPath, showTreeOf } from '../../src/dtab/show.ts';
-import { type Activity, failed, ok, pending } from '../../src/naming/activity.ts';
+import { type Activity, failed, ok, pending } from '../../src/live/activity.ts';
 import type { Addr } from '../../src/naming/addr.ts';
 import type { Bound, Name, Namer } from '../../src/naming/name.ts';
 

@@ -1,7 +1,7 @@
 /** A server that speaks ZooKeeper's protocol just as far as a test makes it: it grants sessions, and says what it is told to. */
 import { once } from 'node:events';
 import net from 'node:net';
-import { Frames, JuteWriter } from '../../src/stores/zookeeper/jute.ts';
+import { Frames, JuteWriter } from '../../src/clients/zookeeper/jute.ts';
 import type { Scope } from './scope.ts';
 
 export interface Connection {

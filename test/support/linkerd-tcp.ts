@@ -8,7 +8,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parse } from 'yaml';
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { type Program, type ProgramOptions, startProgram } from './process.ts';
 import type { Scope } from './scope.ts';
 import { type TempDir, tempDir } from './temp-dir.ts';

@@ -1,5 +1,5 @@
 /** The proxy with a test namerd as its interpreter: what it is configured with, and what it says of its routes. */
-import type { RouteView } from '../../src/admin/view.ts';
+import type { RouteView } from '../../src/admin/proxy/view.ts';
 import type { LinkerdTcp } from './linkerd-tcp.ts';
 import type { Json } from './namerd.ts';
 import { boundJson, leafJson } from './namerd.ts';

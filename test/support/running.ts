@@ -1,12 +1,12 @@
 /** What live routes and listeners stand on, with a data plane that only remembers. */
 import { BehaviorSubject } from 'rxjs';
-import type { RouteSettings } from '../../src/app/running/live-route.ts';
-import { SharedCounts } from '../../src/app/running/shared-counts.ts';
 import { EndpointTable } from '../../src/balancer/endpoint-table.ts';
 import { SlotAllocator } from '../../src/balancer/slots.ts';
+import type { RouteSettings } from '../../src/control/live-route.ts';
+import { SharedCounts } from '../../src/control/shared-counts.ts';
 import { leaf, type NameTree } from '../../src/dtab/name-tree.ts';
+import { type Activity, ok, pending } from '../../src/live/activity.ts';
 import { Registry } from '../../src/metrics/registry.ts';
-import { type Activity, ok, pending } from '../../src/naming/activity.ts';
 import { boundAddr } from '../../src/naming/addr.ts';
 import type { Interpreter } from '../../src/naming/interpreter.ts';
 import type { Bound } from '../../src/naming/name.ts';

@@ -1,7 +1,7 @@
 /** redis-benchmark loops through the proxy while its config is reloaded again and again: no error, flat memory. */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { inspectable, liveHeapBytes } from './heap.ts';
 import { fsRouting, startLinkerdTcp } from './linkerd-tcp.ts';
 import { askRedis, startRedis } from './redis.ts';

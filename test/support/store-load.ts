@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
-import type { Activity } from '../../src/naming/activity.ts';
+import type { Activity } from '../../src/live/activity.ts';
 import type { DtabStore, VersionedDtab } from '../../src/stores/store.ts';
 import { type Observer, observe } from './naming.ts';
 import type { Scope } from './scope.ts';

@@ -1,7 +1,7 @@
 /** The real proxy with `tls` keys: a config by name of destination, and its access log, line by line as it grows. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DriverKind } from '../../src/io/choose-driver.ts';
+import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import type { TlsRecord } from '../../src/proxy/record.ts';
 import type { Issued } from './certificates.ts';
 import { hostsOf, type LinkerdTcp, startLinkerdTcp } from './linkerd-tcp.ts';

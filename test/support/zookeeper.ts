@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { ZooKeeperSession } from '../../src/stores/zookeeper/session.ts';
+import { ZooKeeperSession } from '../../src/clients/zookeeper/session.ts';
 import { freePort } from './ports.ts';
 import { type Program, startProgram } from './process.ts';
 import type { Scope } from './scope.ts';

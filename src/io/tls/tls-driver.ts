@@ -8,9 +8,9 @@ import { constants } from 'node:os';
 import type { ClientHello } from '../../wire/client-hello.ts';
 import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
 import { type Handle, slotOf } from '../handle.ts';
-import type { SecureDriver, SecureEvents } from '../secure-driver.ts';
 import type { TlsContext, TlsContextId } from './context.ts';
 import type { TlsDetails, TlsEngine, TlsPeer, TlsSink, TlsStream } from './engine.ts';
+import type { SecureDriver, SecureEvents } from './secure-driver.ts';
 import type { TlsTrouble } from './trouble.ts';
 
 /** An alert, or close_notify, has this long to be taken by the system. */

@@ -1,10 +1,10 @@
 /** `watch`: a dtab, then every change of it, until Ctrl-C; connections that end are made again. */
 import { finalize, type Observable, takeUntil } from 'rxjs';
+import { NamerdHttpClient } from '../../clients/namerd/http-client.ts';
+import { watch } from '../../clients/namerd/watch.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import type { Activity } from '../../naming/activity.ts';
-import { systemClock } from '../../naming/namerd/clock.ts';
-import { NamerdHttpClient } from '../../naming/namerd/http-client.ts';
-import { watch } from '../../naming/namerd/watch.ts';
+import type { Activity } from '../../live/activity.ts';
+import { systemClock } from '../../live/clock.ts';
 import { aborted } from '../aborted.ts';
 import { namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';

@@ -3,7 +3,7 @@ import { of } from 'rxjs';
 import { empty, fail, leaf, neg } from '../../dtab/name-tree.ts';
 import { showPath } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { failed, ok } from '../activity.ts';
+import { failed, ok } from '../../live/activity.ts';
 import type { Dns } from '../dns.ts';
 import type { Name, Namer } from '../name.ts';
 import { fixedInet, inet, reversedInet } from './inet.ts';

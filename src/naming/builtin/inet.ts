@@ -4,7 +4,7 @@ import { leaf, type NameTree, neg } from '../../dtab/name-tree.ts';
 import { type Path, textOf } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { type Activity, failed, ok } from '../activity.ts';
+import { type Activity, failed, ok } from '../../live/activity.ts';
 import { addrOfHosts, type Dns, type Host } from '../dns.ts';
 import type { Name } from '../name.ts';
 

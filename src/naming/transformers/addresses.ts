@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { mapTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
-import { ok } from '../activity.ts';
+import { ok } from '../../live/activity.ts';
 import { type Addr, type Address, negAddr, sameAddr } from '../addr.ts';
 import { defineTransformer, type Transformer } from '../kinds.ts';
 import type { Bound } from '../name.ts';

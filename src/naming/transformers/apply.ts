@@ -1,10 +1,10 @@
 /** Puts transformers, in the order of the config, behind an interpreter or a namer. */
 import { distinctUntilChanged, map, of } from 'rxjs';
 import { leaf, mapTree, type NameTree } from '../../dtab/name-tree.ts';
-import { ok } from '../activity.ts';
+import { ok } from '../../live/activity.ts';
+import { flatMapOk } from '../../live/live.ts';
 import type { Interpreter } from '../interpreter.ts';
 import type { Bind, Transformer } from '../kinds.ts';
-import { flatMapOk } from '../live.ts';
 import type { Bound, Name, Namer } from '../name.ts';
 import { sameBounds } from '../same.ts';
 

@@ -6,7 +6,7 @@ import { flatMapTree, mapTree, type NameTree } from '../../dtab/name-tree.ts';
 import { parsePath } from '../../dtab/parse.ts';
 import type { Path } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
-import { ok } from '../activity.ts';
+import { ok } from '../../live/activity.ts';
 import type { Delegation } from '../delegation.ts';
 import { type Bind, defineTransformer, pathText } from '../kinds.ts';
 import type { Bound } from '../name.ts';

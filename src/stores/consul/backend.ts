@@ -6,18 +6,18 @@
  */
 import { concatMap, type Observable } from 'rxjs';
 import { z } from 'zod';
-import type { Dtab } from '../../dtab/dtab.ts';
-import { showDtab } from '../../dtab/show.ts';
-import { LinkerdTcpError } from '../../errors.ts';
-import { blockingQuery } from '../../naming/consul/blocking-query.ts';
+import { blockingQuery } from '../../clients/consul/blocking-query.ts';
 import type {
   Consistency,
   ConsulAnswer,
   ConsulClient,
   KvOperation,
   TransactionError,
-} from '../../naming/consul/client.ts';
-import { ConsulFailure } from '../../naming/consul/failure.ts';
+} from '../../clients/consul/client.ts';
+import { ConsulFailure } from '../../clients/consul/failure.ts';
+import type { Dtab } from '../../dtab/dtab.ts';
+import { showDtab } from '../../dtab/show.ts';
+import { LinkerdTcpError } from '../../errors.ts';
 import type { Fact } from '../mirror.ts';
 import { type Backend, type Report, readStoredDtab, type Written } from '../remote.ts';
 import type { Version } from '../store.ts';

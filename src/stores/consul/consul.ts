@@ -3,8 +3,8 @@
  * Linkerd 1.x's Namerd has written is read as it is, and the other way round.
  */
 import { z } from 'zod';
+import { consulClient, consulKeys, consulOrigin } from '../../clients/consul/config.ts';
 import { wholeNumber } from '../../config/fields.ts';
-import { consulClient, consulKeys, consulOrigin } from '../../naming/consul/config.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { ConsulBackend } from './backend.ts';

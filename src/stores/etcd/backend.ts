@@ -24,6 +24,16 @@ import {
   timeout,
   timer,
 } from 'rxjs';
+import type { EtcdCluster, EtcdSession } from '../../clients/etcd/cluster.ts';
+import { callReason, isForbidden, isWithoutEffect, late } from '../../clients/etcd/failure.ts';
+import type {
+  Compare,
+  KeyValue,
+  RangeResponse,
+  RequestOp,
+  TxnResponse,
+  WatchResponse,
+} from '../../clients/etcd/messages.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
@@ -31,9 +41,6 @@ import type { Fact, Snapshot } from '../mirror.ts';
 import { namespaceProblem } from '../namespace.ts';
 import { type Backend, type Report, readStoredDtab, type Written } from '../remote.ts';
 import type { Version } from '../store.ts';
-import type { EtcdCluster, EtcdSession } from './cluster.ts';
-import { callReason, isForbidden, isWithoutEffect, late } from './failure.ts';
-import type { Compare, KeyValue, RangeResponse, RequestOp, TxnResponse, WatchResponse } from './messages.ts';
 
 export interface EtcdBackendOptions {
   /** What messages call it. */

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { clientTls, readyTls } from '../../clients/client-tls.ts';
 import { nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { clientTls, readyTls } from '../../naming/namerd/client-tls.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { EtcdBackend } from './backend.ts';
@@ -58,7 +58,7 @@ export const etcdStore = defineStore({
     login?.password();
     const open = async () => {
       // Not loaded where another store is used.
-      const { EtcdCluster } = await import('./cluster.ts');
+      const { EtcdCluster } = await import('../../clients/etcd/cluster.ts');
       return new EtcdCluster({ members, tls, login, timeoutMs });
     };
     const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs });

@@ -7,12 +7,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, map, type Observable } from 'rxjs';
+import { type ApiRequest, beforeDeadline, type KubernetesApi, UnansweredError } from '../../clients/kubernetes/api.ts';
+import { ApiError } from '../../clients/kubernetes/api-error.ts';
+import { type ListWatchOptions, type ListWatchReport, listWatch } from '../../clients/kubernetes/list-watch.ts';
+import { type KubernetesObject, objectOf, revisionOf } from '../../clients/kubernetes/objects.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { type ApiRequest, beforeDeadline, type KubernetesApi, UnansweredError } from '../../naming/kubernetes/api.ts';
-import { ApiError } from '../../naming/kubernetes/api-error.ts';
-import { type ListWatchOptions, type ListWatchReport, listWatch } from '../../naming/kubernetes/list-watch.ts';
-import { type KubernetesObject, objectOf, revisionOf } from '../../naming/kubernetes/objects.ts';
 import type { Fact } from '../mirror.ts';
 import type { Backend, Report, Written } from '../remote.ts';
 import type { Version } from '../store.ts';

@@ -5,11 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { type KubernetesObject, revisionOf } from '../../clients/kubernetes/objects.ts';
 import type { Dentry, Dtab } from '../../dtab/dtab.ts';
 import { parsePrefix, parseTree } from '../../dtab/parse.ts';
 import { showPrefix, showTree } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { type KubernetesObject, revisionOf } from '../../naming/kubernetes/objects.ts';
 import type { Fact } from '../mirror.ts';
 import type { Version } from '../store.ts';
 

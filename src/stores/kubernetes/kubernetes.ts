@@ -1,7 +1,7 @@
 /** Store `io.l5d.k8s`: each namespace is a custom resource `dtabs.l5d.io` in one namespace of Kubernetes. */
 import { z } from 'zod';
-import { KubernetesApi } from '../../naming/kubernetes/api.ts';
-import { accessFor, checkKubernetesKeys, kubernetesKeys } from '../../naming/kubernetes/config.ts';
+import { KubernetesApi } from '../../clients/kubernetes/api.ts';
+import { accessFor, checkKubernetesKeys, kubernetesKeys } from '../../clients/kubernetes/config.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { KubernetesBackend } from './backend.ts';

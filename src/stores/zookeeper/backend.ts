@@ -5,16 +5,32 @@
  * had applied when it said so. These numbers grow for the whole ensemble, also through the election of another leader.
  */
 import { Observable } from 'rxjs';
+import { Ensemble, type EnsembleOptions } from '../../clients/zookeeper/ensemble.ts';
+import {
+  anyVersion,
+  codes,
+  create,
+  noVersion,
+  Refusal,
+  type Request,
+  readStat,
+  remove,
+  setData,
+} from '../../clients/zookeeper/messages.ts';
+import {
+  type Answer,
+  headerLength,
+  longestRequest,
+  SessionEnded,
+  type ZooKeeperSession,
+} from '../../clients/zookeeper/session.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Fact } from '../mirror.ts';
 import type { Backend, Report, Written } from '../remote.ts';
 import type { Version } from '../store.ts';
-import { Ensemble, type EnsembleOptions } from './ensemble.ts';
 import { makeParent, nameProblem, versionNumber, written, type ZooKeeperLayout, znodeOf } from './layout.ts';
-import { anyVersion, codes, create, noVersion, Refusal, type Request, readStat, remove, setData } from './messages.ts';
-import { type Answer, headerLength, longestRequest, SessionEnded, type ZooKeeperSession } from './session.ts';
 import { ZooKeeperWatch } from './watch.ts';
 
 export interface ZooKeeperOptions extends EnsembleOptions, ZooKeeperLayout {}

@@ -1,12 +1,13 @@
 /** How namespaces lie in ZooKeeper, as with Linkerd: a persistent znode for each under one path, its data the text of the dtab. */
+
+import { type Acl, codes, create, Refusal, type Stat } from '../../clients/zookeeper/messages.ts';
+import type { ZooKeeperSession } from '../../clients/zookeeper/session.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Fact } from '../mirror.ts';
 import { namespaceProblem } from '../namespace.ts';
 import { readStoredDtab, type Written } from '../remote.ts';
 import type { Version } from '../store.ts';
-import { type Acl, codes, create, Refusal, type Stat } from './messages.ts';
-import type { ZooKeeperSession } from './session.ts';
 
 export interface ZooKeeperLayout {
   /** What messages call the store. */

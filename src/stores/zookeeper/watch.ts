@@ -5,6 +5,17 @@
  * so nothing is missed, though of several changes in a row only the last may be seen. The order of a session (session.ts)
  * makes each answer, and each outcome of our own writes, true when it is taken: a later one is never older.
  */
+
+import {
+  codes,
+  eventTypes,
+  getChildren,
+  getData,
+  readStat,
+  sync,
+  type WatchEvent,
+} from '../../clients/zookeeper/messages.ts';
+import type { Answer, ZooKeeperSession } from '../../clients/zookeeper/session.ts';
 import type { Fact } from '../mirror.ts';
 import type { Report } from '../remote.ts';
 import {
@@ -16,8 +27,6 @@ import {
   type ZooKeeperLayout,
   znodeOf,
 } from './layout.ts';
-import { codes, eventTypes, getChildren, getData, readStat, sync, type WatchEvent } from './messages.ts';
-import type { Answer, ZooKeeperSession } from './session.ts';
 
 export interface WatchOutput {
   next(report: Report): void;

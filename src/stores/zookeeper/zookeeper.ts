@@ -1,12 +1,12 @@
 /** Store `io.l5d.zk`: namespaces as znodes of Apache ZooKeeper, where Linkerd's namerd has them too. */
 import { z } from 'zod';
+import { type Acl, openToAll, permissions } from '../../clients/zookeeper/messages.ts';
+import { showServer } from '../../clients/zookeeper/session.ts';
 import { nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { ZooKeeperBackend } from './backend.ts';
 import { nameProblem } from './layout.ts';
-import { type Acl, openToAll, permissions } from './messages.ts';
-import { showServer } from './session.ts';
 
 const server = z.strictObject({
   host: nonEmpty('the name or address of a server').meta({ description: 'name or address of a server' }),

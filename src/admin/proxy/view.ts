@@ -1,0 +1,49 @@
+/** What the admin API shows of the running proxy and may ask of it. */
+
+import type { Json } from '../json.ts';
+import type { Readiness } from '../readiness.ts';
+
+export interface AdminView {
+  /** The config in force, as JSON. Secrets may be in it: the admin API hides them. */
+  config(): unknown;
+  routes(): readonly RouteView[];
+  /** The explain tree of a path, by the names of one router; undefined when the request named none. */
+  delegate(router: string | undefined, path: string): Promise<Json>;
+  ready(): Readiness;
+  /** Begins the drain; further calls change nothing. */
+  shutdown(): void;
+  /** Ends the process at once with status 1. */
+  abort(): void;
+  /** Rejects with what is wrong with the new config, or with what it asks for; the one before is still in force then. */
+  reload(): Promise<void>;
+}
+
+export interface RouteView {
+  readonly router: string;
+  readonly dst: string;
+  readonly state: 'pending' | 'negative' | 'failed' | 'bound';
+  /** A reload took it out of the configuration; connections that were open then still use it. */
+  readonly withdrawn?: true;
+  /** Why it is negative or failed. */
+  readonly reason?: string;
+  /** The last good state is served because it could not be confirmed. */
+  readonly stale?: { readonly forMs: number; readonly reason: string };
+  /** Since the state last changed. */
+  readonly ageMs: number;
+  /** The bound tree as namerd writes it: `{"type":"leaf","bound":{"addr":…,"id":…,"path":…}}`, `alt`, `union`, … */
+  readonly tree?: Json;
+  readonly endpoints: readonly EndpointView[];
+}
+
+export interface EndpointView {
+  /** `ip:port` */
+  readonly address: string;
+  /** The bound id it comes from; `/` once it is retired. An endpoint in two branches is listed for each. */
+  readonly branch: string;
+  readonly weight: number;
+  readonly state: 'available' | 'failed' | 'probing' | 'retired';
+  readonly open: number;
+  readonly connecting: number;
+  readonly consecutiveFailures: number;
+  readonly penaltyEndsInMs?: number;
+}

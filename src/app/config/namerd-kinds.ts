@@ -1,7 +1,0 @@
-/** Every kind of storage, namer and transformer that a configuration of namerd can name. */
-import { namerKinds } from '../../namers/kinds.ts';
-import { transformerKinds } from '../../naming/transformers/kinds.ts';
-import { storeKinds } from '../../stores/kinds.ts';
-import type { NamerdKinds } from './namerd-config.ts';
-
-export const namerdKinds: NamerdKinds = { stores: storeKinds, namers: namerKinds, transformers: transformerKinds };

@@ -1,0 +1,57 @@
+/** The keys that everything which asks Consul has in a configuration, and the client that comes of them. */
+import { isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { wholeNumber } from '../../config/fields.ts';
+import type { Log } from '../../log.ts';
+import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
+import { ConsulClient } from './client.ts';
+import { consulToken, consulTokenText } from './token.ts';
+
+export const consulKeys = {
+  host: z
+    .string()
+    .refine(text => isIPv6(text) || /^[^\s/?#@:\\[\]]+$/.test(text), {
+      message: 'expected the name or address of a host, without a port',
+    })
+    .default('localhost')
+    .meta({ description: 'where an agent or a server of Consul is' }),
+  port: wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535')
+    .default(8500)
+    .meta({ description: 'the port of its HTTP API' }),
+  token: consulTokenText('the ACL token to send').optional(),
+  tokenFile: z.string().min(1).optional().meta({
+    description: 'a file that has the ACL token; it is read again for every request, so a new token needs no restart',
+  }),
+  failFast: z.boolean().default(false).meta({
+    description: 'accepted for configs of Linkerd 1.x; changes nothing, no request waits for a host that is down',
+  }),
+  tls: clientTls.optional().meta({ description: 'speak https, and how Consul is trusted' }),
+};
+
+interface ConsulConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly token?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly datacenter?: string | undefined;
+  readonly tls?: TlsConfig | undefined;
+}
+
+/** E.g. `http://localhost:8500` */
+export function consulOrigin({ host, port, tls }: ConsulConfig): string {
+  const isSecure = tls !== undefined && tls.enabled !== false;
+  return `${isSecure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** @throws LinkerdTcpError CONFIG_UNREADABLE for a file that cannot be read, TLS_UNUSABLE */
+export function consulClient(config: ConsulConfig, log: Log): ConsulClient {
+  const { datacenter } = config;
+  const tls = readyTls(config.tls, 'Consul');
+  const token = consulToken(config, log);
+  return new ConsulClient({
+    origin: consulOrigin(config),
+    ...(tls !== undefined && { tls }),
+    ...(token !== undefined && { token }),
+    ...(datacenter !== undefined && { datacenter }),
+  });
+}

@@ -1,0 +1,179 @@
+/**
+ * The config of `io.l5d.namerd.http`, in the two styles it has had: linkerd-tcp's (`baseUrl`, `namespace`, `periodSecs`) and
+ * Linkerd's (`dst`, `namespace`, `tls`). Both are one schema, so that one message tells which keys do not go together.
+ */
+import { z } from 'zod';
+import { DtabSyntaxError, parsePath } from '../../dtab/parse.ts';
+import { type Path, textOf } from '../../dtab/path.ts';
+import type { BackoffLimits } from '../../live/backoff.ts';
+import { clientTls, type TlsConfig } from '../client-tls.ts';
+import { tokenText } from './token.ts';
+
+const retry = z
+  .strictObject({
+    baseSeconds: z
+      .number()
+      .positive()
+      .max(86_400)
+      .default(5)
+      .meta({ description: 'the second wait; each later one may double' }),
+    maxSeconds: z.number().positive().max(86_400).default(600).meta({ description: 'the longest wait' }),
+  })
+  .refine(({ baseSeconds, maxSeconds }) => baseSeconds <= maxSeconds, {
+    message: 'baseSeconds must not be more than maxSeconds',
+  });
+
+const shape = z.strictObject({
+  baseUrl: z
+    .string()
+    .optional()
+    .meta({ description: "namerd's address, e.g. `http://127.0.0.1:4180`; may have a path, may be https" }),
+  dst: z
+    .string()
+    .optional()
+    .meta({ description: "Linkerd's way to say the same: `/$/inet/<host>/<port>`, with `tls` for https" }),
+  namespace: z
+    .string()
+    .regex(/^[A-Za-z0-9._~!$&'()*+,;=:@/-]+$/, { message: 'may only have characters that stand in a URL path' })
+    .optional()
+    .meta({ description: 'the namespace whose dtab names are bound with; with `dst` the default is `default`' }),
+  periodSecs: z.number().positive().max(86_400).optional().meta({
+    description:
+      'seconds between polls of a namerd that cannot stream, and the longest wait before trying a lost one again; with `dst` 10',
+  }),
+  retry: retry.optional().meta({ description: 'how fast a lost namerd is tried again' }),
+  tls: clientTls.optional().meta({ description: 'how namerd is trusted over https' }),
+  tokenFile: z.string().min(1).optional().meta({
+    description: 'file with the token for a namerd that asks for one; read again for each request',
+  }),
+  token: tokenText('the token itself, in place of tokenFile').optional(),
+  requestTimeoutMs: z
+    .int()
+    .min(1)
+    .max(3_600_000)
+    .default(10_000)
+    .meta({ description: 'how long namerd may take to answer, or to start a stream' }),
+  watchIdleTimeoutMs: z
+    .int()
+    .min(1000)
+    .max(86_400_000)
+    .default(600_000)
+    .meta({ description: 'a stream that is silent for so long (heartbeats count) is opened anew' }),
+});
+
+type Keys = z.output<typeof shape>;
+
+export const namerdHttpConfig = shape.superRefine((keys, context) => {
+  for (const [path, message] of problems(keys)) context.addIssue({ code: 'custom', path: [path], message });
+});
+
+export type NamerdHttpConfig = Keys;
+
+/** What the client needs, whichever style was written. */
+export interface NamerdHttpTarget {
+  readonly baseUrl: URL;
+  readonly namespace: string;
+  readonly periodMs: number;
+  readonly backoff: BackoffLimits;
+  readonly tls?: TlsConfig;
+  readonly requestTimeoutMs: number;
+  readonly watchIdleTimeoutMs: number;
+}
+
+/** @param config has passed {@link namerdHttpConfig} */
+export function targetOf(config: NamerdHttpConfig): NamerdHttpTarget {
+  const { tls, requestTimeoutMs, watchIdleTimeoutMs } = config;
+  const common = { tls: tls?.enabled === false ? undefined : tls, requestTimeoutMs, watchIdleTimeoutMs };
+  if (config.baseUrl !== undefined) {
+    const period = config.periodSecs!;
+    // Who wrote a period expects the world to be followed that soon, also after an outage.
+    const { baseSeconds, maxSeconds } = config.retry ?? { baseSeconds: Math.min(5, period), maxSeconds: period };
+    return {
+      ...common,
+      baseUrl: new URL(config.baseUrl),
+      namespace: config.namespace!,
+      periodMs: period * 1000,
+      backoff: { baseMs: baseSeconds * 1000, maxMs: maxSeconds * 1000 },
+    };
+  }
+  const { baseSeconds, maxSeconds } = config.retry ?? { baseSeconds: 5, maxSeconds: 600 };
+  return {
+    ...common,
+    baseUrl: urlOfDst(config.dst!, common.tls !== undefined)!,
+    namespace: config.namespace ?? 'default',
+    periodMs: (config.periodSecs ?? 10) * 1000,
+    backoff: { baseMs: baseSeconds * 1000, maxMs: maxSeconds * 1000 },
+  };
+}
+
+type Problem = readonly [key: keyof Keys, message: string];
+
+function problems(keys: Keys): Problem[] {
+  const isTwice = keys.token !== undefined && keys.tokenFile !== undefined;
+  return [
+    ...(isTwice ? [['token', 'stands beside tokenFile; give one of them'] as const] : []),
+    ...placeProblems(keys),
+  ];
+}
+
+function placeProblems(keys: Keys): Problem[] {
+  const { baseUrl, dst } = keys;
+  if (baseUrl !== undefined && dst !== undefined)
+    return [['dst', 'stands beside baseUrl; give the one or the other: they are two ways to say where namerd is']];
+  if (baseUrl !== undefined) return baseUrlProblems(keys, baseUrl);
+  if (dst !== undefined) return dstProblems(keys, dst);
+  return [['baseUrl', 'is missing: give baseUrl (http://127.0.0.1:4180) or dst (/$/inet/127.0.0.1/4180)']];
+}
+
+function baseUrlProblems({ namespace, periodSecs, tls }: Keys, baseUrl: string): Problem[] {
+  const found: Problem[] = [];
+  const reason = whyNotBaseUrl(baseUrl);
+  if (reason) found.push(['baseUrl', reason]);
+  else if (tls && tls.enabled !== false && !baseUrl.toLowerCase().startsWith('https:'))
+    found.push(['tls', 'needs a baseUrl that starts with https://']);
+  if (namespace === undefined) found.push(['namespace', 'is required with baseUrl']);
+  if (periodSecs === undefined) found.push(['periodSecs', 'is required with baseUrl']);
+  return found;
+}
+
+function whyNotBaseUrl(text: string): string | undefined {
+  if (!/^https?:\/\//i.test(text)) {
+    const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+    return scheme
+      ? `starts with ${scheme}://; it must start with http:// or https://`
+      : `must start with http:// or https://; did you mean http://${text.replace(/^\/+/, '')}?`;
+  }
+  if (!URL.canParse(text)) return 'is not a URL; it should look like http://127.0.0.1:4180';
+  const url = new URL(text);
+  if (url.search || url.hash) return 'must not have a query or a fragment';
+  if (url.username || url.password) return 'must not have a user name or password: they would not be sent';
+  return undefined;
+}
+
+function dstProblems({ tls }: Keys, dst: string): Problem[] {
+  const found: Problem[] = [];
+  if (!urlOfDst(dst, false)) found.push(['dst', 'must be /$/inet/<host>/<port>: namerd is found without other namers']);
+  if (tls && tls.enabled !== false && tls.commonName === undefined && !tls.disableValidation)
+    found.push(['tls', "needs commonName, the name in namerd's certificate, or disableValidation: true"]);
+  return found;
+}
+
+/** `/$/inet/<host>/<port>`, or `/$/inet/<port>` for this machine. */
+function urlOfDst(dst: string, secure: boolean): URL | undefined {
+  const path = pathOf(dst);
+  const [host, port] = path.length === 3 ? ['127.0.0.1', path[2]] : [textOf(path[2] ?? ''), path[3]];
+  if (path[0] !== '$' || path[1] !== 'inet' || path.length > 4 || !/^[1-9]\d{0,4}$/.test(port ?? '')) return undefined;
+  const url = `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  // A host with a slash or an @ would parse as something else.
+  return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(url) ? new URL(url) : undefined;
+}
+
+/** Text that is no path leads nowhere, as the empty path does. */
+function pathOf(text: string): Path {
+  try {
+    return parsePath(text);
+  } catch (error) {
+    if (error instanceof DtabSyntaxError) return [];
+    throw error;
+  }
+}

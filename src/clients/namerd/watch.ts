@@ -1,0 +1,204 @@
+/**
+ * One watch: a stream of JSON documents that is opened again whenever it ends, until the subscriber leaves.
+ *
+ *   state       | headers 200 | a byte            | end, error, timeout  | silence        | timer
+ *   ------------+-------------+-------------------+----------------------+----------------+-------------
+ *   connecting  | → open      | -                 | report, → waiting    | -              | -
+ *   open        | -           | emit whole docs   | report, → waiting    | → connecting   | -
+ *   waiting     | -           | -                 | -                    | -              | → connecting
+ *
+ * Failures are emitted between documents, not raised: whoever listens keeps what it had. A document that says nothing
+ * understandable is one of them; its stream goes on. Only a status that `isFinal` names
+ * ends the Observable. A stream that lived shorter than the backoff's base does not reset the backoff, whatever it said.
+ */
+import type { Readable } from 'node:stream';
+import { Observable, type Subscriber } from 'rxjs';
+import { LinkerdTcpError, networkReason, reasonOf } from '../../errors.ts';
+import { type Activity, failed, ok } from '../../live/activity.ts';
+import { type BackoffLimits, backoffMs } from '../../live/backoff.ts';
+import type { Clock } from '../../live/clock.ts';
+import type { NamerdHttpClient } from './http-client.ts';
+import { JsonDocuments } from './json-documents.ts';
+
+export interface WatchStatus {
+  readonly url: string;
+  state: 'connecting' | 'open' | 'waiting';
+  /** Times are of the clock in use; absent until it happens. */
+  lastDocumentAt?: number;
+  /** Any byte, heartbeats included: until then what we have is known to be current. */
+  lastByteAt?: number;
+  /** Since the last document. */
+  lastError?: Error;
+  /** How long the present wait is. */
+  backoffMs?: number;
+}
+
+/** Told how requests end: each one that is answered or fails, each later document of a watch (then without a latency). */
+export interface RequestObserver {
+  requestDone(outcome: { readonly ok: boolean; readonly latencyMs?: number }): void;
+}
+
+export interface WatchOptions<T> {
+  /** What a document says. Throws where that cannot be understood, which fails the document and not the stream. */
+  readonly decode: (document: unknown) => T;
+  readonly client: NamerdHttpClient;
+  readonly clock: Clock;
+  readonly backoff: BackoffLimits;
+  /** A stream without a byte for so long is opened anew (up to a tenth later, so that not all are at once). */
+  readonly idleTimeoutMs: number;
+  readonly maxDocumentBytes: number;
+  readonly observer: RequestObserver;
+  /** The watches that are running now; each adds and removes itself. */
+  readonly running: Set<WatchStatus>;
+  /** Whether this error means that trying again is no use. */
+  readonly isFinal?: (error: LinkerdTcpError) => boolean;
+}
+
+export function watch<T>(target: string, options: WatchOptions<T>): Observable<Activity<T>> {
+  return new Observable(subscriber => {
+    const running = new Watch(target, options, subscriber);
+    running.connect();
+    return () => running.stop();
+  });
+}
+
+class Watch<T> {
+  readonly #target: string;
+  readonly #options: WatchOptions<T>;
+  readonly #subscriber: Subscriber<Activity<T>>;
+  readonly #status: WatchStatus;
+  #retry = 0;
+  #connection = new AbortController();
+  #cancelTimer = () => {};
+
+  constructor(target: string, options: WatchOptions<T>, subscriber: Subscriber<Activity<T>>) {
+    this.#target = target;
+    this.#options = options;
+    this.#subscriber = subscriber;
+    this.#status = { url: options.client.url(target), state: 'connecting' };
+    options.running.add(this.#status);
+  }
+
+  connect(): void {
+    const { client, clock } = this.#options;
+    this.#status.state = 'connecting';
+    this.#status.backoffMs = undefined;
+    const connection = new AbortController();
+    this.#connection = connection;
+    const startedAt = clock.now();
+    client.open(this.#target, connection.signal).then(
+      body => {
+        if (!connection.signal.aborted) this.#follow(body, connection, startedAt);
+      },
+      error => {
+        if (connection.signal.aborted) return;
+        this.#note(error, startedAt);
+        if (this.#options.isFinal?.(error)) {
+          this.#subscriber.error(error);
+          return;
+        }
+        this.#subscriber.next(failed(error));
+        this.#wait();
+      },
+    );
+  }
+
+  stop(): void {
+    this.#cancelTimer();
+    this.#connection.abort();
+    this.#options.running.delete(this.#status);
+  }
+
+  #follow(body: Readable, connection: AbortController, startedAt: number): void {
+    const { clock, observer, maxDocumentBytes } = this.#options;
+    const documents = new JsonDocuments(maxDocumentBytes);
+    const openedAt = clock.now();
+    let isFirst = true;
+    this.#status.state = 'open';
+    this.#expectBytes();
+
+    const over = (error?: Error) => {
+      if (connection.signal.aborted) return;
+      connection.abort();
+      this.#cancelTimer();
+      if (error) {
+        this.#note(error, startedAt);
+        this.#subscriber.next(failed(error));
+      }
+      if (clock.now() - openedAt >= this.#options.backoff.baseMs) this.#retry = 0;
+      this.#wait();
+    };
+    const emit = (document: unknown) => {
+      if (connection.signal.aborted) return;
+      const answer = this.#understood(document);
+      this.#status.lastDocumentAt = clock.now();
+      this.#status.lastError = answer.state === 'failed' ? answer.error : undefined;
+      const latencyMs = isFirst ? clock.now() - startedAt : undefined;
+      observer.requestDone({ ok: answer.state === 'ok', latencyMs });
+      isFirst = false;
+      this.#subscriber.next(answer);
+    };
+    const checked = (step: () => void, then?: () => void) => {
+      try {
+        step();
+        then?.();
+      } catch (error) {
+        over(this.#unexpected(networkReason(error)));
+      }
+    };
+
+    body.on('data', (chunk: Buffer) => {
+      if (connection.signal.aborted) return;
+      this.#status.lastByteAt = clock.now();
+      this.#expectBytes();
+      checked(() => documents.push(chunk, emit));
+    });
+    body.on('end', () =>
+      checked(
+        () => documents.end(),
+        () => over(isFirst ? this.#unexpected('the stream ended before the first document') : undefined),
+      ),
+    );
+    body.on('error', error =>
+      over(new LinkerdTcpError('NAMERD_UNREACHABLE', { url: this.#status.url, reason: networkReason(error) })),
+    );
+  }
+
+  #understood(document: unknown): Activity<T> {
+    try {
+      return ok(this.#options.decode(document));
+    } catch (error) {
+      return failed(error instanceof Error ? error : new Error(reasonOf(error)));
+    }
+  }
+
+  #expectBytes(): void {
+    const { clock, idleTimeoutMs } = this.#options;
+    this.#cancelTimer();
+    this.#cancelTimer = clock.after(idleTimeoutMs * (1 + clock.random() / 10), () => {
+      this.#connection.abort();
+      this.#retry = 0;
+      this.connect();
+    });
+  }
+
+  #wait(): void {
+    const { clock, backoff } = this.#options;
+    // The subscriber may have left on hearing of the failure.
+    if (this.#subscriber.closed) return;
+    const delay = backoffMs(this.#retry++, backoff, clock.random);
+    this.#status.state = 'waiting';
+    this.#status.backoffMs = delay;
+    this.#cancelTimer = clock.after(delay, () => this.connect());
+  }
+
+  #note(error: Error, startedAt: number): void {
+    const { clock, observer } = this.#options;
+    this.#status.lastError = error;
+    observer.requestDone({ ok: false, latencyMs: clock.now() - startedAt });
+  }
+
+  #unexpected(reason: string): Error {
+    return new LinkerdTcpError('NAMERD_ANSWER', { url: this.#status.url, reason });
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The listeners of the running proxy, brought to what a configuration says: new sockets first, then changes of those that stay,
+ * then the ones that go. One that stands in the way of a new one goes first, and is opened again when the new one cannot be had.
+ */
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { RouteId } from '../proxy/messages.ts';
+import type { ShownIdentities } from './certificates.ts';
+import { adviseOnListening } from './listen-advice.ts';
+import { type ListenerSettings, type ListenerSurroundings, LiveListener } from './live-listener.ts';
+import type { NamedRoutes } from './named-routes.ts';
+import type { WantedListener } from './plan.ts';
+
+/** A server that listens. */
+export interface ListeningServer {
+  /** Label of the router. */
+  readonly router: string;
+  readonly dstName: string;
+  /** Bound `ip:port`. */
+  readonly address: string;
+}
+
+export interface ListenersOptions {
+  readonly around: ListenerSurroundings;
+  readonly log: Log;
+  /** Ids that no listener and no route has had. */
+  readonly nextId: () => number;
+  /** Told which listeners route by server name: before they can ask, and until they cannot any more. */
+  readonly names: Pick<NamedRoutes, 'serve' | 'drop'>;
+}
+
+export class Listeners {
+  readonly #options: ListenersOptions;
+  /** By the keys of the plan. */
+  #open = new Map<string, LiveListener>();
+  /** Closed; there until their last session has ended. */
+  readonly #leaving = new Set<LiveListener>();
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
+
+  servers(): readonly ListeningServer[] {
+    return [...this.#open.values()].map(({ address, settings: { router, server } }) => ({
+      router,
+      dstName: server.dstName,
+      address,
+    }));
+  }
+
+  /** Whom those that end TLS show themselves as. */
+  shown(): readonly ShownIdentities[] {
+    return [...this.#open.values()].flatMap(({ address, settings: { router, identities } }) =>
+      identities ? [{ router, address, identities }] : [],
+    );
+  }
+
+  /** @throws LinkerdTcpError CANNOT_LISTEN or SHARED_MEMORY_FULL, and then what listened before listens. */
+  async apply(
+    wanted: ReadonlyMap<string, WantedListener>,
+    routeOf: (listener: WantedListener) => RouteId | null,
+  ): Promise<void> {
+    const before = this.#open;
+    const stays = (key: string): boolean => {
+      const server = wanted.get(key)?.server;
+      return server !== undefined && before.get(key)?.needsReopening(server) === false;
+    };
+    const going = new Map([...before].filter(([key]) => !stays(key)));
+    const closed = new Map<string, LiveListener>();
+    const opened = new Map<string, LiveListener>();
+    try {
+      for (const [key, listener] of wanted) {
+        if (stays(key)) continue;
+        const { ip } = listener.server;
+        // One that only gets another socket stays on the port the system gave it.
+        const port = listener.server.port || going.get(key)?.port || 0;
+        for (const [other, blocker] of going) {
+          if (closed.has(other) || !blocker.blocks(ip, port)) continue;
+          closed.set(other, blocker);
+          await this.#close(blocker);
+        }
+        opened.set(key, await this.#openOne(listener, settingsOf(listener, routeOf(listener)), port));
+      }
+      for (const [key, listener] of wanted) if (stays(key)) before.get(key)?.prepare(listener);
+    } catch (error) {
+      for (const listener of before.values()) listener.unprepare();
+      for (const listener of opened.values()) await this.#close(listener);
+      for (const [key, listener] of closed) await this.#reopen(key, listener);
+      throw error;
+    }
+    for (const [key, listener] of going) {
+      if (!closed.has(key)) await this.#close(listener);
+      if (!opened.has(key))
+        this.#options.log.info(`no longer listening on ${listener.address}; its open connections go on`);
+    }
+    this.#open = new Map();
+    for (const [key, listener] of wanted) {
+      const live = opened.get(key) ?? (before.get(key) as LiveListener);
+      this.#open.set(key, live);
+      const { address } = live;
+      const { router, server } = listener;
+      if (opened.has(key)) this.#options.log.info(`routing on ${address} to ${server.dstName}`, { router });
+      else if (this.#adjust(live, settingsOf(listener, routeOf(listener))))
+        this.#options.log.info(`now routing on ${address} to ${server.dstName}`, { router });
+    }
+  }
+
+  sweep(acknowledged: number): void {
+    for (const listener of this.#open.values()) listener.sweep(acknowledged);
+    for (const listener of this.#leaving) if (listener.sweep(acknowledged)) this.#leaving.delete(listener);
+  }
+
+  async #openOne({ place }: WantedListener, settings: ListenerSettings, port: number): Promise<LiveListener> {
+    try {
+      return await this.#start(settings, port);
+    } catch (error) {
+      throw adviseOnListening(error, `${place}.port`);
+    }
+  }
+
+  async #start(settings: ListenerSettings, port: number): Promise<LiveListener> {
+    const { around, nextId, names } = this.#options;
+    const id = nextId();
+    // Its first client may be there before it is known to listen everywhere.
+    if (settings.named) names.serve(id, settings.named);
+    try {
+      return await LiveListener.open(id, settings, around, port);
+    } catch (error) {
+      names.drop(id);
+      throw error;
+    }
+  }
+
+  #adjust(listener: LiveListener, settings: ListenerSettings): boolean {
+    const { names } = this.#options;
+    if (settings.named) names.serve(listener.id, settings.named);
+    const isNews = listener.adjust(settings);
+    if (!settings.named) names.drop(listener.id);
+    return isNews;
+  }
+
+  async #close(listener: LiveListener): Promise<void> {
+    this.#leaving.add(listener);
+    await listener.close();
+    this.#options.names.drop(listener.id);
+  }
+
+  /** After a failure: the configuration before is in force. */
+  async #reopen(key: string, { address, port, settings }: LiveListener): Promise<void> {
+    const { log } = this.#options;
+    this.#open.delete(key);
+    try {
+      this.#open.set(key, await this.#start(settings, port));
+    } catch (error) {
+      const reason = error instanceof LinkerdTcpError ? error.message : reasonOf(error);
+      log.error(`no longer listening on ${address}: it was closed for a reload that failed`, { reason });
+    }
+  }
+}
+
+const settingsOf = (listener: WantedListener, route: RouteId | null): ListenerSettings => ({
+  router: listener.router,
+  server: listener.server,
+  route,
+  named: listener.named,
+  identities: listener.identities,
+  bufferSizeBytes: listener.bufferSizeBytes,
+});

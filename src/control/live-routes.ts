@@ -1,0 +1,74 @@
+/** The routes of the running proxy, by the keys of the plan: in force, or withdrawn and there until their last session has ended. */
+import type { RouteView } from '../admin/proxy/view.ts';
+import type { Log } from '../log.ts';
+import { LiveRoute, type RouteSettings, type RouteSurroundings } from './live-route.ts';
+
+export class LiveRoutes {
+  readonly #around: RouteSurroundings;
+  readonly #nextId: () => number;
+  readonly #inForce = new Map<string, LiveRoute>();
+  readonly #leaving = new Map<string, LiveRoute>();
+  /** Keys in force that nobody needed when last looked at. */
+  readonly #unneeded = new Set<string>();
+
+  /** @param nextId ids that no listener and no route has had */
+  constructor(around: RouteSurroundings, nextId: () => number) {
+    this.#around = around;
+    this.#nextId = nextId;
+  }
+
+  /** One that is in force. */
+  get(key: string): LiveRoute | undefined {
+    return this.#inForce.get(key);
+  }
+
+  /** How many are there still that nobody needs. */
+  get leftover(): number {
+    return this.#unneeded.size + this.#leaving.size;
+  }
+
+  /**
+   * One that is still leaving comes back, with the health of its endpoints.
+   * @param log what the route says goes there
+   * @throws LinkerdTcpError SHARED_MEMORY_FULL
+   */
+  begin(key: string, settings: RouteSettings, log: Log = this.#around.log): LiveRoute {
+    const leaving = this.#leaving.get(key);
+    this.#leaving.delete(key);
+    leaving?.revive(settings);
+    const route = leaving ?? new LiveRoute(this.#nextId(), settings, { ...this.#around, log });
+    this.#inForce.set(key, route);
+    return route;
+  }
+
+  withdraw(key: string): void {
+    const route = this.#inForce.get(key) as LiveRoute;
+    this.#inForce.delete(key);
+    this.#unneeded.delete(key);
+    route.withdraw();
+    this.#leaving.set(key, route);
+  }
+
+  withdrawAll(): void {
+    for (const key of [...this.#inForce.keys()]) this.withdraw(key);
+  }
+
+  /** Those in force, then those that are leaving. */
+  views(): readonly RouteView[] {
+    return [...this.#inForce.values(), ...this.#leaving.values()].map(route => route.view());
+  }
+
+  /**
+   * Frees what is over, and withdraws what nobody needs. Not at first sight: a worker that has not heard yet that a name is
+   * forgotten may send one more session, which must not wait for the answer of a route that is no longer followed.
+   */
+  sweep(acknowledged: number, isNeeded: (key: string) => boolean): void {
+    for (const [key, route] of this.#inForce) {
+      route.sweep(acknowledged);
+      if (isNeeded(key) || route.waiters > 0) this.#unneeded.delete(key);
+      else if (this.#unneeded.has(key)) this.withdraw(key);
+      else this.#unneeded.add(key);
+    }
+    for (const [key, route] of this.#leaving) if (route.sweep(acknowledged)) this.#leaving.delete(key);
+  }
+}

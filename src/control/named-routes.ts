@@ -1,0 +1,195 @@
+/**
+ * Routes made on demand: a worker asks where a server name leads, and is told once there is a route for it.
+ *
+ * What clients can name is bounded: at most `maxNames` are known at a time. One that is idle is forgotten, first by the workers; the
+ * route is withdrawn when nobody else needs it (see {@link LiveRoutes.sweep}). A listener's names go with the listener.
+ */
+import { LinkerdTcpError } from '../errors.ts';
+import { limitedLog } from '../limited-log.ts';
+import type { Log } from '../log.ts';
+import type { DataPlane } from '../proxy/data-plane.ts';
+import type { LiveRoute } from './live-route.ts';
+import type { LiveRoutes } from './live-routes.ts';
+import type { NameToRoute, PlannedRoute } from './plan.ts';
+
+export interface NameLimits {
+  /** Of all listeners together. */
+  readonly maxNames: number;
+  /** A name without a connection for this long is forgotten. */
+  readonly idleMs: number;
+  /** The same for one that names nothing. */
+  readonly idleNegativeMs: number;
+  /** One must have been idle for this long to make room for another: whoever asked for it may not have come to use it. */
+  readonly restMs: number;
+}
+
+const defaultLimits: NameLimits = { maxNames: 1_000, idleMs: 600_000, idleNegativeMs: 10_000, restMs: 1_000 };
+
+const logLimit = { most: 20, perMs: 10_000 };
+
+export interface NamedRoutesOptions {
+  readonly plane: Pick<DataPlane, 'named' | 'unnamed'>;
+  readonly routes: LiveRoutes;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly limits?: Partial<NameLimits>;
+}
+
+/** What is known of a server name on one listener. */
+interface Known {
+  /** A route with a name is in force. */
+  route: LiveRoute;
+  key: string;
+  /** When it was last seen in use, or was made. */
+  usedAt: number;
+  /** Its count of connections when last looked at. */
+  attempts: number;
+}
+
+interface NamingListener {
+  readonly id: number;
+  nameToRoute: NameToRoute;
+  readonly names: Map<string, Known>;
+}
+
+export class NamedRoutes {
+  readonly #plane: NamedRoutesOptions['plane'];
+  readonly #routes: LiveRoutes;
+  readonly #now: () => number;
+  readonly #limits: NameLimits;
+  /** For what clients cause. */
+  readonly #log: Log;
+  readonly #listeners = new Map<number, NamingListener>();
+  #size = 0;
+
+  constructor({ plane, routes, log, now, limits }: NamedRoutesOptions) {
+    this.#plane = plane;
+    this.#routes = routes;
+    this.#now = now;
+    this.#limits = { ...defaultLimits, ...limits };
+    this.#log = limitedLog(log, { ...logLimit, now });
+  }
+
+  /** Names of that listener lead where `nameToRoute` says, those that are known already included. */
+  serve(listener: number, nameToRoute: NameToRoute): void {
+    const known = this.#listeners.get(listener) ?? { id: listener, nameToRoute, names: new Map() };
+    this.#listeners.set(listener, known);
+    known.nameToRoute = nameToRoute;
+    for (const name of known.names.keys()) this.#redirect(known, name);
+  }
+
+  /** The listener is gone, or does not route by name any more. */
+  drop(listener: number): void {
+    const known = this.#listeners.get(listener);
+    if (!known) return;
+    for (const name of known.names.keys()) this.#forget(known, name);
+    this.#listeners.delete(listener);
+  }
+
+  dropAll(): void {
+    for (const listener of [...this.#listeners.keys()]) this.drop(listener);
+  }
+
+  /** Gives all names' routes the settings of their listeners, whatever others made of them. */
+  refresh(): void {
+    for (const { id, nameToRoute } of this.#listeners.values()) this.serve(id, nameToRoute);
+  }
+
+  /** Answers in any case: who asked waits. */
+  asked(listener: number, name: string): void {
+    const known = this.#listeners.get(listener);
+    const route = known && (known.names.get(name) ?? this.#take(known, name))?.route;
+    this.#plane.named(listener, name, route?.id ?? null);
+  }
+
+  /** Keys of the routes that have a name. */
+  keys(): ReadonlySet<string> {
+    return new Set(this.#all().map(([, , { key }]) => key));
+  }
+
+  /** Forgets who has been idle for too long. */
+  sweep(): void {
+    const now = this.#now();
+    for (const [listener, name, known] of this.#all()) {
+      const { route } = known;
+      const limit = route.state === 'negative' ? this.#limits.idleNegativeMs : this.#limits.idleMs;
+      if (route.isInUse || route.attempts !== known.attempts) {
+        known.usedAt = now;
+        known.attempts = route.attempts;
+      } else if (now - known.usedAt >= limit) this.#forget(listener, name);
+    }
+  }
+
+  #take(listener: NamingListener, name: string): Known | undefined {
+    if (this.#size >= this.#limits.maxNames && !this.#makeRoom()) {
+      this.#log.warn(
+        `a client asks for ${name} and is refused: ${this.#limits.maxNames} server names are in use, which is the most there can be`,
+      );
+      return undefined;
+    }
+    const planned = listener.nameToRoute(name);
+    const route = this.#routeFor(planned);
+    if (!route) return undefined;
+    const known = { route, key: planned.key, usedAt: this.#now(), attempts: route.attempts };
+    listener.names.set(name, known);
+    this.#size++;
+    return known;
+  }
+
+  #redirect(listener: NamingListener, name: string): void {
+    const known = listener.names.get(name) as Known;
+    const planned = listener.nameToRoute(name);
+    const route = this.#routeFor(planned);
+    if (!route) return this.#forget(listener, name);
+    if (route !== known.route) this.#plane.named(listener.id, name, route.id);
+    known.route = route;
+    known.key = planned.key;
+  }
+
+  /** With those settings; undefined when there is no room for it. */
+  #routeFor({ key, settings }: PlannedRoute): LiveRoute | undefined {
+    const known = this.#routes.get(key);
+    known?.adjust(settings);
+    if (known) return known;
+    try {
+      return this.#routes.begin(key, settings, this.#log);
+    } catch (error) {
+      if (!(error instanceof LinkerdTcpError && error.code === 'SHARED_MEMORY_FULL')) throw error;
+      this.#log.error(`a client that asks for a new server name is refused: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /** Forgets a name that is idle: rather one that names nothing, else the one that has been idle for longest. */
+  #makeRoom(): boolean {
+    const { maxNames, restMs } = this.#limits;
+    // Their routes take a moment to go: names that come ever so fast must not make ever so many of them.
+    if (this.#routes.leftover * 2 > maxNames) return false;
+    const latest = this.#now() - restMs;
+    let best: readonly [NamingListener, string, Known] | undefined;
+    for (const each of this.#all()) {
+      const [, , known] = each;
+      if (known.usedAt <= latest && (!best || goesBefore(known, best[2])) && !known.route.isInUse) best = each;
+    }
+    if (!best) return false;
+    this.#forget(best[0], best[1]);
+    return true;
+  }
+
+  #forget({ id, names }: NamingListener, name: string): void {
+    names.delete(name);
+    this.#size--;
+    this.#plane.unnamed(id, name);
+  }
+
+  #all(): (readonly [NamingListener, string, Known])[] {
+    return [...this.#listeners.values()].flatMap(listener =>
+      [...listener.names].map(([name, known]) => [listener, name, known] as const),
+    );
+  }
+}
+
+function goesBefore(a: Known, b: Known): boolean {
+  const isNegative = a.route.state === 'negative';
+  return isNegative === (b.route.state === 'negative') ? a.usedAt < b.usedAt : isNegative;
+}

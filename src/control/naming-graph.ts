@@ -1,0 +1,102 @@
+/**
+ * The namers and interpreters of a configuration. A reload keeps those whose configuration did not change, with their watches.
+ */
+
+import type { RequestObserver } from '../clients/namerd/watch.ts';
+import { createInterpreter, type MountedNamers, mountNamers } from '../interpreters/assemble.ts';
+import { monotonicNow } from '../io/clock.ts';
+import type { Log } from '../log.ts';
+import { endScope, type Releasable } from '../metrics/join-scopes.ts';
+import type { Registry } from '../metrics/registry.ts';
+import { createDns } from '../naming/dns.ts';
+import type { Interpreter } from '../naming/interpreter.ts';
+import type { NamingContext } from '../naming/kinds.ts';
+import type { Kinds, LinkerdTcpConfig, RouterConfig } from '../settings/linkerd-tcp/config.ts';
+
+interface NamespaceMetrics {
+  readonly scope: Releasable;
+  readonly requests: RequestObserver;
+}
+
+export class NamingGraph {
+  readonly #context: NamingContext;
+  readonly #registry: Registry;
+  readonly #kinds: Kinds;
+  readonly #mounted = new Map<string, MountedNamers>();
+  readonly #interpreters = new Map<string, Interpreter>();
+  /** Metrics of requests to a namerd, by router and namespace. */
+  readonly #observers = new Map<string, NamespaceMetrics>();
+
+  constructor(log: Log, registry: Registry, kinds: Kinds) {
+    this.#kinds = kinds;
+    this.#registry = registry;
+    this.#context = { log, now: monotonicNow, random: Math.random, dns: createDns() };
+  }
+
+  /** Equal for two configurations exactly when names mean the same through them. */
+  keyOf(config: LinkerdTcpConfig, router: RouterConfig): string {
+    return JSON.stringify([config.namers, router.label, router.interpreter]);
+  }
+
+  interpreterOf(config: LinkerdTcpConfig, router: RouterConfig): Interpreter {
+    const key = this.keyOf(config, router);
+    const known = this.#interpreters.get(key);
+    if (known) return known;
+    const { namers } = this.#mount(config);
+    const made = createInterpreter(router.interpreter, this.#kinds.interpreters, this.#kinds.transformers, {
+      ...this.#context,
+      namers,
+      ...this.#observe(router),
+    });
+    this.#interpreters.set(key, made);
+    return made;
+  }
+
+  /** Forgets what the configuration in force does not use. */
+  keepOnly(config: LinkerdTcpConfig): void {
+    const used = new Set(config.routers.map(router => this.keyOf(config, router)));
+    for (const key of this.#interpreters.keys()) if (!used.has(key)) this.#interpreters.delete(key);
+    const mounted = JSON.stringify(config.namers);
+    for (const key of this.#mounted.keys()) if (key !== mounted) this.#mounted.delete(key);
+    const observed = new Set(config.routers.map(observerKey));
+    for (const [key, { scope }] of this.#observers) {
+      if (observed.has(key)) continue;
+      this.#observers.delete(key);
+      endScope(scope);
+    }
+  }
+
+  #mount(config: LinkerdTcpConfig): MountedNamers {
+    const key = JSON.stringify(config.namers);
+    const known = this.#mounted.get(key);
+    if (known) return known;
+    const made = mountNamers(config.namers, this.#kinds.namers, this.#kinds.transformers, this.#context);
+    this.#mounted.set(key, made);
+    return made;
+  }
+
+  #observe(router: RouterConfig): { requests?: RequestObserver } {
+    const { label, interpreter } = router;
+    if (typeof interpreter.namespace !== 'string') return {};
+    const key = observerKey(router);
+    const known = this.#observers.get(key);
+    if (known) return { requests: known.requests };
+    const scope = this.#registry.scope({ rt: label, namespace: interpreter.namespace });
+    const success = scope.counter('l5d:resolver:success_count');
+    const failure = scope.counter('l5d:resolver:failure_count');
+    const latency = scope.histogram('l5d:resolver:request_latency_ms');
+    const { main } = this.#registry;
+    const requests: RequestObserver = {
+      requestDone: ({ ok, latencyMs }) => {
+        // The answer to a router that is gone: its cells may be another's by now.
+        if (this.#observers.get(key)?.requests !== requests) return;
+        main.add(ok ? success : failure, 1);
+        if (latencyMs !== undefined) main.observe(latency, latencyMs);
+      },
+    };
+    this.#observers.set(key, { scope, requests });
+    return { requests };
+  }
+}
+
+const observerKey = ({ label, interpreter }: RouterConfig): string => JSON.stringify([label, interpreter.namespace]);

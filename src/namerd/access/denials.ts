@@ -1,0 +1,23 @@
+/** Tells of requests that namerd's API refused: all of them in the metrics, some of them in the log, as strangers cause them. */
+
+import { limitedLog } from '../../limited-log.ts';
+import type { Log } from '../../log.ts';
+import type { Cell } from '../../metrics/cells.ts';
+import type { Registry } from '../../metrics/registry.ts';
+import type { Denial } from './denial.ts';
+
+const limit = { most: 10, perMs: 60_000 };
+
+/** @returns what to call for each of them; of reasons and tokens there are few */
+export function tellDenials(registry: Registry, log: Log, now: () => number): (denial: Denial) => void {
+  const scope = registry.scope({});
+  const cells = new Map<string, Cell>();
+  const limited = limitedLog(log, { ...limit, now });
+  return ({ reason, token = 'none', message, method, path, ip }) => {
+    const key = `${reason} ${token}`;
+    const cell = cells.get(key) ?? scope.counter('l5d:namerd:api_denied', { reason, token });
+    cells.set(key, cell);
+    registry.main.add(cell, 1);
+    limited.warn(`refused ${method} ${path} of ${ip}: ${message}`);
+  };
+}

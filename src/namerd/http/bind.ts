@@ -1,0 +1,20 @@
+/**
+ * `/api/1/bind/<namespace>`: the bound tree of a name.
+ *
+ * Watched, there is a line for each change of the tree; the addresses in it are those of the moment it was written, their
+ * changes are told by `addr`.
+ */
+import { treeDocuments } from '../core/tree-documents.ts';
+import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
+import { firstKnown } from './first-known.ts';
+import type { ApiParts } from './parts.ts';
+
+export async function bind(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
+  const { namespaces, addrWaitMs, answerTimeoutMs } = parts;
+  const path = pathOf(request);
+  const documents = treeDocuments(namespaces.bind(namespace, dtabOf(request), path), addrWaitMs);
+  const headers = { 'content-type': 'application/json' };
+  if (isOn(request, 'watch')) return { headers, documents };
+  const what = `binding ${request.query.get('path')}`;
+  return { status: 200, headers, body: `${await firstKnown(documents, what, answerTimeoutMs)}\n` };
+}

@@ -1,0 +1,73 @@
+/** `/api/1/delegate` and `/api/1/delegate/<namespace>`: explains a name, by what is stored, what is given, or both. */
+import { firstValueFrom } from 'rxjs';
+import type { Dtab } from '../../dtab/dtab.ts';
+import type { Path } from '../../dtab/path.ts';
+import { LinkerdTcpError } from '../../errors.ts';
+import { encodeDelegation } from '../../naming/json.ts';
+import { authorize, reading, type Visitor } from '../access/access.ts';
+import type { Namespaces } from '../core/namespaces.ts';
+import { boundsOf, settle } from '../core/settled.ts';
+import { type Answer, type ApiRequest, dtabOf, header, pathOf, readDtab, readPath } from './exchange.ts';
+import { type Question, question } from './shapes.ts';
+
+export interface Explained {
+  readonly namespaces: Namespaces;
+  readonly addrWaitMs: number;
+}
+
+export function delegateIn(request: ApiRequest, namespace: string, parts: Explained): Promise<Answer> {
+  return explain(namespace, dtabOf(request), pathOf(request), parts);
+}
+
+/** Without a namespace in the URL: all of the question is in the query, or in the body of a POST. */
+export async function delegateAlone(request: ApiRequest, parts: Explained): Promise<Answer> {
+  switch (request.method) {
+    case 'GET':
+    case 'HEAD': {
+      const namespace = readable(request.query.get('namespace'), request.visitor);
+      return explain(namespace, dtabOf(request), pathOf(request), parts);
+    }
+    case 'POST': {
+      if (header(request, 'content-type') !== 'application/json') return { status: 415 };
+      const { namespace, dtab, path } = readQuestion(request.body);
+      return explain(readable(namespace ?? null, request.visitor), readDtab(dtab), readPath(path), parts);
+    }
+    default:
+      return { status: 405, headers: { allow: 'GET, HEAD, POST' } };
+  }
+}
+
+/** The namespace that the question names, if it may be read; who names none asks of no stored dtab. */
+function readable(namespace: string | null, visitor: Visitor): string | null {
+  if (namespace !== null) authorize(visitor, [reading(namespace)]);
+  return namespace;
+}
+
+async function explain(
+  namespace: string | null,
+  dtab: Dtab,
+  path: Path,
+  { namespaces, addrWaitMs }: Explained,
+): Promise<Answer> {
+  const delegation = await namespaces.delegate(namespace, dtab, path);
+  const snapshot = await firstValueFrom(settle(boundsOf(delegation), addrWaitMs));
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(encodeDelegation(delegation, snapshot)),
+  };
+}
+
+function readQuestion(body: string): Question {
+  const asked = question.safeParse(parsed(body));
+  if (asked.success) return asked.data;
+  throw new LinkerdTcpError('REQUEST_INVALID', { reason: `Malformed delegation request: ${body}` });
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,7 +1,0 @@
-/** The kinds of interpreters a config can choose from. */
-import type { InterpreterKind } from '../kinds.ts';
-import { namerdHttpInterpreter } from '../namerd/http-kind.ts';
-import { defaultInterpreter } from './default.ts';
-import { fsInterpreter } from './fs.ts';
-
-export const interpreterKinds: readonly InterpreterKind[] = [defaultInterpreter, fsInterpreter, namerdHttpInterpreter];

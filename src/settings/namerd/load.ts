@@ -1,0 +1,47 @@
+/** Reads the configuration of `namerd`: schema, and checks across keys. */
+import { load } from '../../config/load.ts';
+import type { Purpose } from '../../config/report.ts';
+import { folderOf } from '../../config/source.ts';
+import { resolvePaths } from '../shared/relative-paths.ts';
+import { checkNamerd } from './checks.ts';
+import { type NamerdConfig, type NamerdKinds, namerdSchema } from './config.ts';
+import { namerdVocabulary } from './vocabulary.ts';
+
+export interface NamerdSource {
+  readonly file: string;
+  readonly text: string;
+  readonly purpose?: Purpose;
+}
+
+/** What runs without a configuration: everything on this machine alone, dtabs in the working directory. */
+export const withoutConfig: NamerdSource = {
+  file: '<built-in>',
+  text: 'storage: {kind: io.l5d.sqlite, path: namerd.sqlite}\ninterfaces:\n- kind: io.l5d.httpController\n',
+};
+
+/**
+ * Relative paths are resolved: against the folder of the file, or the working directory where there is none.
+ * @throws LinkerdTcpError CONFIG_INVALID
+ */
+export function loadNamerd({ file, text, purpose }: NamerdSource, kinds: NamerdKinds): NamerdConfig {
+  return load({
+    program: 'namerd',
+    file,
+    text,
+    purpose,
+    schema: namerdSchema(kinds),
+    vocabulary: namerdVocabulary,
+    prepare: value => resolvePaths(value, folderOf(file), pathKeys),
+    check: checkNamerd,
+  });
+}
+
+/** The keys that hold a path of a file or folder. */
+const pathKeys = [
+  ['namers', '[]', 'rootDir'],
+  ...['path', 'kubeconfig', 'serviceAccountDir', 'tokenFile'].map(key => ['storage', key]),
+  ...[['trustCerts', '[]'], ['trustCertsBundle']].map(keys => ['storage', 'tls', ...keys]),
+  ...['certPath', 'keyPath', 'intermediateCertsPath'].map(key => ['storage', 'tls', 'clientAuth', key]),
+  ['interfaces', '[]', 'auth', 'tokens', '[]', 'tokenFile'],
+  ...['certPath', 'keyPath', 'intermediateCertsPath', 'caCertPath'].map(key => ['interfaces', '[]', 'tls', key]),
+];
