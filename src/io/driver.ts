@@ -32,9 +32,14 @@ export interface ListenOptions extends SocketAddress {
 }
 
 export interface SocketOptions {
-  /** Idle seconds before TCP keepalive probes start; 0 turns them off. TCP_NODELAY is always set. */
+  /**
+   * Idle seconds before TCP keepalive probes start; 0 turns them off. A peer that answers none of {@link keepAliveProbes} probes,
+   * one each {@link keepAliveIntervalSecs}, is gone: ETIMEDOUT. TCP_NODELAY is always set.
+   */
   readonly keepAliveSecs: number;
 }
+export const keepAliveIntervalSecs = 10;
+export const keepAliveProbes = 6;
 
 /** An index into the driver's buffers; see {@link Driver.bytes}. */
 export type BufferId = number;
@@ -68,6 +73,8 @@ export interface Driver {
   listen(options: ListenOptions): Handle;
   /** Off: connections stay in the queue. Listeners start with it on. */
   accepting(listener: Handle, on: boolean): void;
+  /** Changes a listener in place: it keeps its port, its queue and its connections. Socket options hold for connections accepted later. */
+  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void;
   connect(address: SocketAddress, options: SocketOptions): Handle;
   /** Sockets start with reading off. */
   reading(socket: Handle, on: boolean): void;
@@ -103,7 +110,7 @@ export interface Driver {
   release(buffer: BufferId): void;
   /** A chunk with a copy of bytes of one's own, to be written. */
   wrap(bytes: Uint8Array): BufferId;
-  /** `ip:port` of the other end, or '' when the kernel no longer knows. */
+  /** `ip:port` of the other end, also after a reset; '' where the platform no longer knows. */
   peer(socket: Handle): string;
   /** Sockets and listeners not yet `closed`, and buffers not yet given back: 0 and 0 at the end, or something leaks. */
   ledger(): { readonly sockets: number; readonly buffers: number };

@@ -81,6 +81,16 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.equal(rig.heard(socket).received, 10 * 1024);
   });
 
+  promise('the peer of a socket is still named after it has reset the connection', async (rig, t) => {
+    const { socket, client } = await rig.accept(t);
+    const name = `127.0.0.1:${client.socket.localPort}`;
+    assert.equal(rig.driver.peer(socket), name);
+    rig.driver.reading(socket, true);
+    await client.play('reset');
+    await rig.event(socket, 'failed');
+    assert.equal(rig.driver.peer(socket), name);
+  });
+
   promise('the peer of a socket is named by address and port', async (rig, t) => {
     const { socket, client } = await rig.accept(t);
     assert.equal(rig.driver.peer(socket), `127.0.0.1:${client.socket.localPort}`);
@@ -173,6 +183,22 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await client.over();
     assert.deepEqual(rig.heard(listener).accepted, []);
   });
+
+  promise(
+    'a listener is adjusted in place: a longer backlog holds more connections, and none is lost',
+    async (rig, t) => {
+      const { listener, port } = await rig.listening({ backlog: 1 });
+      rig.driver.accepting(listener, false);
+      await rig.settle();
+      rig.driver.adjust(listener, { backlog: 64, socket: { keepAliveSecs: 0 } });
+      const clients = await Promise.all(Array.from({ length: 20 }, () => connectPeer(t, port)));
+      for (const client of clients) await client.play('send 1');
+      rig.heard(listener).onAccepted = socket => rig.driver.reading(socket, true);
+      rig.driver.accepting(listener, true);
+      await rig.until(() => rig.heard(listener).accepted.length === 20, 'all to be accepted');
+      for (const socket of rig.heard(listener).accepted) await rig.event(socket, 'data');
+    },
+  );
 
   // ---- connecting -----------------------------------------------------------------------------------------------------
 

@@ -144,11 +144,14 @@ export class Rig {
   }
 
   /** A socket of the driver that a peer connected to. */
-  async accept(t: Scope, options: Partial<ListenOptions> = {}): Promise<{ socket: Handle; client: Peer }> {
+  async accept(
+    t: Scope,
+    options: Partial<ListenOptions> = {},
+  ): Promise<{ socket: Handle; client: Peer; port: number }> {
     const { listener, port, ip } = await this.listening(options);
     const client = await connectPeer(t, port, { host: ip });
     const heard = await this.event(listener, 'accepted');
-    return { socket: heard.accepted[0], client };
+    return { socket: heard.accepted[0], client, port };
   }
 
   /** A socket of the driver that connected to a peer. */

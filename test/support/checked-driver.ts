@@ -66,6 +66,11 @@ export class CheckedDriver implements Driver {
     this.#command(() => this.#driver.accepting(listener, on));
   }
 
+  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    this.#living(listener, 'adjust');
+    this.#command(() => this.#driver.adjust(listener, options));
+  }
+
   connect(address: SocketAddress, options: SocketOptions): Handle {
     return this.#opened(
       this.#command(() => this.#driver.connect(address, options)),

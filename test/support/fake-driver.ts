@@ -104,7 +104,7 @@ export class FakeSocket {
 
 export interface FakeListener {
   readonly handle: Handle;
-  readonly options: ListenOptions;
+  options: ListenOptions;
   accepting: boolean;
   told: boolean;
   released: boolean;
@@ -209,6 +209,11 @@ export class FakeDriver implements Driver {
 
   accepting(handle: Handle, on: boolean): void {
     (this.#listeners.get(handle) as FakeListener).accepting = on;
+  }
+
+  adjust(handle: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    const listener = this.#listeners.get(handle) as FakeListener;
+    listener.options = { ...listener.options, ...options };
   }
 
   connect(address: SocketAddress): Handle {

@@ -16,6 +16,7 @@ import { mapMemory } from './memory.ts';
 import { longestWaitMs, type NativeDriver, type NativeDriverOptions, wakeHandle } from './native-driver.ts';
 import { firstDriverBit, SocketTable, TableFlag } from './socket-table.ts';
 import {
+  adjustListener,
   isGone,
   localAddress,
   openConnector,
@@ -125,6 +126,11 @@ export class EpollDriver implements NativeDriver {
     if (on) this.#sockets.flags[slot] |= Flag.accepting;
     else this.#sockets.flags[slot] &= ~Flag.accepting;
     if (on && this.#sockets.flags[slot] & Flag.readable) this.#sockets.queue(handle);
+  }
+
+  adjust(handle: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    const fd = this.#sockets.fd[slotOf(handle)];
+    if (fd >= 0) adjustListener(fd, options);
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {

@@ -4,6 +4,7 @@ import type { SocketAddress } from '../driver.ts';
 import { AF_INET, AF_INET6 } from './constants.ts';
 import type { NativeMemory } from './memory.ts';
 
+export const sockaddrInBytes = 16;
 export const maxSockaddrBytes = 28;
 
 /** Endpoints are connected to again and again, and addresses are dear to parse. */
@@ -22,7 +23,7 @@ export function writeSockaddr(memory: NativeMemory, address: SocketAddress, offs
 
 function encode({ ip, port }: SocketAddress): Uint8Array {
   const isLong = isIPv6(ip);
-  const bytes = new Uint8Array(isLong ? 28 : 16);
+  const bytes = new Uint8Array(isLong ? maxSockaddrBytes : sockaddrInBytes);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, isLong ? AF_INET6 : AF_INET, true);
   view.setUint16(2, port, false);

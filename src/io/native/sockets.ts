@@ -1,10 +1,10 @@
 /** Making and asking sockets: what both native drivers do the same way. */
 import type { ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
-import { showAddress } from '../driver.ts';
+import { keepAliveIntervalSecs, keepAliveProbes, showAddress } from '../driver.ts';
 import * as c from './constants.ts';
 import { errno, libc } from './libc.ts';
 import { mapMemory } from './memory.ts';
-import { maxSockaddrBytes, readSockaddr, writeSockaddr } from './sockaddr.ts';
+import { maxSockaddrBytes, readSockaddr, sockaddrInBytes, writeSockaddr } from './sockaddr.ts';
 
 /** Scratch memory of this thread: an address at 0, its length at 32, an int at 40, a linger at 48. */
 const scratch = mapMemory(64);
@@ -28,9 +28,17 @@ function set(fd: number, level: number, option: number, value: number): void {
 /** Set on a listener these hold for the sockets it accepts. */
 function tune(fd: number, { keepAliveSecs }: SocketOptions): void {
   set(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1);
+  set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, keepAliveSecs === 0 ? 0 : 1);
   if (keepAliveSecs === 0) return;
-  set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
   set(fd, c.IPPROTO_TCP, c.TCP_KEEPIDLE, keepAliveSecs);
+  set(fd, c.IPPROTO_TCP, c.TCP_KEEPINTVL, keepAliveIntervalSecs);
+  set(fd, c.IPPROTO_TCP, c.TCP_KEEPCNT, keepAliveProbes);
+}
+
+/** Of a listener that listens: a second listen(2) changes the length of its queue, and nothing else. */
+export function adjustListener(fd: number, { backlog, socket }: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+  libc.listen(fd, backlog);
+  tune(fd, socket);
 }
 
 /** @returns the listening descriptor, or -errno */
@@ -91,10 +99,17 @@ export function localAddress(fd: number): SocketAddress {
   return readSockaddr(scratch);
 }
 
-/** `ip:port`, or '' when the socket is not connected any more. */
+/** `ip:port`; '' for a socket that never was connected. Unlike getpeername(2), SO_PEERNAME also answers after a reset. */
 export function peerAddress(fd: number): string {
-  ints[8] = maxSockaddrBytes;
-  return libc.getpeername(fd, scratch.pointer, lengthPointer) < 0 ? '' : showAddress(readSockaddr(scratch));
+  // It fails when asked for more bytes than the address has.
+  if (!askPeerName(fd, sockaddrInBytes)) return '';
+  const isLong = (ints[0] & 0xffff) === c.AF_INET6;
+  return isLong && !askPeerName(fd, maxSockaddrBytes) ? '' : showAddress(readSockaddr(scratch));
+}
+
+function askPeerName(fd: number, bytes: number): boolean {
+  ints[8] = bytes;
+  return libc.getsockopt(fd, c.SOL_SOCKET, c.SO_PEERNAME, scratch.pointer, lengthPointer) === 0;
 }
 
 /** The next close sends RST and drops what is queued. */

@@ -20,6 +20,7 @@ import { Ring } from './ring.ts';
 import { Sends } from './sends.ts';
 import { SocketTable } from './socket-table.ts';
 import {
+  adjustListener,
   isGone,
   localAddress,
   openConnector,
@@ -138,6 +139,11 @@ export class UringDriver implements NativeDriver {
       this.#sockets.flags[slot] &= ~Flag.accepting;
       if (this.#sockets.flags[slot] & Flag.acceptArmed) this.#operations.cancel(handle, this.#sockets.fd[slot]);
     }
+  }
+
+  adjust(handle: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    const fd = this.#sockets.fd[slotOf(handle)];
+    if (fd >= 0) adjustListener(fd, options);
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {
@@ -586,8 +592,6 @@ export class UringDriver implements NativeDriver {
     this.#operations.close(handle, this.#sockets.fd[slot]);
     this.#sockets.fd[slot] = -1;
   }
-
-  // ---- rows -----------------------------------------------------------------------------------------------------------
 
   #dropHeld(slot: number): void {
     for (const buffer of this.#held[slot]?.buffers ?? []) this.#pool.give(buffer);

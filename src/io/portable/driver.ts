@@ -9,7 +9,7 @@ import net from 'node:net';
 import { constants } from 'node:os';
 import { monotonicNow } from '../clock.ts';
 import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
-import { showAddress } from '../driver.ts';
+import { keepAliveIntervalSecs, keepAliveProbes, showAddress } from '../driver.ts';
 import { errnoOf } from '../errno.ts';
 import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
 
@@ -37,7 +37,8 @@ type DriverSocket = net.Socket & { [state]: SocketState };
 interface Listener {
   readonly server: net.Server;
   readonly handle: Handle;
-  readonly backlog: number;
+  backlog: number;
+  keepAliveSecs: number;
   accepting: boolean;
   closed: boolean;
   readonly parked: net.Socket[];
@@ -77,10 +78,16 @@ export class PortableDriver implements Driver {
       allowHalfOpen: true,
       pauseOnConnect: true,
       noDelay: true,
-      keepAlive: options.socket.keepAliveSecs > 0,
-      keepAliveInitialDelay: options.socket.keepAliveSecs * 1000,
     });
-    const listener: Listener = { server, handle, backlog: options.backlog, accepting: true, closed: false, parked: [] };
+    const listener: Listener = {
+      server,
+      handle,
+      backlog: options.backlog,
+      keepAliveSecs: options.socket.keepAliveSecs,
+      accepting: true,
+      closed: false,
+      parked: [],
+    };
     this.#listeners[slotOf(handle)] = listener;
     server.on('connection', socket => {
       if (listener.accepting && listener.parked.length === 0) this.#accept(listener, socket);
@@ -110,6 +117,15 @@ export class PortableDriver implements Driver {
     if (on && listener.parked.length > 0) setImmediate(() => this.#unpark(listener));
   }
 
+  adjust(handle: Handle, { backlog, socket }: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    const listener = this.#listeners[slotOf(handle)];
+    if (!listener) return;
+    listener.backlog = backlog;
+    // Node has no call for it: its handle's listen() is uv_listen(), which may be called again.
+    (listener.server as net.Server & { _handle?: { listen(backlog: number): number } })._handle?.listen(backlog);
+    listener.keepAliveSecs = socket.keepAliveSecs;
+  }
+
   connect(address: SocketAddress, options: SocketOptions): Handle {
     const handle = this.#handles.take();
     if (handle === noHandle) return noHandle;
@@ -118,9 +134,8 @@ export class PortableDriver implements Driver {
       port: address.port,
       allowHalfOpen: true,
       noDelay: true,
-      keepAlive: options.keepAliveSecs > 0,
-      keepAliveInitialDelay: options.keepAliveSecs * 1000,
     });
+    keepAlive(socket, options.keepAliveSecs);
     socket.pause();
     this.#adopt(socket, handle);
     socket.on('connect', onConnect);
@@ -246,6 +261,7 @@ export class PortableDriver implements Driver {
       this.#events.acceptFailed(listener.handle, constants.errno.EMFILE);
       return;
     }
+    keepAlive(socket, listener.keepAliveSecs);
     this.#adopt(socket, handle);
     this.#events.accepted(listener.handle, handle);
   }
@@ -323,6 +339,10 @@ function resetNow(socket: net.Socket): void {
     if (!socket.connecting) (socket as net.Socket & { resetAndClosing: boolean }).resetAndClosing = true;
     socket.destroy();
   }
+}
+
+function keepAlive(socket: net.Socket, secs: number): void {
+  if (secs > 0) socket.setKeepAlive(true, secs * 1000, keepAliveIntervalSecs * 1000, keepAliveProbes);
 }
 
 function ignoreParked(): void {

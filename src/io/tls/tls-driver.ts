@@ -160,6 +160,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     this.#below.accepting(listener, on);
   }
 
+  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+    this.#below.adjust(listener, options);
+  }
+
   connect(address: SocketAddress, options: SocketOptions): Handle {
     return this.#below.connect(address, options);
   }

@@ -50,6 +50,8 @@ class FakeBelow implements Driver {
 
   accepting(): void {}
 
+  adjust(): void {}
+
   connect(): Handle {
     return 1 as Handle;
   }

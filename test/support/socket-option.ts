@@ -1,0 +1,29 @@
+/** What the kernel has for an option of a socket of this process, found by its addresses: whoever made it. Linux, with node:ffi. */
+import { readdirSync } from 'node:fs';
+import * as c from '../../src/io/native/constants.ts';
+import { libc } from '../../src/io/native/libc.ts';
+import { mapMemory } from '../../src/io/native/memory.ts';
+import { localAddress, peerAddress } from '../../src/io/native/sockets.ts';
+
+const options = {
+  keepAlive: [c.SOL_SOCKET, c.SO_KEEPALIVE],
+  keepIdle: [c.IPPROTO_TCP, c.TCP_KEEPIDLE],
+  keepInterval: [c.IPPROTO_TCP, c.TCP_KEEPINTVL],
+  keepCount: [c.IPPROTO_TCP, c.TCP_KEEPCNT],
+} as const;
+export type SocketOption = keyof typeof options;
+
+const memory = mapMemory(16);
+const ints = new Int32Array(memory.buffer);
+
+export function socketOption(localPort: number, peerPort: number, option: SocketOption): number {
+  const fd = readdirSync('/proc/self/fd')
+    .map(Number)
+    .find(one => peerAddress(one).endsWith(`:${peerPort}`) && localAddress(one).port === localPort);
+  if (fd === undefined) throw new Error(`no socket from port ${localPort} to port ${peerPort}`);
+  const [level, name] = options[option];
+  ints[0] = 0;
+  ints[1] = 4;
+  libc.getsockopt(fd, level, name, memory.pointer, memory.pointer + 4n);
+  return ints[0];
+}
