@@ -23,7 +23,7 @@ import { type Kinds, type LinkerdTcpConfig, workersOf } from '../settings/linker
 import { kinds as builtInKinds } from '../settings/linkerd-tcp/kinds.ts';
 import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
 import { version } from '../version.ts';
-import { Ending } from './ending.ts';
+import { Lifecycle } from './lifecycle.ts';
 import type { Outcome } from './outcome.ts';
 import type { RunningProgram } from './running-program.ts';
 
@@ -75,7 +75,7 @@ class LinkerdTcp implements RunningProxy {
   readonly #log: Log;
   readonly #kinds: Kinds;
   readonly #registry: Registry;
-  readonly #ending: Ending;
+  readonly #lifecycle: Lifecycle;
   readonly #reloads: { readonly ok: number; readonly failed: number };
   /** As started: some of it cannot change. */
   readonly #initial: LinkerdTcpConfig;
@@ -89,7 +89,7 @@ class LinkerdTcp implements RunningProxy {
   constructor(file: string, log: Log, kinds: Kinds, config: LinkerdTcpConfig) {
     this.#file = file;
     this.#log = log;
-    this.#ending = new Ending(log);
+    this.#lifecycle = new Lifecycle(log);
     this.#kinds = kinds;
     this.#initial = config;
     this.#config = config;
@@ -102,11 +102,11 @@ class LinkerdTcp implements RunningProxy {
   }
 
   get done(): Promise<Outcome> {
-    return this.#ending.done;
+    return this.#lifecycle.done;
   }
 
   get stopping(): boolean {
-    return this.#ending.stopping;
+    return this.#lifecycle.stopping;
   }
 
   get servers(): readonly ListeningServer[] {
@@ -118,8 +118,8 @@ class LinkerdTcp implements RunningProxy {
     const log = this.#log;
     const config = this.#config;
     try {
-      this.#ending.atEnd(() => this.#accessLog?.close());
-      this.#ending.atEnd(measureProcess(registry));
+      this.#lifecycle.onClose(() => this.#accessLog?.close());
+      this.#lifecycle.onClose(measureProcess(registry));
       if (this.#workers < workersOf(config))
         log.info(`one worker: on ${process.platform} threads cannot share a port to listen on`);
       const driver = await chooseDriver(config.driver);
@@ -132,29 +132,29 @@ class LinkerdTcp implements RunningProxy {
         naming: new NamingGraph(log, registry, this.#kinds),
         workers: this.#workers,
         records: records => this.#accessLog?.write(records),
-        died: error => this.#ending.died(error),
+        died: error => this.#lifecycle.died(error),
       });
       this.#parts = parts;
-      this.#ending.atEnd(() => parts.terminate());
+      this.#lifecycle.onClose(() => parts.terminate());
       await this.#apply(config, parts);
       const admin = await startAdmin({ ...config.admin, proxy: this.#view(parts), registry, log }).catch(error => {
         throw adviseOnListening(error, 'admin.port');
       });
-      this.#ending.atEnd(() => admin.close());
+      this.#lifecycle.onClose(() => admin.close());
       this.adminAddress = admin.address;
       log.info(`admin listening on http://${admin.address}`);
     } catch (error) {
-      await this.#ending.close();
+      await this.#lifecycle.close();
       throw error;
     }
   }
 
   shutdown(reason: string): void {
-    this.#ending.shutdown(() => this.#drain(reason));
+    this.#lifecycle.shutdown(() => this.#drain(reason));
   }
 
   abort(): void {
-    this.#ending.abort('ended at once; open connections are cut');
+    this.#lifecycle.abort('ended at once; open connections are cut');
   }
 
   reload(): Promise<void> {
@@ -197,7 +197,7 @@ class LinkerdTcp implements RunningProxy {
   }
 
   #refuseWhenStopping(): void {
-    if (this.#ending.stopping) throw new LinkerdTcpError('STOPPING');
+    if (this.#lifecycle.stopping) throw new LinkerdTcpError('STOPPING');
   }
 
   /** Keys a running process cannot change. */
@@ -252,7 +252,7 @@ class LinkerdTcp implements RunningProxy {
     this.#log.info(`stopping (${reason}): no new connections, open ones have ${graceSecs} s`);
     const cut = (await this.#parts?.drain(graceSecs * 1000)) ?? 0;
     if (cut > 0) this.#log.warn(`${cut} connection${cut === 1 ? '' : 's'} cut off after ${graceSecs} s`);
-    await this.#ending.close();
+    await this.#lifecycle.close();
     this.#log.info('stopped');
   }
 
@@ -262,7 +262,7 @@ class LinkerdTcp implements RunningProxy {
       routes: () => parts.routes(),
       delegate: async (router, path) => (await parts.delegate(router, parsed(path))) as Json,
       ready: () => {
-        const waitingFor = this.#ending.stopping ? ['the proxy is stopping'] : parts.waitingFor();
+        const waitingFor = this.#lifecycle.stopping ? ['the proxy is stopping'] : parts.waitingFor();
         return { ready: waitingFor.length === 0, waitingFor };
       },
       shutdown: () => this.shutdown('POST /shutdown'),

@@ -17,7 +17,7 @@ import { systemClock } from '../live/clock.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
 import { Registry } from '../metrics/registry.ts';
-import { tellDenials } from '../namerd/access/denials.ts';
+import { reportDenials } from '../namerd/access/denials.ts';
 import { LiveTokens } from '../namerd/access/live-tokens.ts';
 import { Namespaces } from '../namerd/core/namespaces.ts';
 import { countRequests } from '../namerd/http/request-counts.ts';
@@ -31,7 +31,7 @@ import { createStore } from '../stores/kind.ts';
 import type { DtabStore } from '../stores/store.ts';
 import { serverTlsOptions } from '../tls/interface-tls.ts';
 import { version } from '../version.ts';
-import { Ending } from './ending.ts';
+import { Lifecycle } from './lifecycle.ts';
 import type { Outcome } from './outcome.ts';
 import type { RunningProgram } from './running-program.ts';
 
@@ -44,7 +44,7 @@ export interface NamerdOptions {
   readonly kinds?: NamerdKinds;
 }
 
-type Surroundings = Required<Omit<NamerdOptions, 'text'>>;
+type NamerdContext = Required<Omit<NamerdOptions, 'text'>>;
 
 /** To drain it ends watches and lets requests finish. */
 export interface RunningNamerd extends RunningProgram {
@@ -64,7 +64,7 @@ export async function startNamerd({ text, ...options }: NamerdOptions): Promise<
 }
 
 /** With a configuration that is read already. @throws as {@link startNamerd} */
-export async function startConfiguredNamerd(config: NamerdConfig, options: Surroundings): Promise<RunningNamerd> {
+export async function startConfiguredNamerd(config: NamerdConfig, options: NamerdContext): Promise<RunningNamerd> {
   const namerd = new Namerd(config, options);
   await namerd.start();
   return namerd;
@@ -74,28 +74,28 @@ const storageIsSilent = 'the storage has not answered yet';
 
 class Namerd implements RunningNamerd {
   readonly #config: NamerdConfig;
-  readonly #options: Surroundings;
+  readonly #options: NamerdContext;
   readonly #log: Log;
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
-  readonly #ending: Ending;
+  readonly #lifecycle: Lifecycle;
   readonly #apis: RunningApi[] = [];
   #waitingFor: readonly string[] = [storageIsSilent];
   #isStorageFailing = true;
   adminAddress = '';
 
-  constructor(config: NamerdConfig, options: Surroundings) {
+  constructor(config: NamerdConfig, options: NamerdContext) {
     this.#config = config;
     this.#options = options;
     this.#log = options.log;
-    this.#ending = new Ending(options.log);
+    this.#lifecycle = new Lifecycle(options.log);
   }
 
   get done(): Promise<Outcome> {
-    return this.#ending.done;
+    return this.#lifecycle.done;
   }
 
   get stopping(): boolean {
-    return this.#ending.stopping;
+    return this.#lifecycle.stopping;
   }
 
   get apiAddresses(): readonly string[] {
@@ -105,7 +105,7 @@ class Namerd implements RunningNamerd {
   async start(): Promise<void> {
     const log = this.#log;
     try {
-      this.#ending.atEnd(measureProcess(this.#registry));
+      this.#lifecycle.onClose(measureProcess(this.#registry));
       const store = this.#openStore();
       const naming = { log, now: monotonicNow, random: Math.random, dns: createDns() };
       const { stores: _, ...kinds } = this.#options.kinds;
@@ -113,9 +113,9 @@ class Namerd implements RunningNamerd {
       const { namers } = mounted;
       const builtin = builtinNamer(naming.dns);
       const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
-      this.#ending.atEnd(() => namespaces.close());
+      this.#lifecycle.onClose(() => namespaces.close());
       const answered = countRequests(this.#registry);
-      const denied = tellDenials(this.#registry, log, monotonicNow);
+      const denied = reportDenials(this.#registry, log, monotonicNow);
       for (const [i, each] of this.#config.interfaces.entries())
         await this.#serve(each, i, {
           store,
@@ -127,17 +127,17 @@ class Namerd implements RunningNamerd {
       await this.#serveAdmin({ namespaces, store, watches: () => mounted.watches() });
       this.#expose(namespaces);
     } catch (error) {
-      await this.#ending.close();
+      await this.#lifecycle.close();
       throw error;
     }
   }
 
   shutdown(reason: string): void {
-    this.#ending.shutdown(() => this.#drain(reason));
+    this.#lifecycle.shutdown(() => this.#drain(reason));
   }
 
   abort(): void {
-    this.#ending.abort('ended at once; open requests are cut');
+    this.#lifecycle.abort('ended at once; open requests are cut');
   }
 
   async reload(): Promise<void> {
@@ -173,13 +173,13 @@ class Namerd implements RunningNamerd {
     const { storage } = this.#config;
     const context = { log: this.#log, now: monotonicNow, random: Math.random, epochMs: Date.now };
     const store = createStore(this.#options.kinds.stores, storage, context);
-    this.#ending.atEnd(() => store.close());
+    this.#lifecycle.onClose(() => store.close());
     // Watched for as long as we run: what the namespaces are is what makes us ready, and it is at hand when it is asked for.
     const watch: Subscription = store.list().subscribe(state => {
       this.#isStorageFailing = state.state !== 'ok' || state.unconfirmed !== undefined;
       this.#waitingFor = state.state === 'ok' ? [] : [state.state === 'failed' ? state.error.message : storageIsSilent];
     });
-    this.#ending.atEnd(() => watch.unsubscribe());
+    this.#lifecycle.onClose(() => watch.unsubscribe());
     this.#log.info(`dtabs are kept in ${storage.kind}`, { ...('path' in storage && { path: storage.path }) });
     return store;
   }
@@ -192,7 +192,7 @@ class Namerd implements RunningNamerd {
     const { ip, port, tls, auth, maxWatches } = config;
     const log = this.#log;
     const tokens = auth && (await LiveTokens.open(auth, log));
-    if (tokens) this.#ending.atEnd(() => tokens.close());
+    if (tokens) this.#lifecycle.onClose(() => tokens.close());
     const api = await startApi({
       ...parts,
       ip,
@@ -206,7 +206,7 @@ class Namerd implements RunningNamerd {
       throw adviseOnListening(error, `interfaces[${index}].port`);
     });
     this.#apis.push(api);
-    this.#ending.atEnd(() => api.close(this.#config.admin.shutdownGraceMs));
+    this.#lifecycle.onClose(() => api.close(this.#config.admin.shutdownGraceMs));
     log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
     if (!isLoopback(ip)) this.#adviseOnTrust(config, api.address);
   }
@@ -241,7 +241,7 @@ class Namerd implements RunningNamerd {
     }).catch(error => {
       throw adviseOnListening(error, 'admin.port');
     });
-    this.#ending.atEnd(() => admin.close());
+    this.#lifecycle.onClose(() => admin.close());
     this.adminAddress = admin.address;
     for (const { kind } of this.#config.telemetry)
       if (kind !== 'io.l5d.prometheus') this.#log.warn(`telemetry ${kind} has no effect: metrics are at /metrics`);
@@ -250,7 +250,7 @@ class Namerd implements RunningNamerd {
   }
 
   #ready(): Readiness {
-    const waitingFor = this.#ending.stopping ? ['namerd is stopping'] : this.#waitingFor;
+    const waitingFor = this.#lifecycle.stopping ? ['namerd is stopping'] : this.#waitingFor;
     return { ready: waitingFor.length === 0, waitingFor };
   }
 
@@ -267,7 +267,7 @@ class Namerd implements RunningNamerd {
     const { shutdownGraceMs } = this.#config.admin;
     this.#log.info(`stopping (${reason}): watches end, requests under way have ${shutdownGraceMs} ms`);
     const late = setTimeout(shutdownGraceMs, 'late' as const, { ref: false });
-    if ((await Promise.race([this.#ending.close(), late])) === 'late')
+    if ((await Promise.race([this.#lifecycle.close(), late])) === 'late')
       this.#log.warn('not everything could be closed in time');
     this.#log.info('stopped');
   }

@@ -20,7 +20,7 @@ async function openTokens(t: Scope, others: AuthConfig['tokens'] = []) {
   t.after(() => tokens.close());
   const nameOf = (n: number): string | undefined => {
     try {
-      return tokens.access.admit(`Bearer ${secret(n)}`).name;
+      return tokens.access.authenticate(`Bearer ${secret(n)}`).name;
     } catch {
       return undefined;
     }

@@ -106,5 +106,5 @@ function asked({ method, url, headers, body }: FastifyRequest): ApiRequest {
   const [path, query = ''] = url.split('?', 2);
   const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
   // Whoever reaches the admin API sees every dtab: it knows no tokens.
-  return { method, path, query: new URLSearchParams(query), visitor: unrestricted, headers, body: text };
+  return { method, path, query: new URLSearchParams(query), principal: unrestricted, headers, body: text };
 }

@@ -11,13 +11,13 @@ import { LinkerdTcpError } from '../../errors.ts';
 /** `write` includes `read`. */
 export type Right = 'read' | 'write';
 
-export interface Need {
+export interface Permission {
   readonly right: Right;
   readonly namespace: string;
 }
 
-export const reading = (namespace: string): Need => ({ right: 'read', namespace });
-export const writing = (namespace: string): Need => ({ right: 'write', namespace });
+export const reading = (namespace: string): Permission => ({ right: 'read', namespace });
+export const writing = (namespace: string): Permission => ({ right: 'write', namespace });
 
 /** Namespaces, each as it is, or by how it begins: `team-a/*`, `*`. */
 export interface TokenRights {
@@ -28,7 +28,7 @@ export interface TokenRights {
 }
 
 /** Whoever sent a request. */
-export interface Visitor {
+export interface Principal {
   /** The name of the token; absent without one. */
   readonly name?: string;
   may(right: Right, namespace: string): boolean;
@@ -39,7 +39,7 @@ export interface Visitor {
 }
 
 /** Of an API that asks for no token. */
-export const unrestricted: Visitor = { may: () => true, isGood: () => true, revoked: NEVER };
+export const unrestricted: Principal = { may: () => true, isGood: () => true, revoked: NEVER };
 
 export interface AccessRules {
   /** What every request may do in any namespace, without a token too. */
@@ -67,11 +67,11 @@ export class Access {
   }
 
   /** @throws LinkerdTcpError TOKEN_MISSING or TOKEN_UNKNOWN */
-  admit(authorization: string | undefined): Visitor {
+  authenticate(authorization: string | undefined): Principal {
     // Another scheme is for somebody else, e.g. a front end: it is no token.
     const sent = /^bearer(?: +(.*))?$/is.exec(authorization ?? '');
     if (sent === null) {
-      if (this.#anonymous === 'read') return { ...unrestricted, may: right => this.#mayAnybody(right) };
+      if (this.#anonymous === 'read') return { ...unrestricted, may: right => this.#mayAnonymous(right) };
       throw new LinkerdTcpError('TOKEN_MISSING');
     }
     const digest = digestOf(sent[1] ?? '');
@@ -81,7 +81,7 @@ export class Access {
     return {
       name: rights.name,
       may: (right, namespace) =>
-        this.#mayAnybody(right) ||
+        this.#mayAnonymous(right) ||
         [...rights.write, ...(right === 'read' ? rights.read : [])].some(pattern => covers(pattern, namespace)),
       isGood,
       revoked: this.#changes.pipe(
@@ -91,7 +91,7 @@ export class Access {
     };
   }
 
-  #mayAnybody(right: Right): boolean {
+  #mayAnonymous(right: Right): boolean {
     return right === 'read' && this.#anonymous === 'read';
   }
 
@@ -109,11 +109,11 @@ function covers(pattern: string, namespace: string): boolean {
   return pattern.endsWith('*') ? namespace.startsWith(pattern.slice(0, -1)) : pattern === namespace;
 }
 
-/** One of `needs` is enough; without any, to be a visitor is. @throws LinkerdTcpError TOKEN_MISSING or RIGHT_MISSING */
-export function authorize(visitor: Visitor, needs: readonly Need[]): void {
-  const last = needs.at(-1);
-  if (last === undefined || needs.some(({ right, namespace }) => visitor.may(right, namespace))) return;
+/** One of `permissions` is enough; without any, to be a principal is. @throws LinkerdTcpError TOKEN_MISSING or RIGHT_MISSING */
+export function authorize(principal: Principal, permissions: readonly Permission[]): void {
+  const last = permissions.at(-1);
+  if (last === undefined || permissions.some(({ right, namespace }) => principal.may(right, namespace))) return;
   const { right, namespace } = last;
-  if (visitor.name === undefined) throw new LinkerdTcpError('TOKEN_MISSING');
-  throw new LinkerdTcpError('RIGHT_MISSING', { token: visitor.name, right, namespace });
+  if (principal.name === undefined) throw new LinkerdTcpError('TOKEN_MISSING');
+  throw new LinkerdTcpError('RIGHT_MISSING', { token: principal.name, right, namespace });
 }

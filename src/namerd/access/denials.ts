@@ -9,7 +9,7 @@ import type { Denial } from './denial.ts';
 const limit = { most: 10, perMs: 60_000 };
 
 /** @returns what to call for each of them; of reasons and tokens there are few */
-export function tellDenials(registry: Registry, log: Log, now: () => number): (denial: Denial) => void {
+export function reportDenials(registry: Registry, log: Log, now: () => number): (denial: Denial) => void {
   const scope = registry.scope({});
   const cells = new Map<string, Cell>();
   const limited = limitedLog(log, { ...limit, now });

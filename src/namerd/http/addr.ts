@@ -4,15 +4,15 @@ import { failed, ok } from '../../live/activity.ts';
 import type { Addr } from '../../naming/addr.ts';
 import { encodeAddr } from '../../naming/json.ts';
 import { UnboundId } from '../core/bound-ids.ts';
+import type { ApiContext } from './api-context.ts';
 import { documentsOf } from './documents.ts';
 import { type ApiRequest, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
-import { oncePer } from './once-per.ts';
-import type { ApiParts } from './parts.ts';
+import { memoizeByObject } from './memoize-by-object.ts';
 
-const encoded = oncePer((each: Addr) => JSON.stringify(encodeAddr(each)));
+const encoded = memoizeByObject((each: Addr) => JSON.stringify(encodeAddr(each)));
 
-export async function addr(request: ApiRequest, { namespaces, answerTimeoutMs }: ApiParts): Promise<Outcome> {
+export async function addr(request: ApiRequest, { namespaces, answerTimeoutMs }: ApiContext): Promise<Outcome> {
   const known = namespaces.addr(pathOf(request)).pipe(
     filter(({ state }) => state !== 'pending'),
     map(each => (each.state === 'failed' && each.error instanceof UnboundId ? failed(each.error.cause) : ok(each))),

@@ -5,12 +5,12 @@
  * changes are told by `addr`.
  */
 import { treeDocuments } from '../core/tree-documents.ts';
+import type { ApiContext } from './api-context.ts';
 import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
-import type { ApiParts } from './parts.ts';
 
-export async function bind(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
-  const { namespaces, addrWaitMs, answerTimeoutMs } = parts;
+export async function bind(request: ApiRequest, namespace: string, context: ApiContext): Promise<Outcome> {
+  const { namespaces, addrWaitMs, answerTimeoutMs } = context;
   const path = pathOf(request);
   const documents = treeDocuments(namespaces.bind(namespace, dtabOf(request), path), addrWaitMs);
   const headers = { 'content-type': 'application/json' };

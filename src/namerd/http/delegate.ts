@@ -4,33 +4,33 @@ import type { Dtab } from '../../dtab/dtab.ts';
 import type { Path } from '../../dtab/path.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import { encodeDelegation } from '../../naming/json.ts';
-import { authorize, reading, type Visitor } from '../access/access.ts';
+import { authorize, type Principal, reading } from '../access/access.ts';
 import type { Namespaces } from '../core/namespaces.ts';
 import { boundsOf, settle } from '../core/settled.ts';
 import { type Answer, type ApiRequest, dtabOf, header, pathOf, readDtab, readPath } from './exchange.ts';
 import { type Question, question } from './shapes.ts';
 
-export interface Explained {
+export interface DelegateContext {
   readonly namespaces: Namespaces;
   readonly addrWaitMs: number;
 }
 
-export function delegateIn(request: ApiRequest, namespace: string, parts: Explained): Promise<Answer> {
-  return explain(namespace, dtabOf(request), pathOf(request), parts);
+export function delegateIn(request: ApiRequest, namespace: string, context: DelegateContext): Promise<Answer> {
+  return explain(namespace, dtabOf(request), pathOf(request), context);
 }
 
 /** Without a namespace in the URL: all of the question is in the query, or in the body of a POST. */
-export async function delegateAlone(request: ApiRequest, parts: Explained): Promise<Answer> {
+export async function delegateAlone(request: ApiRequest, context: DelegateContext): Promise<Answer> {
   switch (request.method) {
     case 'GET':
     case 'HEAD': {
-      const namespace = readable(request.query.get('namespace'), request.visitor);
-      return explain(namespace, dtabOf(request), pathOf(request), parts);
+      const namespace = readable(request.query.get('namespace'), request.principal);
+      return explain(namespace, dtabOf(request), pathOf(request), context);
     }
     case 'POST': {
       if (header(request, 'content-type') !== 'application/json') return { status: 415 };
       const { namespace, dtab, path } = readQuestion(request.body);
-      return explain(readable(namespace ?? null, request.visitor), readDtab(dtab), readPath(path), parts);
+      return explain(readable(namespace ?? null, request.principal), readDtab(dtab), readPath(path), context);
     }
     default:
       return { status: 405, headers: { allow: 'GET, HEAD, POST' } };
@@ -38,8 +38,8 @@ export async function delegateAlone(request: ApiRequest, parts: Explained): Prom
 }
 
 /** The namespace that the question names, if it may be read; who names none asks of no stored dtab. */
-function readable(namespace: string | null, visitor: Visitor): string | null {
-  if (namespace !== null) authorize(visitor, [reading(namespace)]);
+function readable(namespace: string | null, principal: Principal): string | null {
+  if (namespace !== null) authorize(principal, [reading(namespace)]);
   return namespace;
 }
 
@@ -47,7 +47,7 @@ async function explain(
   namespace: string | null,
   dtab: Dtab,
   path: Path,
-  { namespaces, addrWaitMs }: Explained,
+  { namespaces, addrWaitMs }: DelegateContext,
 ): Promise<Answer> {
   const delegation = await namespaces.delegate(namespace, dtab, path);
   const snapshot = await firstValueFrom(settle(boundsOf(delegation), addrWaitMs));

@@ -6,21 +6,23 @@ import { type Activity, ok } from '../../live/activity.ts';
 import type { VersionedDtab } from '../../stores/store.ts';
 import { reading, writing } from '../access/access.ts';
 import { dtabWarnings } from '../core/dtab-warnings.ts';
+import type { ApiContext } from './api-context.ts';
 import { codecFor, codecOf, jsonDentries, readBody } from './codecs.ts';
 import { documentsOf } from './documents.ts';
 import { type Answer, type ApiRequest, header, isOn, json, type Outcome, type RequestHead } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
-import type { ApiParts } from './parts.ts';
 import { notFound, type Route } from './route.ts';
 import type { History, Validation } from './shapes.ts';
 import { etagOf, sameVersion, versionOf } from './versions.ts';
 
 /** Of the namespaces those that may be read. */
-export async function listDtabs(request: ApiRequest, { store, answerTimeoutMs }: ApiParts): Promise<Outcome> {
+export async function listDtabs(request: ApiRequest, { store, answerTimeoutMs }: ApiContext): Promise<Outcome> {
   const readable = store
     .list()
     .pipe(
-      map(state => (state.state === 'ok' ? ok(state.value.filter(name => request.visitor.may('read', name))) : state)),
+      map(state =>
+        state.state === 'ok' ? ok(state.value.filter(name => request.principal.may('read', name))) : state,
+      ),
     );
   if (isOn(request, 'watch'))
     return { headers: { 'content-type': 'application/json' }, documents: documentsOf(readable, JSON.stringify) };
@@ -32,32 +34,32 @@ export function dtabRoute(head: RequestHead, namespace: string): Route {
   switch (head.method) {
     case 'GET':
       return isOn(head, 'watch')
-        ? { needs: [reading(namespace)], answer: (request, parts) => watchDtab(request, namespace, parts) }
+        ? { permissions: [reading(namespace)], answer: (request, context) => watchDtab(request, namespace, context) }
         : storedRoute(namespace);
     case 'HEAD':
-      return { needs: [reading(namespace)], answer: (_, parts) => versionAlone(namespace, parts) };
+      return { permissions: [reading(namespace)], answer: (_, context) => versionAlone(namespace, context) };
     case 'POST': {
       const restored = namespace.match(/^(.+)\/restore$/s)?.[1];
       const version = head.query.get('version');
       if (restored !== undefined && version !== null)
         return {
-          needs: [writing(restored)],
-          answer: (request, parts) => restore(request, restored, version, parts),
+          permissions: [writing(restored)],
+          answer: (request, context) => restore(request, restored, version, context),
         };
       return {
-        needs: [isDryRun ? reading(namespace) : writing(namespace)],
-        answer: (request, parts) => create(request, isDryRun ? null : namespace, parts),
+        permissions: [isDryRun ? reading(namespace) : writing(namespace)],
+        answer: (request, context) => create(request, isDryRun ? null : namespace, context),
       };
     }
     case 'PUT':
       return {
-        needs: [isDryRun ? reading(namespace) : writing(namespace)],
-        answer: (request, parts) => put(request, isDryRun ? null : namespace, parts),
+        permissions: [isDryRun ? reading(namespace) : writing(namespace)],
+        answer: (request, context) => put(request, isDryRun ? null : namespace, context),
       };
     case 'DELETE':
-      return { needs: [writing(namespace)], answer: (request, parts) => remove(request, namespace, parts) };
+      return { permissions: [writing(namespace)], answer: (request, context) => remove(request, namespace, context) };
     default:
-      return { needs: [reading(namespace)], answer: () => notFound };
+      return { permissions: [reading(namespace)], answer: () => notFound };
   }
 }
 
@@ -66,22 +68,22 @@ function storedRoute(namespace: string): Route {
   const past = namespace.match(/^(.+)\/history\/?$/s)?.[1];
   if (past === undefined)
     return {
-      needs: [reading(namespace)],
-      answer: async (request, parts) => shownAs(request, await current(namespace, parts)),
+      permissions: [reading(namespace)],
+      answer: async (request, context) => shownAs(request, await current(namespace, context)),
     };
   return {
-    needs: [reading(namespace), reading(past)],
-    answer: async (request, parts) => {
-      const may = (name: string) => request.visitor.may('read', name);
-      const stored = may(namespace) ? await storedOrNull(namespace, parts) : null;
+    permissions: [reading(namespace), reading(past)],
+    answer: async (request, context) => {
+      const may = (name: string) => request.principal.may('read', name);
+      const stored = may(namespace) ? await storedOrNull(namespace, context) : null;
       if (stored !== null) return shownAs(request, stored);
-      if (may(past)) return history(past, parts);
+      if (may(past)) return history(past, context);
       throw missing(namespace);
     },
   };
 }
 
-function watchDtab(request: ApiRequest, namespace: string, { store }: ApiParts): Outcome {
+function watchDtab(request: ApiRequest, namespace: string, { store }: ApiContext): Outcome {
   const codec = codecFor(header(request, 'accept'));
   const documents = store.observe(namespace).pipe(
     // A namespace that was deleted in between is told again, also when it is made again as it was.
@@ -105,21 +107,21 @@ function shownAs(request: ApiRequest, { dtab, version }: VersionedDtab): Answer 
   };
 }
 
-const versionAlone = async (namespace: string, parts: ApiParts): Promise<Answer> => ({
+const versionAlone = async (namespace: string, context: ApiContext): Promise<Answer> => ({
   status: 200,
-  headers: { etag: etagOf((await current(namespace, parts)).version) },
+  headers: { etag: etagOf((await current(namespace, context)).version) },
 });
 
 /** @param namespace null for a dry run */
-async function create(request: ApiRequest, namespace: string | null, parts: ApiParts): Promise<Outcome> {
+async function create(request: ApiRequest, namespace: string | null, context: ApiContext): Promise<Outcome> {
   const codec = codecOf(header(request, 'content-type'));
   if (codec === undefined) return { status: 400 };
   const given = readBody(codec, request.body);
-  return namespace === null ? validated(given, parts) : written(await parts.store.create(namespace, given));
+  return namespace === null ? validated(given, context) : written(await context.store.create(namespace, given));
 }
 
 /** @param namespace null for a dry run */
-async function put(request: ApiRequest, namespace: string | null, parts: ApiParts): Promise<Outcome> {
+async function put(request: ApiRequest, namespace: string | null, context: ApiContext): Promise<Outcome> {
   const contentType = header(request, 'content-type');
   const codec = codecOf(contentType);
   if (codec === undefined)
@@ -129,19 +131,19 @@ async function put(request: ApiRequest, namespace: string | null, parts: ApiPart
       body: `Invalid Content-Type "${contentType ?? ''}". `,
     };
   const given = readBody(codec, request.body);
-  return namespace === null ? validated(given, parts) : write(request, namespace, given, parts);
+  return namespace === null ? validated(given, context) : write(request, namespace, given, context);
 }
 
 /** With If-Match only if that version is the present one; `*` is whichever is present. */
-async function write(request: ApiRequest, namespace: string, given: Dtab, parts: ApiParts): Promise<Answer> {
+async function write(request: ApiRequest, namespace: string, given: Dtab, context: ApiContext): Promise<Answer> {
   const expected = header(request, 'if-match');
-  if (expected === undefined) return written(await parts.store.put(namespace, given));
-  const version = expected.trim() === '*' ? (await current(namespace, parts)).version : versionOf(expected);
-  return written(await parts.store.update(namespace, given, version));
+  if (expected === undefined) return written(await context.store.put(namespace, given));
+  const version = expected.trim() === '*' ? (await current(namespace, context)).version : versionOf(expected);
+  return written(await context.store.update(namespace, given, version));
 }
 
 /** With If-Match only if that version is the present one; there must be one, also for `*`. */
-async function remove(request: ApiRequest, namespace: string, { store }: ApiParts): Promise<Answer> {
+async function remove(request: ApiRequest, namespace: string, { store }: ApiContext): Promise<Answer> {
   const expected = header(request, 'if-match');
   const isAny = expected === undefined || expected.trim() === '*';
   await store.delete(namespace, isAny ? undefined : versionOf(expected));
@@ -151,18 +153,18 @@ async function remove(request: ApiRequest, namespace: string, { store }: ApiPart
 const written = (version: Uint8Array): Answer => ({ status: 204, headers: { etag: etagOf(version) } });
 
 /** A dry run: what is questionable about a dtab that could be stored. */
-const validated = (given: Dtab, { namerPrefixes }: ApiParts): Answer =>
+const validated = (given: Dtab, { namerPrefixes }: ApiContext): Answer =>
   json({
     valid: true,
     dtab: jsonDentries(given),
     warnings: [...dtabWarnings(given, namerPrefixes)],
   } satisfies Validation);
 
-async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
-  const { store } = parts;
+async function history(namespace: string, context: ApiContext): Promise<Outcome> {
+  const { store } = context;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
   const all = await store.history(namespace);
-  if (all.length === 0 && (await storedOrNull(namespace, parts)) === null) throw missing(namespace);
+  if (all.length === 0 && (await storedOrNull(namespace, context)) === null) throw missing(namespace);
   return json(
     all.map(({ dtab: rules, version, at }) => ({
       version: etagOf(version),
@@ -173,22 +175,22 @@ async function history(namespace: string, parts: ApiParts): Promise<Outcome> {
 }
 
 /** Writes an earlier version again, as a new one; nothing where it is a dry run. */
-async function restore(request: ApiRequest, namespace: string, etag: string, parts: ApiParts): Promise<Outcome> {
-  const { store } = parts;
+async function restore(request: ApiRequest, namespace: string, etag: string, context: ApiContext): Promise<Outcome> {
+  const { store } = context;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
   const version = versionOf(etag);
   const found = (await store.history(namespace)).find(each => sameVersion(each.version, version));
   if (found === undefined) throw new LinkerdTcpError('VERSION_UNKNOWN', { namespace, version: etag });
-  return isOn(request, 'validate') ? validated(found.dtab, parts) : write(request, namespace, found.dtab, parts);
+  return isOn(request, 'validate') ? validated(found.dtab, context) : write(request, namespace, found.dtab, context);
 }
 
 const missing = (namespace: string) => new LinkerdTcpError('STORE_MISSING', { namespace, store: 'this namerd' });
 
-async function current(namespace: string, parts: ApiParts): Promise<VersionedDtab> {
-  const stored = await storedOrNull(namespace, parts);
+async function current(namespace: string, context: ApiContext): Promise<VersionedDtab> {
+  const stored = await storedOrNull(namespace, context);
   if (stored === null) throw missing(namespace);
   return stored;
 }
 
-const storedOrNull = (namespace: string, { store, answerTimeoutMs }: ApiParts): Promise<VersionedDtab | null> =>
+const storedOrNull = (namespace: string, { store, answerTimeoutMs }: ApiContext): Promise<VersionedDtab | null> =>
   firstKnown(store.observe(namespace), `reading ${namespace}`, answerTimeoutMs);

@@ -5,7 +5,7 @@ import { parseDtab, parsePath } from '../../dtab/parse.ts';
 import type { Path } from '../../dtab/path.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Activity } from '../../live/activity.ts';
-import type { Visitor } from '../access/access.ts';
+import type { Principal } from '../access/access.ts';
 
 /** What a request asks for, known before its body is read. */
 export interface RequestHead {
@@ -16,7 +16,7 @@ export interface RequestHead {
 }
 
 export interface ApiRequest extends RequestHead {
-  readonly visitor: Visitor;
+  readonly principal: Principal;
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;

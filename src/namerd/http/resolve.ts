@@ -9,15 +9,15 @@ import { LinkerdTcpError } from '../../errors.ts';
 import type { Addr } from '../../naming/addr.ts';
 import { encodeAddr } from '../../naming/json.ts';
 import { resolveAll, resolveOne } from '../core/resolve.ts';
+import type { ApiContext } from './api-context.ts';
 import { documentsOf } from './documents.ts';
 import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.ts';
 import { firstKnown } from './first-known.ts';
-import { oncePer } from './once-per.ts';
-import type { ApiParts } from './parts.ts';
+import { memoizeByObject } from './memoize-by-object.ts';
 import type { Resolved } from './shapes.ts';
 
-export async function resolve(request: ApiRequest, namespace: string, parts: ApiParts): Promise<Outcome> {
-  const { namespaces, random, addrWaitMs, answerTimeoutMs } = parts;
+export async function resolve(request: ApiRequest, namespace: string, context: ApiContext): Promise<Outcome> {
+  const { namespaces, random, addrWaitMs, answerTimeoutMs } = context;
   const question = { namespace, path: pathOf(request), dtab: dtabOf(request) };
   const resolved = isFlat(request)
     ? resolveAll(namespaces, question, addrWaitMs)
@@ -37,7 +37,7 @@ function isFlat({ query }: ApiRequest): boolean {
   });
 }
 
-const encodeWhole = oncePer((addr: Addr): string => {
+const encodeWhole = memoizeByObject((addr: Addr): string => {
   const { type, addrs = [], meta = {}, ...rest } = encodeAddr(addr) as Partial<Resolved> & Pick<Resolved, 'type'>;
   const texts = Object.entries<unknown>(meta).map(([key, value]) => [
     key,

@@ -26,7 +26,7 @@ interface Endpoint {
   readonly of?: (head: RequestHead, namespace: string) => Route;
 }
 
-const missing: Route = { needs: [], answer: () => notFound };
+const missing: Route = { permissions: [], answer: () => notFound };
 
 const forReaders =
   (route: Route): ((head: RequestHead) => Route) =>
@@ -34,30 +34,30 @@ const forReaders =
     ['GET', 'HEAD'].includes(method) ? route : missing;
 
 export const endpoints: Readonly<Record<string, Endpoint>> = {
-  dtabs: { alone: () => ({ needs: [], answer: listDtabs }), of: dtabRoute },
+  dtabs: { alone: () => ({ permissions: [], answer: listDtabs }), of: dtabRoute },
   bind: {
     of: (_, namespace) => ({
-      needs: [reading(namespace)],
-      answer: (request, parts) => bind(request, namespace, parts),
+      permissions: [reading(namespace)],
+      answer: (request, context) => bind(request, namespace, context),
     }),
   },
-  addr: { of: (_, namespace) => ({ needs: [reading(namespace)], answer: addr }) },
+  addr: { of: (_, namespace) => ({ permissions: [reading(namespace)], answer: addr }) },
   resolve: {
     of: (_, namespace) => ({
-      needs: [reading(namespace)],
-      answer: (request, parts) => resolve(request, namespace, parts),
+      permissions: [reading(namespace)],
+      answer: (request, context) => resolve(request, namespace, context),
     }),
   },
   delegate: {
     // The namespace may be in the body: its right is asked for there.
-    alone: () => ({ needs: [], answer: delegateAlone }),
+    alone: () => ({ permissions: [], answer: delegateAlone }),
     of: (_, namespace) => ({
-      needs: [reading(namespace)],
-      answer: (request, parts) => delegateIn(request, namespace, parts),
+      permissions: [reading(namespace)],
+      answer: (request, context) => delegateIn(request, namespace, context),
     }),
   },
-  'bound-names': { alone: forReaders({ needs: [], answer: (_, parts) => boundNames(parts) }) },
-  'openapi.json': { alone: forReaders({ needs: [], isPublic: true, answer: () => json(openApi()) }) },
+  'bound-names': { alone: forReaders({ permissions: [], answer: (_, context) => boundNames(context) }) },
+  'openapi.json': { alone: forReaders({ permissions: [], isPublic: true, answer: () => json(openApi()) }) },
 };
 
 /** For metrics: the endpoint that a path belongs to, or `other`. */

@@ -13,12 +13,12 @@ import { listenHttp } from '../../io/listen-http.ts';
 import { type Clock, systemClock } from '../../live/clock.ts';
 import type { Log } from '../../log.ts';
 import type { DtabStore } from '../../stores/store.ts';
-import { type Access, authorize, unrestricted, type Visitor } from '../access/access.ts';
+import { type Access, authorize, type Principal, unrestricted } from '../access/access.ts';
 import { type Denial, denialOf } from '../access/denial.ts';
 import type { Namespaces } from '../core/namespaces.ts';
+import type { ApiContext } from './api-context.ts';
 import type { Answer, RequestHead } from './exchange.ts';
 import { failureAnswer } from './failures.ts';
-import type { ApiParts } from './parts.ts';
 import type { Route } from './route.ts';
 import { endpointOf, routeOf } from './routes.ts';
 import { Watches } from './watches.ts';
@@ -29,7 +29,7 @@ declare module 'fastify' {
     contentType: string | undefined;
     head: RequestHead;
     apiRoute: Route;
-    visitor: Visitor;
+    principal: Principal;
   }
 }
 
@@ -94,7 +94,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { ip, port, clock = systemClock } = options;
   const limits = { ...apiDefaults, ...options };
   const watches = new Watches({ ...limits, clock });
-  const parts: ApiParts = { ...limits, random: clock.random };
+  const context: ApiContext = { ...limits, random: clock.random };
   const app = fastify({
     bodyLimit: limits.maxBodyBytes,
     ...timeouts,
@@ -108,7 +108,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   app.server.maxConnections = limits.maxWatches + shortConnections;
   // Heartbeats keep a watch from being silent so long.
   app.server.timeout = Math.max(silenceMs, 3 * limits.heartbeatMs);
-  serve(app, parts, watches, options);
+  serve(app, context, watches, options);
   const address = await listenHttp(app, { ip, port });
   return {
     address,
@@ -127,10 +127,10 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   };
 }
 
-function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options: ApiOptions): void {
+function serve(app: FastifyInstance, context: ApiContext, watches: Watches, options: ApiOptions): void {
   const { log, answered = () => {}, denied = () => {} } = options;
   const count = (request: FastifyRequest, status: number) => answered(endpointOf(request.head.path), status);
-  admit(app, options);
+  authenticateRequests(app, options);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   const send = (request: FastifyRequest, reply: FastifyReply, { status, headers, body }: Answer): FastifyReply => {
@@ -149,17 +149,17 @@ function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options:
   // The routes decide about methods; fastify knows only the usual ones by itself.
   for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.all('/', async (request, reply) => {
-    const { head, visitor, apiRoute } = request;
+    const { head, principal, apiRoute } = request;
     const body = typeof request.body === 'string' ? request.body : '';
     const headers = { ...request.headers, 'content-type': request.contentType };
-    const outcome = await apiRoute.answer({ ...head, visitor, headers, body }, parts);
+    const outcome = await apiRoute.answer({ ...head, principal, headers, body }, context);
     if ('status' in outcome) {
-      tellWrite(request, outcome.status, log);
+      logWrite(request, outcome.status, log);
       return send(request, reply, outcome);
     }
     if (request.method === 'HEAD') return send(request, reply, { status: 200, headers: outcome.headers });
     // What a token allowed ends with it.
-    const documents = outcome.documents.pipe(takeUntil(visitor.revoked));
+    const documents = outcome.documents.pipe(takeUntil(principal.revoked));
     watches.serve({ ...outcome, documents }, reply.raw);
     reply.hijack();
     count(request, 200);
@@ -168,12 +168,12 @@ function serve(app: FastifyInstance, parts: ApiParts, watches: Watches, options:
 }
 
 /** Routes requests, and refuses those that may not be answered. */
-function admit(app: FastifyInstance, { isOwnOrigin, access }: ApiOptions): void {
+function authenticateRequests(app: FastifyInstance, { isOwnOrigin, access }: ApiOptions): void {
   // Any body is text here, whatever it says it is: the routes look at that, and answer in their own way what they do not know.
   app.decorateRequest('contentType', undefined);
   app.decorateRequest('head');
   app.decorateRequest('apiRoute');
-  app.decorateRequest('visitor');
+  app.decorateRequest('principal');
   // All that can be refused without its body is refused before that is read.
   app.addHook('onRequest', async request => {
     const { headers } = request.raw;
@@ -183,20 +183,21 @@ function admit(app: FastifyInstance, { isOwnOrigin, access }: ApiOptions): void 
     request.apiRoute = routeOf(request.head);
     if (changes.has(request.method) && !isOwnOrigin(headers.origin, headers.host))
       throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.originalUrl, origin: headers.origin ?? '' });
-    request.visitor =
-      access === undefined || request.apiRoute.isPublic ? unrestricted : access.admit(headers.authorization);
-    authorize(request.visitor, request.apiRoute.needs);
+    request.principal =
+      access === undefined || request.apiRoute.isPublic ? unrestricted : access.authenticate(headers.authorization);
+    authorize(request.principal, request.apiRoute.permissions);
   });
   // A body may take its time: what a token allowed when it began may not be allowed when it is there.
-  app.addHook('preHandler', async ({ visitor }) => {
-    if (!visitor.isGood()) throw new LinkerdTcpError('TOKEN_UNKNOWN');
+  app.addHook('preHandler', async ({ principal }) => {
+    if (!principal.isGood()) throw new LinkerdTcpError('TOKEN_UNKNOWN');
   });
 }
 
 /** Where there are tokens, the log tells which of them changed what. */
-function tellWrite({ visitor, apiRoute, head }: FastifyRequest, status: number, log: Log): void {
-  if (visitor.name === undefined || status !== 204 || !apiRoute.needs.some(({ right }) => right === 'write')) return;
-  log.info(`${head.method} ${head.path} by token ${visitor.name}`);
+function logWrite({ principal, apiRoute, head }: FastifyRequest, status: number, log: Log): void {
+  if (principal.name === undefined || status !== 204 || !apiRoute.permissions.some(({ right }) => right === 'write'))
+    return;
+  log.info(`${head.method} ${head.path} by token ${principal.name}`);
 }
 
 const changes = new Set(['POST', 'PUT', 'DELETE', 'PATCH']);

@@ -1,5 +1,5 @@
 /** Remembers what was made of an object for as long as the object lives: all who are told of it get the same. */
-export function oncePer<K extends object, V>(make: (from: K) => V): (from: K) => V {
+export function memoizeByObject<K extends object, V>(make: (from: K) => V): (from: K) => V {
   const made = new WeakMap<K, V>();
   return from => {
     if (!made.has(from)) made.set(from, make(from));

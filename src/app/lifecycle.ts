@@ -6,7 +6,7 @@ import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Outcome } from './outcome.ts';
 
-export class Ending {
+export class Lifecycle {
   readonly #log: Log;
   readonly #done = Promise.withResolvers<Outcome>();
   readonly #closers: (() => unknown)[] = [];
@@ -25,7 +25,7 @@ export class Ending {
   }
 
   /** Called at the end, before those that were given earlier. */
-  atEnd(close: () => unknown): void {
+  onClose(close: () => unknown): void {
     this.#closers.push(close);
   }
 

@@ -2,7 +2,7 @@
 import type { DtabStore } from '../../stores/store.ts';
 import type { Namespaces } from '../core/namespaces.ts';
 
-export interface ApiParts {
+export interface ApiContext {
   readonly store: DtabStore;
   readonly namespaces: Namespaces;
   /** Prefixes of the namers, for what is said about a dtab: `['#', 'io.l5d.fs']`. */
