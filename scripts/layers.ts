@@ -21,6 +21,7 @@ export const rooms = [
   'settings',
   'admin',
   'namerd',
+  'listen-http.ts',
   'interpreters',
   'stores',
   'namers',

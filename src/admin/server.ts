@@ -5,7 +5,7 @@
  */
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { LinkerdTcpError } from '../errors.ts';
-import { listenHttp } from '../io/listen-http.ts';
+import { listenHttp } from '../listen-http.ts';
 import type { Log } from '../log.ts';
 import { answerThrown, errorAnswer } from './answers.ts';
 import type { Endpoint } from './endpoint.ts';

@@ -9,7 +9,7 @@
  *   probing   | → available | → failed, penalty doubled           | -            | no         | → due        | → due
  *
  * State and deadline share one word, so every move is one compareExchange: two threads cannot both win it, and a
- * deadline never belongs to another move than its state. Deadlines count ticks of 8 ms modulo 2^30, so one that nobody
+ * deadline never belongs to another move than its state. TimerHeap count ticks of 8 ms modulo 2^30, so one that nobody
  * looked at for 49 days reads as ahead again. `now` is the same clock on all threads, never negative. Any outcome that
  * arrives during a probe decides it, the probe's own or a straggler's.
  */

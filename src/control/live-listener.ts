@@ -4,11 +4,11 @@
  * The main thread's half; in each worker there is a `Listener` of proxy/listener.ts, which has the socket.
  */
 import { showAddress } from '../io/driver.ts';
-import { probePort } from '../io/probe-port.ts';
 import { endScope } from '../metrics/join-scopes.ts';
 import type { Registry } from '../metrics/registry.ts';
 import type { DataPlane } from '../proxy/data-plane.ts';
 import type { HelloSpec, ListenerSpec, RouteId, SharedCount } from '../proxy/messages.ts';
+import { probePort } from '../proxy/probe-port.ts';
 import { parseDstName } from '../settings/linkerd-tcp/dst-name.ts';
 import type { ServerConfig } from '../settings/linkerd-tcp/server-config.ts';
 import { overlap } from '../settings/shared/overlap.ts';

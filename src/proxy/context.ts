@@ -1,16 +1,16 @@
 /** What the parts of one worker share: its driver, its memory, its randomness. */
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
-import type { Deadlines } from '../io/deadlines.ts';
 import type { SecureDriver } from '../io/tls/secure-driver.ts';
 import type { Cells } from '../metrics/cells.ts';
 import type { BulkProof } from './bulk.ts';
 import type { Owners } from './owners.ts';
 import type { RecordSink } from './record.ts';
+import type { TimerHeap } from './timer-heap.ts';
 
 /** Row of a session in the worker's table. */
 export type Session = number;
 
-/** Ids in a worker's {@link Deadlines}. */
+/** Ids in a worker's {@link TimerHeap}. */
 export const housekeepingDeadline = 0;
 export const recordsDeadline = 1;
 export const shortageDeadline = 2;
@@ -23,7 +23,7 @@ export interface WorkerContext {
   /** Counts shared by all workers; see `SharedCount`. */
   readonly counts: Int32Array;
   /** See the deadline ids below. */
-  readonly deadlines: Deadlines;
+  readonly deadlines: TimerHeap;
   readonly owners: Owners;
   readonly random: () => number;
   readonly bulk: BulkProof;

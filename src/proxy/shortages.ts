@@ -3,10 +3,10 @@
  * moment, so that what sessions give back goes to those that wait to connect. They could not be served otherwise, nor could the new.
  */
 import { constants } from 'node:os';
-import type { Deadlines } from '../io/deadlines.ts';
 import type { Driver } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
 import { shortageDeadline, type WorkerContext } from './context.ts';
+import type { TimerHeap } from './timer-heap.ts';
 
 /** Least time between two notices. */
 const noticeEveryMs = 10_000;
@@ -15,7 +15,7 @@ const pauseMs = 100;
 
 export class Shortages {
   readonly #driver: Driver;
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: TimerHeap;
   readonly #notice: WorkerContext['notice'];
   readonly #pause: (on: boolean) => void;
   #lastNotice = Number.NEGATIVE_INFINITY;

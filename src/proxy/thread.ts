@@ -6,7 +6,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { DriverKind } from '../io/drivers/choose-driver.ts';
-import type { NativeDriver } from '../io/native/native-driver.ts';
+import type { NativeDriver } from '../io/native/base/native-driver.ts';
 import { PortableDriver } from '../io/portable/driver.ts';
 import { NodeTlsEngine } from '../io/portable/tls-engine.ts';
 import type { Down, Up, WorkerMemory } from './messages.ts';

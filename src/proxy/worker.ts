@@ -7,7 +7,6 @@
 import { constants } from 'node:os';
 import { EndpointTable } from '../balancer/endpoint-table.ts';
 import { reasonOf } from '../errors.ts';
-import { Deadlines } from '../io/deadlines.ts';
 import { type BufferId, type Driver, type DriverEvents, type SocketAddress, showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
 import type { Handle } from '../io/handle.ts';
@@ -32,6 +31,7 @@ import { Route } from './route.ts';
 import { Sessions } from './session.ts';
 import { Shortages } from './shortages.ts';
 import { Spares } from './spares.ts';
+import { TimerHeap } from './timer-heap.ts';
 
 const housekeepingMs = 1_000;
 
@@ -83,7 +83,7 @@ export class Worker implements SecureEvents {
       endpoints: new EndpointTable(memory.endpoints),
       cells: new Cells(memory.metrics),
       counts: new Int32Array(memory.counts),
-      deadlines: new Deadlines(),
+      deadlines: new TimerHeap(),
       owners: new Owners(),
       random,
       bulk,

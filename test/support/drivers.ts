@@ -16,8 +16,8 @@ export const drivers: readonly TestedDriver[] = [
 ];
 
 async function nativeDrivers(): Promise<TestedDriver[]> {
-  const { EpollDriver } = await import('../../src/io/native/epoll-driver.ts');
-  const { UringDriver } = await import('../../src/io/native/uring-driver.ts');
+  const { EpollDriver } = await import('../../src/io/native/epoll/driver.ts');
+  const { UringDriver } = await import('../../src/io/native/uring/driver.ts');
   const { pumped } = await import('./pumped.ts');
   return [
     { kind: 'epoll', createDriver: pumped(EpollDriver) },

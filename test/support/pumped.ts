@@ -1,6 +1,6 @@
 /** Native drivers in a thread that has an event loop of its own: each is turned, without waiting, whenever that loop comes round. */
 import type { Driver, DriverEvents } from '../../src/io/driver.ts';
-import type { NativeDriver, NativeDriverOptions } from '../../src/io/native/native-driver.ts';
+import type { NativeDriver, NativeDriverOptions } from '../../src/io/native/base/native-driver.ts';
 
 type Native = new (events: DriverEvents, options: NativeDriverOptions) => NativeDriver;
 

@@ -10,8 +10,8 @@ import * as ffi from 'node:ffi';
 import { constants } from 'node:os';
 import { findProgram } from '../../scripts/debian-packages.ts';
 import { showErrno } from '../../src/io/errno.ts';
-import { errno } from '../../src/io/native/libc.ts';
-import { mapMemory } from '../../src/io/native/memory.ts';
+import { errno } from '../../src/io/native/kernel/libc.ts';
+import { mapMemory } from '../../src/io/native/kernel/memory.ts';
 
 /** Of io_uring: setup, enter and register; the same on x86-64 and arm64. */
 export const uringCalls = [425, 426, 427];

@@ -1,9 +1,9 @@
 /** What the kernel has for an option of a socket of this process, found by its addresses: whoever made it. Linux, with node:ffi. */
 import { readdirSync } from 'node:fs';
-import * as c from '../../src/io/native/constants.ts';
-import { libc } from '../../src/io/native/libc.ts';
-import { mapMemory } from '../../src/io/native/memory.ts';
-import { localAddress, peerAddress } from '../../src/io/native/sockets.ts';
+import * as c from '../../src/io/native/kernel/constants.ts';
+import { libc } from '../../src/io/native/kernel/libc.ts';
+import { mapMemory } from '../../src/io/native/kernel/memory.ts';
+import { localAddress, peerAddress } from '../../src/io/native/kernel/sockets.ts';
 
 const options = {
   keepAlive: [c.SOL_SOCKET, c.SO_KEEPALIVE],

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { NativeDriver } from '../../src/io/native/native-driver.ts';
+import type { NativeDriver } from '../../src/io/native/base/native-driver.ts';
 import type { NativeDriverKind } from '../../src/io/native/open.ts';
 import { seededRandom } from '../balancer/seeded.ts';
 import { CheckedDriver } from './checked-driver.ts';

@@ -1,10 +1,10 @@
 /** Opens a native driver by kind, and the TLS that goes with them. Importing this module loads node:ffi. */
 import type { Driver, DriverEvents } from '../driver.ts';
 import type { TlsEngine, TlsSink } from '../tls/engine.ts';
-import { EpollDriver } from './epoll-driver.ts';
-import type { NativeDriver, NativeDriverOptions } from './native-driver.ts';
-import { OpensslEngine } from './openssl-engine.ts';
-import { UringDriver } from './uring-driver.ts';
+import type { NativeDriver, NativeDriverOptions } from './base/native-driver.ts';
+import { EpollDriver } from './epoll/driver.ts';
+import { OpensslEngine } from './openssl/engine.ts';
+import { UringDriver } from './uring/driver.ts';
 
 export type NativeDriverKind = 'epoll' | 'uring';
 

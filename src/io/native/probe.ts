@@ -2,10 +2,10 @@
 import { reasonOf } from '../../errors.ts';
 import { showErrno } from '../errno.ts';
 // A Node.js that does not bring its own OpenSSL has no TLS for the native drivers: importing this throws there.
-import './openssl.ts';
-import { BufferPool } from './buffer-pool.ts';
-import { ReceiveRing } from './receive-ring.ts';
-import { Ring, RingRefused } from './ring.ts';
+import './openssl/library.ts';
+import { BufferPool } from './base/buffer-pool.ts';
+import { ReceiveRing } from './uring/receive-ring.ts';
+import { Ring, RingRefused } from './uring/ring.ts';
 
 const nop = 0;
 

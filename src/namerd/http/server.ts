@@ -9,7 +9,7 @@ import { type TlsOptions, Server as TlsServer } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { takeUntil } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
-import { listenHttp } from '../../io/listen-http.ts';
+import { listenHttp } from '../../listen-http.ts';
 import { type Clock, systemClock } from '../../live/clock.ts';
 import type { Log } from '../../log.ts';
 import type { DtabStore } from '../../stores/store.ts';

@@ -1,7 +1,7 @@
 /** The pool of buffers: bounded, and in debug mode strict about who owns what. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BufferPool } from '../../../src/io/native/buffer-pool.ts';
+import { BufferPool } from '../../../src/io/native/base/buffer-pool.ts';
 
 test('a pool gives out no more than its limit, and goes on when something comes back', () => {
   const pool = new BufferPool({ bytes: 4096, step: 2, limit: 3 });

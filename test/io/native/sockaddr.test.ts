@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { isIPv6 } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { mapMemory } from '../../../src/io/native/memory.ts';
-import { readSockaddr, writeSockaddr } from '../../../src/io/native/sockaddr.ts';
+import { mapMemory } from '../../../src/io/native/kernel/memory.ts';
+import { readSockaddr, writeSockaddr } from '../../../src/io/native/kernel/sockaddr.ts';
 
 const memory = mapMemory(64);
 

@@ -1,8 +1,8 @@
 /** Who is slow, or waits, keeps no buffers from those who go on: with a pool of a few buffers everybody is served. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EpollDriver } from '../../../src/io/native/epoll-driver.ts';
-import { UringDriver } from '../../../src/io/native/uring-driver.ts';
+import { EpollDriver } from '../../../src/io/native/epoll/driver.ts';
+import { UringDriver } from '../../../src/io/native/uring/driver.ts';
 import { listeningPeer } from '../../support/peer.ts';
 import { pumped } from '../../support/pumped.ts';
 import { bound, connectTo, startRelay } from '../../support/relay.ts';

@@ -1,0 +1,101 @@
+/**
+ * What OpenSSL asks and tells in the middle of a call: by whom it is made is known, so one set of callbacks serves all streams.
+ *
+ * None of them throws, and none tells a sink anything.
+ */
+import type { NativeMemory } from '../kernel/memory.ts';
+import { nullPointer, openssl, registerCallback } from './library.ts';
+import type { ClientSessions } from './sessions.ts';
+import { TicketAnswer, type TicketKeys } from './tickets.ts';
+
+/** A context, as callbacks see it. */
+export interface CallerContext {
+  readonly tickets: TicketKeys | undefined;
+  /** As ALPN has them; undefined without any. */
+  readonly protocols: NativeMemory | undefined;
+  readonly refusesOtherProtocols: boolean;
+  readonly stapleBytes: number;
+  /** @returns a copy of the OCSP response for OpenSSL to free; null without one */
+  copyStaple(): bigint;
+  /** Whether a peer's certificate, if there is one, has been verified. */
+  readonly verifies: boolean;
+  /** Undefined where none are kept. */
+  readonly sessions: ClientSessions | undefined;
+}
+
+/** A stream, as callbacks see it. */
+export interface Caller {
+  readonly context: CallerContext;
+  /** Under which its sessions are kept. */
+  readonly peer: string;
+}
+
+const tls13 = 0x304;
+const negotiated = 1;
+const setOcspResponse = 71;
+const Extension = { ok: 0, fatal: 2, notAcknowledged: 3 } as const;
+
+export class OpensslCallbacks {
+  /** Set before each call that may read. */
+  caller: Caller | undefined;
+  readonly ticketKey: bigint;
+  readonly selectProtocol: bigint;
+  readonly staple: bigint;
+  readonly newSession: bigint;
+
+  constructor() {
+    this.ticketKey = registerCallback(['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'i32'], this.#ticketKey);
+    this.selectProtocol = registerCallback(
+      ['pointer', 'pointer', 'pointer', 'pointer', 'u32', 'pointer'],
+      this.#selectProtocol,
+    );
+    this.staple = registerCallback(['pointer', 'pointer'], this.#staple);
+    this.newSession = registerCallback(['pointer', 'pointer'], this.#newSession);
+  }
+
+  readonly #ticketKey = (
+    ssl: bigint,
+    name: bigint,
+    iv: bigint,
+    cipher: bigint,
+    mac: bigint,
+    isEncryption: number,
+  ): number => {
+    const keys = this.caller?.context.tickets;
+    if (!keys) return TicketAnswer.unknown;
+    if (isEncryption === 1) return keys.encrypt(name, iv, cipher, mac);
+    return keys.decrypt(name, iv, cipher, mac, openssl.SSL_version(ssl) === tls13);
+  };
+
+  readonly #selectProtocol = (
+    _ssl: bigint,
+    out: bigint,
+    outLength: bigint,
+    offered: bigint,
+    offeredLength: number,
+  ): number => {
+    const context = this.caller?.context;
+    const ours = context?.protocols;
+    if (!context || !ours) return Extension.notAcknowledged;
+    const { pointer, bytes } = ours;
+    const result = openssl.SSL_select_next_proto(out, outLength, pointer, bytes.length, offered, offeredLength);
+    if (result === negotiated) return Extension.ok;
+    return context.refusesOtherProtocols ? Extension.fatal : Extension.notAcknowledged;
+  };
+
+  readonly #staple = (ssl: bigint): number => {
+    const response = this.caller?.context.copyStaple() ?? nullPointer;
+    if (response === nullPointer) return Extension.notAcknowledged;
+    const length = this.caller?.context.stapleBytes ?? 0;
+    openssl.SSL_ctrl(ssl, setOcspResponse, BigInt(length), response);
+    return Extension.ok;
+  };
+
+  /** @returns 1 when the session is ours now */
+  readonly #newSession = (ssl: bigint, session: bigint): number => {
+    const { caller } = this;
+    if (!caller?.context.sessions) return 0;
+    if (caller.context.verifies && openssl.SSL_get_verify_result(ssl) !== 0n) return 0;
+    return caller.context.sessions.keep(caller.peer, session) ? 1 : 0;
+  };
+}
