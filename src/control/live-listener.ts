@@ -6,9 +6,9 @@
 import { showAddress } from '../io/driver.ts';
 import { endScope } from '../metrics/join-scopes.ts';
 import type { Registry } from '../metrics/registry.ts';
-import type { DataPlane } from '../proxy/data-plane.ts';
 import type { HelloSpec, ListenerSpec, RouteId, SharedCount } from '../proxy/messages.ts';
 import { probePort } from '../proxy/probe-port.ts';
+import type { DataPlane } from '../proxy/worker/data-plane.ts';
 import { parseDstName } from '../settings/linkerd-tcp/dst-name.ts';
 import type { ServerConfig } from '../settings/linkerd-tcp/server-config.ts';
 import { overlap } from '../settings/shared/overlap.ts';

@@ -7,7 +7,7 @@
 import { LinkerdTcpError } from '../errors.ts';
 import { limitedLog } from '../limited-log.ts';
 import type { Log } from '../log.ts';
-import type { DataPlane } from '../proxy/data-plane.ts';
+import type { DataPlane } from '../proxy/worker/data-plane.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { LiveRoutes } from './live-routes.ts';
 import type { NameToRoute, PlannedRoute } from './plan.ts';

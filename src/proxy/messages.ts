@@ -239,6 +239,6 @@ export type Up =
   | { readonly type: 'drained'; readonly cut: number };
 
 /** The worker's end of the line to the control plane. */
-export interface Link {
+export interface ControlChannel {
   post(message: Up): void;
 }

@@ -2,7 +2,7 @@
 import { type Handle, slotOf } from '../io/handle.ts';
 
 /** `queued`: accepted, and waiting for a place under `maxConcurrency`; its index is the listener's, which is the listener's id. */
-export const Owner = { none: 0, client: 1, upstream: 2, spare: 3, listener: 4, queued: 5 } as const;
+export const Owner = { none: 0, client: 1, upstream: 2, idle: 3, listener: 4, queued: 5 } as const;
 export type OwnerKind = (typeof Owner)[keyof typeof Owner];
 
 const kindBits = 3;

@@ -5,9 +5,8 @@
  * Where there is no room for all of them, some may be registered: whoever made the scopes ends them.
  */
 import type { Scope } from '../metrics/registry.ts';
-import { legacyCauses } from './account.ts';
-import { failureCauses } from './attempt.ts';
-import { endCodes } from './end.ts';
+import { endCodes, legacyCauses } from './end-codes.ts';
+import { failureCauses } from './endpoint-accounting.ts';
 import type { EndpointCells, ListenerCells, RouteCells } from './messages.ts';
 
 /**

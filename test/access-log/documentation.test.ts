@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { jsonRecord } from '../../src/access-log/format.ts';
-import { ends } from '../../src/proxy/end.ts';
+import { ends } from '../../src/proxy/end-codes.ts';
 
 const page = await readFile(join(import.meta.dirname, '../../docs/access-log.md'), 'utf8');
 

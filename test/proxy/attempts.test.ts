@@ -7,14 +7,14 @@ import { claimProbe, standing } from '../../src/balancer/health.ts';
 import { showErrno } from '../../src/io/errno.ts';
 import { type Cell, Cells } from '../../src/metrics/cells.ts';
 import { Registry } from '../../src/metrics/registry.ts';
+import type { WorkerContext } from '../../src/proxy/context.ts';
 import {
   attemptAbandoned,
   attemptFailed,
   attemptStarted,
   attemptSucceeded,
   connectionEnded,
-} from '../../src/proxy/attempt.ts';
-import type { WorkerContext } from '../../src/proxy/context.ts';
+} from '../../src/proxy/endpoint-accounting.ts';
 import type { BranchSpec } from '../../src/proxy/messages.ts';
 import { seededRandom } from '../balancer/seeded.ts';
 import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';

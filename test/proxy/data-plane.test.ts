@@ -7,8 +7,8 @@ import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver
 import type { Log } from '../../src/log.ts';
 import { Cells } from '../../src/metrics/cells.ts';
 import { Registry } from '../../src/metrics/registry.ts';
-import { DataPlane } from '../../src/proxy/data-plane.ts';
 import type { ListenerSpec } from '../../src/proxy/messages.ts';
+import { DataPlane } from '../../src/proxy/worker/data-plane.ts';
 import { connectPeer, listeningPeer, type Peer } from '../support/peer.ts';
 import { freePort } from '../support/ports.ts';
 import { branchSpec, defaultPolicy, listenerSpec, routeSpec, sharedCounts } from '../support/specs.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import { showErrno } from '../../src/io/errno.ts';
-import { ends } from '../../src/proxy/end.ts';
+import { ends } from '../../src/proxy/end-codes.ts';
 import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
 import { bound } from '../support/relay.ts';
 

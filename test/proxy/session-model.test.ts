@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ends } from '../../src/proxy/end.ts';
+import { ends } from '../../src/proxy/end-codes.ts';
 import type { ConnectionRecord } from '../../src/proxy/record.ts';
 import { seededRandom } from '../balancer/seeded.ts';
 import { helloMessage, recordsOf } from '../support/client-hello.ts';

@@ -1,6 +1,7 @@
 /** A data plane without threads: it remembers what it is told, and has applied what the test says. */
-import type { DataPlane } from '../../src/proxy/data-plane.ts';
+
 import type { ListenerSpec, RouteSpec } from '../../src/proxy/messages.ts';
+import type { DataPlane } from '../../src/proxy/worker/data-plane.ts';
 
 export interface FakePlane {
   readonly plane: DataPlane;

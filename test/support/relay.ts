@@ -7,7 +7,7 @@ import { Registry } from '../../src/metrics/registry.ts';
 import type { BulkProof } from '../../src/proxy/bulk.ts';
 import type { ClientPolicy, ListenerSpec, ServerTlsSpec, Target, Up } from '../../src/proxy/messages.ts';
 import type { ConnectionRecord } from '../../src/proxy/record.ts';
-import { Worker, type WorkerOptions } from '../../src/proxy/worker.ts';
+import { Worker, type WorkerOptions } from '../../src/proxy/worker/worker.ts';
 import { connectPeer, type Peer, type PeerOptions } from './peer.ts';
 import type { Scope } from './scope.ts';
 import { branchSpec, defaultPolicy, listenerSpec, type Ports, routeSpec, serverTls, sharedCounts } from './specs.ts';
@@ -59,7 +59,7 @@ export class Relay {
         endpoints: this.endpoints.cells.buffer as SharedArrayBuffer,
         counts: this.counts.buffer as SharedArrayBuffer,
       },
-      link: {
+      control: {
         post: message => {
           this.messages.push(message);
           if (message.type !== 'records') return;

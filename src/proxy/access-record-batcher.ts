@@ -4,22 +4,22 @@
  * A slow control plane costs records, never memory or speed: beyond {@link maxInFlight} untaken ones, new ones are dropped and counted.
  */
 import { recordsDeadline, type WorkerContext } from './context.ts';
-import type { Link, RecordingSpec } from './messages.ts';
+import type { ControlChannel, RecordingSpec } from './messages.ts';
 import type { ConnectionRecord, RecordSink } from './record.ts';
 
 const batchSize = 256;
 const maxInFlight = 16_384;
 const delayMs = 20;
 
-export class Recorder implements RecordSink {
+export class AccessRecordBatcher implements RecordSink {
   readonly #context: WorkerContext;
-  readonly #link: Link;
+  readonly #control: ControlChannel;
   readonly #spec: RecordingSpec;
   #batch: ConnectionRecord[] = [];
 
-  constructor(context: WorkerContext, link: Link, spec: RecordingSpec) {
+  constructor(context: WorkerContext, control: ControlChannel, spec: RecordingSpec) {
     this.#context = context;
-    this.#link = link;
+    this.#control = control;
     this.#spec = spec;
   }
 
@@ -37,7 +37,7 @@ export class Recorder implements RecordSink {
   flush(): void {
     this.#context.deadlines.clear(recordsDeadline);
     if (this.#batch.length === 0) return;
-    this.#link.post({ type: 'records', records: this.#batch });
+    this.#control.post({ type: 'records', records: this.#batch });
     this.#batch = [];
   }
 }

@@ -1,19 +1,16 @@
 /** What an ended session leaves behind: its metrics and, while somebody wants them, its record. */
 import { constants } from 'node:os';
-import { textOf } from '../errors.ts';
-import { showAddress } from '../io/driver.ts';
-import { showErrno } from '../io/errno.ts';
-import type { TlsDetails } from '../io/tls/engine.ts';
-import type { Session, WorkerContext } from './context.ts';
-import { type EndCode, endIndex, ends } from './end.ts';
-import type { Listener } from './listener.ts';
-import { peerIdentity } from './peer-identity.ts';
-import type { TlsRecord } from './record.ts';
-import type { Endpoint } from './route.ts';
+import { textOf } from '../../errors.ts';
+import { showAddress } from '../../io/driver.ts';
+import { showErrno } from '../../io/errno.ts';
+import type { TlsDetails } from '../../io/tls/engine.ts';
+import type { Session, WorkerContext } from '../context.ts';
+import { type EndCode, endIndex, ends, legacyCauses } from '../end-codes.ts';
+import type { Listener } from '../listener.ts';
+import { peerIdentity } from '../peer-identity.ts';
+import type { TlsRecord } from '../record.ts';
+import type { Endpoint } from '../route.ts';
 import type { SessionTable } from './session-table.ts';
-
-/** In the order of the `cause` label of `l5d:srv:connect:failure` and `l5d:srv:stream:failure`. */
-export const legacyCauses = ['timeout', 'other'] as const;
 
 export function account(context: WorkerContext, table: SessionTable, s: Session, code: EndCode, now: number): void {
   const { cells } = context;

@@ -2,18 +2,18 @@
  * The columns of all sessions of one worker. A session is a row: nothing is allocated per connection until the table grows,
  * which it does in steps, by doubling.
  */
-import { type Handle, noHandle } from '../io/handle.ts';
-import type { TlsDetails } from '../io/tls/engine.ts';
-import type { Session } from './context.ts';
-import { endIndex } from './end.ts';
-import type { Greeting } from './greeting.ts';
-import type { Listener } from './listener.ts';
-import type { ListenerSpec } from './messages.ts';
-import type { Branch, Endpoint, Route } from './route.ts';
+import { type Handle, noHandle } from '../../io/handle.ts';
+import type { TlsDetails } from '../../io/tls/engine.ts';
+import type { Session } from '../context.ts';
+import { endIndex } from '../end-codes.ts';
+import type { Listener } from '../listener.ts';
+import type { ListenerSpec } from '../messages.ts';
+import type { Branch, Endpoint, Route } from '../route.ts';
+import type { ClientHelloBuffer } from './client-hello-buffer.ts';
 
 export const State = {
   Free: 0,
-  Greeting: 1,
+  Peeking: 1,
   Securing: 2,
   Binding: 3,
   Backoff: 4,
@@ -96,7 +96,7 @@ export class SessionTable {
   /** Endpoint slots this session has failed on; made only when the first attempt fails. */
   readonly tried: Int32Array[] = [];
   /** What a client says to a listener that routes by server name, until it is known where to go. */
-  readonly greeting: (Greeting | null)[] = [];
+  readonly greeting: (ClientHelloBuffer | null)[] = [];
   /** The server it names; empty where nobody asks for it, or it names none. */
   readonly serverName: string[] = [];
   /** What it is routed by, where that is a name it gives. */

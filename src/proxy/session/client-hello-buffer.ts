@@ -1,6 +1,6 @@
 /** What a client has said before it is known where it wants to go: read for the server's name, and kept to be passed on. */
-import { Alert, type ClientHello, ClientHelloReader } from '../wire/client-hello.ts';
-import type { HelloSpec } from './messages.ts';
+import { Alert, type ClientHello, ClientHelloReader } from '../../wire/client-hello.ts';
+import type { HelloSpec } from '../messages.ts';
 
 /** The client is answered with an alert and let go. */
 export interface Refusal {
@@ -12,7 +12,7 @@ export interface Refusal {
 
 export type Heard = { readonly kind: 'more' } | ClientHello | Refusal;
 
-export class Greeting {
+export class ClientHelloBuffer {
   readonly #reader: ClientHelloReader;
   readonly #mostBytes: number;
   #bytes = new Uint8Array(0);

@@ -54,3 +54,6 @@ export const endCodes = Object.keys(ends) as EndCode[];
 
 /** Position of each code in {@link endCodes}: the offset of its counter. */
 export const endIndex = Object.fromEntries(endCodes.map((code, i) => [code, i])) as Readonly<Record<EndCode, number>>;
+
+/** In the order of the `cause` label of `l5d:srv:connect:failure` and `l5d:srv:stream:failure`. */
+export const legacyCauses = ['timeout', 'other'] as const;

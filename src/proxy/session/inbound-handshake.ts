@@ -6,21 +6,21 @@
  * route. Who gives none, or one that means nothing, goes where the listener sends such clients, or is refused: with an alert while
  * the client has not been answered yet.
  */
-import type { BufferId } from '../io/driver.ts';
-import type { TlsDetails } from '../io/tls/engine.ts';
-import type { TlsTrouble } from '../io/tls/trouble.ts';
-import { Alert, alertRecord, type ClientHello } from '../wire/client-hello.ts';
-import type { Session, WorkerContext } from './context.ts';
-import { type EndCode, endCodes, endIndex } from './end.ts';
-import { Greeting } from './greeting.ts';
-import { identityFor } from './identities.ts';
-import type { Listener } from './listener.ts';
-import type { HelloSpec, Link, NameSource, ServerTlsSpec } from './messages.ts';
-import { Names } from './names.ts';
-import { peerIdentity } from './peer-identity.ts';
-import type { Route } from './route.ts';
+import type { BufferId } from '../../io/driver.ts';
+import type { TlsDetails } from '../../io/tls/engine.ts';
+import type { TlsTrouble } from '../../io/tls/trouble.ts';
+import { Alert, alertRecord, type ClientHello } from '../../wire/client-hello.ts';
+import type { Session, WorkerContext } from '../context.ts';
+import { type EndCode, endCodes, endIndex } from '../end-codes.ts';
+import { identityFor } from '../identities.ts';
+import type { Listener } from '../listener.ts';
+import type { ControlChannel, HelloSpec, NameSource, ServerTlsSpec } from '../messages.ts';
+import { peerIdentity } from '../peer-identity.ts';
+import type { Route } from '../route.ts';
+import { countSecured, countTrouble } from '../tls-series.ts';
+import { ClientHelloBuffer } from './client-hello-buffer.ts';
+import { ServerNameRoutes } from './server-name-routes.ts';
 import { Flag, type SessionTable, State } from './session-table.ts';
-import { countSecured, countTrouble } from './tls-series.ts';
 
 /** Seven bytes find room, unless the client does not even acknowledge. */
 const alertTimeoutMs = 5_000;
@@ -35,23 +35,23 @@ export interface Steps {
   countTx(s: Session, bytes: number): void;
 }
 
-export class Arrivals {
+export class InboundHandshake {
   readonly #context: WorkerContext;
   readonly #steps: Steps;
-  readonly #link: Link;
-  readonly #names = new Names();
+  readonly #control: ControlChannel;
+  readonly #names = new ServerNameRoutes();
 
-  constructor(context: WorkerContext, steps: Steps, link: Link) {
+  constructor(context: WorkerContext, steps: Steps, control: ControlChannel) {
     this.#context = context;
     this.#steps = steps;
-    this.#link = link;
+    this.#control = control;
   }
 
   /** A client that was accepted, and has to speak first. */
   greet(s: Session, hello: HelloSpec): void {
     const { table } = this.#steps;
-    table.state[s] = State.Greeting;
-    table.greeting[s] = new Greeting(hello);
+    table.state[s] = State.Peeking;
+    table.greeting[s] = new ClientHelloBuffer(hello);
     this.#steps.setDeadline(s, this.#context.driver.now() + hello.timeoutMs);
   }
 
@@ -59,7 +59,7 @@ export class Arrivals {
   peek(s: Session, buffer: BufferId, offset: number, length: number): void {
     const { table } = this.#steps;
     const { driver } = this.#context;
-    const greeting = table.greeting[s] as Greeting;
+    const greeting = table.greeting[s] as ClientHelloBuffer;
     const chunk = driver.bytes(buffer).subarray(offset, offset + length);
     const heard = greeting.read(chunk);
     if (heard.kind !== 'hello' || greeting.bytes.length > 0) {
@@ -145,7 +145,7 @@ export class Arrivals {
     if (route) return this.#steps.direct(s, route);
     table.state[s] = State.Binding;
     this.#steps.setDeadline(s, table.waitUntil[s]);
-    if (this.#names.wait(id, name, s)) this.#link.post({ type: 'asked', listener: id, name });
+    if (this.#names.wait(id, name, s)) this.#control.post({ type: 'asked', listener: id, name });
   }
 
   /** The answer; null refuses those who wait for it. */

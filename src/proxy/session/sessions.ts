@@ -3,7 +3,7 @@
  *
  *   state      | clientData | clientEnd  | clientFail   | upConnected | upData   | upEnd      | upFail       | drained  | due
  *   -----------+------------+------------+--------------+-------------+----------+------------+--------------+----------+--------------
- *   Greeting   | peek       | end GC     | end GC       | -           | -        | -          | -            | -        | end GT
+ *   Peeking     | peek       | end GC     | end GC       | -           | -        | -          | -            | -        | end GT
  *   Securing   | -          | -          | end HP | HC  | -           | -        | -          | -            | -        | end HT
  *   Binding    | hold       | note       | end NC       | -           | -        | -          | -            | -        | end NT
  *   Backoff    | hold       | note       | end CC       | -           | -        | -          | -            | -        | proceed | end CT
@@ -35,14 +35,14 @@
  */
 
 import { constants } from 'node:os';
-import { noEndpoint } from '../balancer/picker.ts';
-import type { BufferId } from '../io/driver.ts';
-import { type Handle, noHandle } from '../io/handle.ts';
-import type { TlsDetails } from '../io/tls/engine.ts';
-import type { TlsTrouble } from '../io/tls/trouble.ts';
-import { Alert } from '../wire/client-hello.ts';
-import { account } from './account.ts';
-import { Arrivals } from './arrivals.ts';
+import { noEndpoint } from '../../balancer/picker.ts';
+import type { BufferId } from '../../io/driver.ts';
+import { type Handle, noHandle } from '../../io/handle.ts';
+import type { TlsDetails } from '../../io/tls/engine.ts';
+import type { TlsTrouble } from '../../io/tls/trouble.ts';
+import { Alert } from '../../wire/client-hello.ts';
+import { firstSessionDeadline, type Session, type WorkerContext } from '../context.ts';
+import type { EndCode } from '../end-codes.ts';
 import {
   attemptAbandoned,
   attemptFailed,
@@ -52,17 +52,17 @@ import {
   handshakeFailed,
   leftEarly,
   secureUpstream,
-} from './attempt.ts';
-import { firstSessionDeadline, type Session, type WorkerContext } from './context.ts';
-import type { EndCode } from './end.ts';
-import type { Listener } from './listener.ts';
-import type { Link } from './messages.ts';
-import { Owner } from './owners.ts';
+} from '../endpoint-accounting.ts';
+import type { IdlePool, Spare } from '../idle-pool.ts';
+import type { Listener } from '../listener.ts';
+import type { ControlChannel } from '../messages.ts';
+import { Owner } from '../owners.ts';
+import type { Endpoint, Route } from '../route.ts';
+import { countSecured, countTrouble } from '../tls-series.ts';
+import { account } from './account.ts';
+import { InboundHandshake } from './inbound-handshake.ts';
 import { Relay } from './relay.ts';
-import type { Endpoint, Route } from './route.ts';
 import { Flag, SessionTable, State, stateNames } from './session-table.ts';
-import type { Spare, Spares } from './spares.ts';
-import { countSecured, countTrouble } from './tls-series.ts';
 
 const { ECANCELED, ETIMEDOUT, EMFILE } = constants.errno;
 
@@ -72,24 +72,24 @@ const cutCodes: readonly EndCode[] = ['II', 'GD', 'HD', 'ND', 'CD', 'CD', 'RD', 
 export class Sessions {
   readonly table = new SessionTable();
   readonly #context: WorkerContext;
-  readonly #spares: Spares;
-  readonly #arrivals: Arrivals;
+  readonly #idle: IdlePool;
+  readonly #handshake: InboundHandshake;
   readonly #relay: Relay;
 
-  constructor(context: WorkerContext, spares: Spares, link: Link) {
+  constructor(context: WorkerContext, spares: IdlePool, control: ControlChannel) {
     this.#context = context;
-    this.#spares = spares;
-    this.#arrivals = new Arrivals(context, this, link);
+    this.#idle = spares;
+    this.#handshake = new InboundHandshake(context, this, control);
     this.#relay = new Relay(context, this);
   }
 
   /** The control plane knows where a server name leads. */
   named(listener: number, name: string, route: Route | null): void {
-    this.#arrivals.named(listener, name, route);
+    this.#handshake.named(listener, name, route);
   }
 
   forget(listener: number, name: string): void {
-    this.#arrivals.forget(listener, name);
+    this.#handshake.forget(listener, name);
   }
 
   // ---- before there is an upstream ------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ export class Sessions {
     cells.add(spec.cells.active, 1);
     cells.add(spec.cells.waiters, 1);
     driver.reading(client, true);
-    if (spec.hello) this.#arrivals.greet(s, spec.hello);
+    if (spec.hello) this.#handshake.greet(s, spec.hello);
     else this.direct(s, route as Route);
   }
 
@@ -168,7 +168,7 @@ export class Sessions {
   #attempt(s: Session, route: Route): void {
     const { table } = this;
     const { driver, owners, cells } = this.#context;
-    const spare = this.#spares.take(route);
+    const spare = this.#idle.take(route);
     if (spare) {
       this.#adopt(s, spare);
       return;
@@ -182,7 +182,7 @@ export class Sessions {
     if (!branch || picked === noEndpoint) {
       const { target } = route.spec;
       if (table.specOf(s).nameFrom !== null && target.state === 'negative')
-        return this.#arrivals.fallBack(s, 'NN', Alert.unrecognizedName, target.reason);
+        return this.#handshake.fallBack(s, 'NN', Alert.unrecognizedName, target.reason);
       cells.add(route.spec.cells.unavailable, 1);
       this.end(s, 'NN');
       return;
@@ -242,7 +242,7 @@ export class Sessions {
   }
 
   clientSecured(s: Session, details: TlsDetails): void {
-    if (this.table.state[s] === State.Securing) this.#arrivals.secured(s, details);
+    if (this.table.state[s] === State.Securing) this.#handshake.secured(s, details);
     else this.impossible(s, 'clientSecured');
   }
 
@@ -334,9 +334,9 @@ export class Sessions {
     const state = table.state[s];
     table.activeAt[s] = driver.now();
     // Where TLS ends here, plaintext counts.
-    if (state !== State.Greeting || !table.specOf(s).tls) this.#relay.countRx(s, length);
+    if (state !== State.Peeking || !table.specOf(s).tls) this.#relay.countRx(s, length);
     if (state === State.Relaying || state === State.HalfClosed) this.#relay.clientData(s, buffer, offset, length);
-    else if (state === State.Greeting) this.#arrivals.peek(s, buffer, offset, length);
+    else if (state === State.Peeking) this.#handshake.peek(s, buffer, offset, length);
     else if (state <= State.Connecting && table.heldBuffer[s] < 0) {
       this.hold(s, driver.keep(buffer, offset, length), length);
     } else {
@@ -372,7 +372,7 @@ export class Sessions {
 
   clientDrained(s: Session): void {
     this.table.activeAt[s] = this.#context.driver.now();
-    if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
+    if (this.#handshake.isRefused(s)) this.#handshake.endRefused(s);
     else this.#relay.clientDrained(s);
   }
 
@@ -390,7 +390,7 @@ export class Sessions {
     const { table } = this;
     const state = table.state[s];
     table.flags[s] |= Flag.clientEnded;
-    if (state === State.Greeting) return this.#arrivals.endEarly(s, 'C');
+    if (state === State.Peeking) return this.#handshake.endEarly(s, 'C');
     if (state <= State.Connecting) return;
     if (state === State.Flushing) return this.impossible(s, 'clientEnd');
     this.#relay.halfClosed(s, table.upstreamOf(s));
@@ -406,14 +406,14 @@ export class Sessions {
 
   clientFailed(s: Session): void {
     const { table } = this;
-    if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
+    if (this.#handshake.isRefused(s)) return this.#handshake.endRefused(s);
     const trouble = this.#context.driver.trouble(table.clientOf(s));
-    if (trouble) this.#arrivals.troubled(s, trouble);
+    if (trouble) this.#handshake.troubled(s, trouble);
     switch (table.state[s]) {
-      case State.Greeting:
-        return this.#arrivals.endEarly(s, 'C');
+      case State.Peeking:
+        return this.#handshake.endEarly(s, 'C');
       case State.Securing:
-        if (!trouble) this.#arrivals.troubled(s, leftEarly);
+        if (!trouble) this.#handshake.troubled(s, leftEarly);
         return this.end(s, trouble && trouble.kind !== 'left' ? 'HP' : 'HC');
       case State.Binding:
         return this.end(s, 'NC');
@@ -470,11 +470,11 @@ export class Sessions {
   due(s: Session): void {
     const { table } = this;
     const now = this.#context.driver.now();
-    if (this.#arrivals.isRefused(s)) return this.#arrivals.endRefused(s);
+    if (this.#handshake.isRefused(s)) return this.#handshake.endRefused(s);
     switch (table.state[s]) {
-      case State.Greeting:
+      case State.Peeking:
       case State.Securing:
-        return this.#arrivals.endEarly(s, 'T');
+        return this.#handshake.endEarly(s, 'T');
       case State.Binding:
         return this.end(s, 'NT');
       case State.Backoff:
@@ -506,8 +506,8 @@ export class Sessions {
   cutAll(): number {
     let cut = 0;
     for (const s of this.table.live()) {
-      if (this.#arrivals.isRefused(s)) this.#arrivals.endRefused(s);
-      else if (this.table.state[s] <= State.Securing) this.#arrivals.endEarly(s, 'D');
+      if (this.#handshake.isRefused(s)) this.#handshake.endRefused(s);
+      else if (this.table.state[s] <= State.Securing) this.#handshake.endEarly(s, 'D');
       else this.end(s, cutCodes[this.table.state[s]]);
       cut++;
     }
@@ -536,7 +536,7 @@ export class Sessions {
     // Who sees one of these counts at 0 may give away what they guard: they come last.
     if (table.state[s] <= State.Connecting) {
       route?.waiting.delete(s);
-      if (!route) this.#arrivals.left(s);
+      if (!route) this.#handshake.left(s);
       if (endpoint && table.state[s] === State.Connecting)
         attemptAbandoned(context, endpoint, (table.flags[s] & Flag.probing) !== 0);
       this.#waitOver(s);

@@ -5,17 +5,17 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { Worker as Thread } from 'node:worker_threads';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
-import { type SocketAddress, showAddress } from '../io/driver.ts';
-import type { DriverKind } from '../io/drivers/choose-driver.ts';
-import { showErrno } from '../io/errno.ts';
-import type { Doorbell } from '../io/native/kernel/doorbell.ts';
-import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
-import type { Log } from '../log.ts';
-import type { Cell } from '../metrics/cells.ts';
-import type { ListenerSpec, RouteId, RouteSpec, SharedCount, Up } from './messages.ts';
-import { probePort } from './probe-port.ts';
-import type { ConnectionRecord } from './record.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { type SocketAddress, showAddress } from '../../io/driver.ts';
+import type { DriverKind } from '../../io/drivers/choose-driver.ts';
+import { showErrno } from '../../io/errno.ts';
+import type { Doorbell } from '../../io/native/kernel/doorbell.ts';
+import type { TlsContext, TlsContextId } from '../../io/tls/context.ts';
+import type { Log } from '../../log.ts';
+import type { Cell } from '../../metrics/cells.ts';
+import type { ListenerSpec, RouteId, RouteSpec, SharedCount, Up } from '../messages.ts';
+import { probePort } from '../probe-port.ts';
+import type { ConnectionRecord } from '../record.ts';
 import type { ThreadOptions, ToThread } from './thread.ts';
 
 export interface DataPlaneOptions {
@@ -292,6 +292,6 @@ const resourceLimits = { maxYoungGenerationSizeMb: 6 };
 
 /** Loaded only where they are used: the module needs node:ffi. */
 async function makeDoorbells(count: number): Promise<readonly Doorbell[]> {
-  const { Doorbell } = await import('../io/native/kernel/doorbell.ts');
+  const { Doorbell } = await import('../../io/native/kernel/doorbell.ts');
   return Array.from({ length: count }, () => new Doorbell());
 }

@@ -13,7 +13,7 @@ const noticeEveryMs = 10_000;
 /** Counted from the last time that something was lacking. */
 const pauseMs = 100;
 
-export class Shortages {
+export class ResourcePressure {
   readonly #driver: Driver;
   readonly #deadlines: TimerHeap;
   readonly #notice: WorkerContext['notice'];

@@ -1,10 +1,10 @@
 /** Where the server names of each listener lead, as far as this worker knows, and which sessions wait to know it. */
-import type { Session } from './context.ts';
-import type { Route } from './route.ts';
+import type { Session } from '../context.ts';
+import type { Route } from '../route.ts';
 
 const keyOf = (listener: number, name: string): string => `${listener} ${name}`;
 
-export class Names {
+export class ServerNameRoutes {
   readonly #routes = new Map<string, Route>();
   readonly #waiting = new Map<string, Set<Session>>();
 

@@ -2,11 +2,11 @@
  * What a session does from the moment its upstream is there: bytes both ways, half-close, and the flush at the end. The rows
  * Relaying, HalfClosed and Flushing of the table in session.ts.
  */
-import type { BufferId } from '../io/driver.ts';
-import { type Handle, noHandle } from '../io/handle.ts';
-import { runAfter } from './bulk.ts';
-import type { Session, WorkerContext } from './context.ts';
-import { type EndCode, endCodes, endIndex } from './end.ts';
+import type { BufferId } from '../../io/driver.ts';
+import { type Handle, noHandle } from '../../io/handle.ts';
+import { runAfter } from '../bulk.ts';
+import type { Session, WorkerContext } from '../context.ts';
+import { type EndCode, endCodes, endIndex } from '../end-codes.ts';
 import { Flag, type SessionTable, State } from './session-table.ts';
 
 /** The last bytes of a side that broke off have this long to reach the other. */

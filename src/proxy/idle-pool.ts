@@ -2,7 +2,7 @@
  * Spare upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
  *
  * A spare is read from while it waits, so that one the upstream has closed is never handed out; a greeting that came early is
- * kept (a few chunks, then reading stops) and delivered first. Spares are replaced when they grow old, and dropped when their
+ * kept (a few chunks, then reading stops) and delivered first. IdlePool are replaced when they grow old, and dropped when their
  * endpoint leaves the route or has more of them than its weight is worth.
  * Each worker keeps its share of `minConnections`.
  */
@@ -14,6 +14,7 @@ import { usableWeights } from '../balancer/weighted-draw.ts';
 import type { BufferId } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
 import type { TlsDetails } from '../io/tls/engine.ts';
+import type { WorkerContext } from './context.ts';
 import {
   attemptAbandoned,
   attemptFailed,
@@ -22,8 +23,7 @@ import {
   connectionEnded,
   handshakeFailed,
   secureUpstream,
-} from './attempt.ts';
-import type { WorkerContext } from './context.ts';
+} from './endpoint-accounting.ts';
 import type { ClientTlsSpec, RouteSpec } from './messages.ts';
 import { Owner } from './owners.ts';
 import type { Branch, Endpoint, Route } from './route.ts';
@@ -54,11 +54,11 @@ export interface Spare {
   readonly held: { readonly buffer: BufferId; readonly length: number }[];
 }
 
-export class Spares {
+export class IdlePool {
   readonly #context: WorkerContext;
   readonly #worker: number;
   readonly #workers: number;
-  readonly #spares: (Spare | undefined)[] = [];
+  readonly #idle: (Spare | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #byRoute = new Map<Route, Set<number>>();
   /** What each endpoint of a route was entitled to at the last publication; see {@link quotas}. */
@@ -71,7 +71,7 @@ export class Spares {
   }
 
   get size(): number {
-    return this.#spares.length - this.#free.length;
+    return this.#idle.length - this.#free.length;
   }
 
   /** A connected spare of the route, the oldest first; another is made in its place. */
@@ -79,7 +79,7 @@ export class Spares {
     const own = this.#byRoute.get(route);
     if (!own) return undefined;
     for (const index of own) {
-      const spare = this.#spares[index] as Spare;
+      const spare = this.#idle[index] as Spare;
       if (spare.connectedAt === 0) continue;
       this.#forget(index);
       this.fill(route);
@@ -129,7 +129,7 @@ export class Spares {
     for (const [route, own] of this.#byRoute) {
       this.#dropWhere(route, spare => spare.connectedAt > 0 && now - spare.connectedAt > maxAgeMs);
       for (const index of [...own]) {
-        const { connectedAt, startedAt } = this.#spares[index] as Spare;
+        const { connectedAt, startedAt } = this.#idle[index] as Spare;
         const isLate = connectedAt === 0 && now - startedAt >= route.spec.client.connectTimeoutMs;
         if (isLate) this.lost(index, constants.errno.ETIMEDOUT);
       }
@@ -148,7 +148,7 @@ export class Spares {
   }
 
   connected(index: number): void {
-    const spare = this.#spares[index] as Spare;
+    const spare = this.#idle[index] as Spare;
     if (!spare.security) return this.#ready(spare);
     if (!this.#context.driver.hasTls(spare.security.context)) return this.lost(index, constants.errno.ECANCELED);
     spare.securingAt = this.#context.driver.now();
@@ -156,7 +156,7 @@ export class Spares {
   }
 
   secured(index: number, details: TlsDetails): void {
-    const spare = this.#spares[index] as Spare;
+    const spare = this.#idle[index] as Spare;
     const { cells, driver } = this.#context;
     const { tlsCells } = spare.route.spec;
     spare.tls = details;
@@ -172,7 +172,7 @@ export class Spares {
   }
 
   data(index: number, buffer: BufferId, offset: number, length: number): void {
-    const spare = this.#spares[index] as Spare;
+    const spare = this.#idle[index] as Spare;
     const { driver } = this.#context;
     const held = spare.held.push({ buffer: driver.keep(buffer, offset, length), length });
     if (held === maxHeld) driver.reading(spare.handle, false);
@@ -180,7 +180,7 @@ export class Spares {
 
   /** The upstream closed or reset a spare, or could not be reached. The next {@link tend} makes another. */
   lost(index: number, errno = constants.errno.ECONNRESET): void {
-    const spare = this.#spares[index] as Spare;
+    const spare = this.#idle[index] as Spare;
     if (spare.connectedAt > 0) return this.#drop(index);
     const { driver, owners } = this.#context;
     const { route, endpoint, handle, startedAt, securingAt, probing } = spare;
@@ -207,8 +207,8 @@ export class Spares {
       attemptFailed(this.#context, route.spec, endpoint, 0, { errno: constants.errno.EMFILE, trouble: '', probing });
       return false;
     }
-    const index = this.#free.pop() ?? this.#spares.length;
-    this.#spares[index] = {
+    const index = this.#free.pop() ?? this.#idle.length;
+    this.#idle[index] = {
       route,
       branch,
       endpoint,
@@ -222,17 +222,17 @@ export class Spares {
       held: [],
     };
     this.#byRoute.get(route)?.add(index);
-    owners.set(handle, Owner.spare, index);
+    owners.set(handle, Owner.idle, index);
     return true;
   }
 
   #dropWhere(route: Route, condition: (spare: Spare) => boolean): void {
     for (const index of [...(this.#byRoute.get(route) ?? [])])
-      if (condition(this.#spares[index] as Spare)) this.#drop(index);
+      if (condition(this.#idle[index] as Spare)) this.#drop(index);
   }
 
   #drop(index: number): void {
-    const spare = this.#spares[index] as Spare;
+    const spare = this.#idle[index] as Spare;
     const { driver, owners } = this.#context;
     const spec: RouteSpec = spare.route.spec;
     this.#forget(index);
@@ -245,8 +245,8 @@ export class Spares {
   }
 
   #forget(index: number): void {
-    const spare = this.#spares[index] as Spare;
-    this.#spares[index] = undefined;
+    const spare = this.#idle[index] as Spare;
+    this.#idle[index] = undefined;
     this.#free.push(index);
     this.#byRoute.get(spare.route)?.delete(index);
   }

@@ -5,11 +5,11 @@
  * through the event loop a few times a second, for what the engine does there: finalizers, inspectors, the end of the thread.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { DriverKind } from '../io/drivers/choose-driver.ts';
-import type { NativeDriver } from '../io/native/base/native-driver.ts';
-import { PortableDriver } from '../io/portable/driver.ts';
-import { NodeTlsEngine } from '../io/portable/tls-engine.ts';
-import type { Down, Up, WorkerMemory } from './messages.ts';
+import type { DriverKind } from '../../io/drivers/choose-driver.ts';
+import type { NativeDriver } from '../../io/native/base/native-driver.ts';
+import { PortableDriver } from '../../io/portable/driver.ts';
+import { NodeTlsEngine } from '../../io/portable/tls-engine.ts';
+import type { Down, Up, WorkerMemory } from '../messages.ts';
 import { Worker, type WorkerOptions } from './worker.ts';
 
 export interface ThreadOptions {
@@ -31,7 +31,7 @@ const port = parentPort;
 const { driver: kind, doorbell, ...own } = workerData as ThreadOptions;
 const common: Omit<WorkerOptions, 'createDriver' | 'createTls'> = {
   ...own,
-  link: { post: (message: Up) => port.postMessage(message) },
+  control: { post: (message: Up) => port.postMessage(message) },
   random: Math.random,
 };
 
@@ -51,7 +51,7 @@ function runPortable(): void {
 }
 
 async function runNative(native: 'epoll' | 'uring'): Promise<void> {
-  const { openNativeDriver, openNativeTls } = await import('../io/native/open.ts');
+  const { openNativeDriver, openNativeTls } = await import('../../io/native/open.ts');
   let isStopped = false;
   let worker: Worker | undefined;
   const hear = (): void => {

@@ -1,37 +1,37 @@
 /**
  * One worker of the data plane: gives each event of its driver to whom it concerns, and applies what the control plane publishes.
  *
- * It runs in a thread of its own, and in tests in any thread: all it knows of the rest is a {@link Link} and shared memory.
+ * It runs in a thread of its own, and in tests in any thread: all it knows of the rest is a {@link ControlChannel} and shared memory.
  */
 
 import { constants } from 'node:os';
-import { EndpointTable } from '../balancer/endpoint-table.ts';
-import { reasonOf } from '../errors.ts';
-import { type BufferId, type Driver, type DriverEvents, type SocketAddress, showAddress } from '../io/driver.ts';
-import { showErrno } from '../io/errno.ts';
-import type { Handle } from '../io/handle.ts';
-import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
-import type { TlsDetails, TlsEngine, TlsSink } from '../io/tls/engine.ts';
-import type { SecureEvents } from '../io/tls/secure-driver.ts';
-import { TlsDriver } from '../io/tls/tls-driver.ts';
-import { Cells } from '../metrics/cells.ts';
-import { type BulkProof, defaultBulkProof } from './bulk.ts';
+import { EndpointTable } from '../../balancer/endpoint-table.ts';
+import { reasonOf } from '../../errors.ts';
+import { type BufferId, type Driver, type DriverEvents, type SocketAddress, showAddress } from '../../io/driver.ts';
+import { showErrno } from '../../io/errno.ts';
+import type { Handle } from '../../io/handle.ts';
+import type { TlsContext, TlsContextId } from '../../io/tls/context.ts';
+import type { TlsDetails, TlsEngine, TlsSink } from '../../io/tls/engine.ts';
+import type { SecureEvents } from '../../io/tls/secure-driver.ts';
+import { TlsDriver } from '../../io/tls/tls-driver.ts';
+import { Cells } from '../../metrics/cells.ts';
+import { AccessRecordBatcher } from '../access-record-batcher.ts';
+import { type BulkProof, defaultBulkProof } from '../bulk.ts';
 import {
   firstSessionDeadline,
   housekeepingDeadline,
   recordsDeadline,
   shortageDeadline,
   type WorkerContext,
-} from './context.ts';
-import { Listener } from './listener.ts';
-import type { Down, Link, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from './messages.ts';
-import { indexOf, kindOf, Owner, Owners } from './owners.ts';
-import { Recorder } from './recorder.ts';
-import { Route } from './route.ts';
-import { Sessions } from './session.ts';
-import { Shortages } from './shortages.ts';
-import { Spares } from './spares.ts';
-import { TimerHeap } from './timer-heap.ts';
+} from '../context.ts';
+import { IdlePool } from '../idle-pool.ts';
+import { Listener } from '../listener.ts';
+import type { ControlChannel, Down, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from '../messages.ts';
+import { indexOf, kindOf, Owner, Owners } from '../owners.ts';
+import { ResourcePressure } from '../resource-pressure.ts';
+import { Route } from '../route.ts';
+import { Sessions } from '../session/sessions.ts';
+import { TimerHeap } from '../timer-heap.ts';
 
 const housekeepingMs = 1_000;
 
@@ -40,7 +40,7 @@ export interface WorkerOptions {
   readonly index: number;
   readonly workers: number;
   readonly memory: WorkerMemory;
-  readonly link: Link;
+  readonly control: ControlChannel;
   readonly createDriver: (events: DriverEvents) => Driver;
   /** Made when the first TLS context comes. */
   readonly createTls: (sink: TlsSink, below: Driver) => TlsEngine;
@@ -51,11 +51,11 @@ export interface WorkerOptions {
 export class Worker implements SecureEvents {
   readonly #context: WorkerContext;
   readonly #driver: TlsDriver;
-  readonly #link: Link;
+  readonly #control: ControlChannel;
   readonly #workers: number;
   readonly #sessions: Sessions;
-  readonly #spares: Spares;
-  readonly #shortages: Shortages;
+  readonly #idle: IdlePool;
+  readonly #shortages: ResourcePressure;
   /** By id, until their sockets are closed. */
   readonly #listeners = new Map<number, Listener>();
   readonly #routes = new Map<RouteId, Route>();
@@ -68,13 +68,13 @@ export class Worker implements SecureEvents {
     index,
     workers,
     memory,
-    link,
+    control,
     createDriver,
     createTls,
     random,
     bulk = defaultBulkProof,
   }: WorkerOptions) {
-    this.#link = link;
+    this.#control = control;
     this.#workers = workers;
     const driver = new TlsDriver(this, createDriver, createTls);
     this.#driver = driver;
@@ -88,17 +88,17 @@ export class Worker implements SecureEvents {
       random,
       bulk,
       recorder: null,
-      notice: (level, text) => link.post({ type: 'notice', level, text }),
+      notice: (level, text) => control.post({ type: 'notice', level, text }),
       shortage: (text, errno) => this.#shortages.met(text, errno),
     };
-    this.#shortages = new Shortages(this.#context, on => {
+    this.#shortages = new ResourcePressure(this.#context, on => {
       for (const listener of this.#listeners.values()) listener.pause(on);
     });
-    this.#spares = new Spares(this.#context, index, workers);
-    this.#sessions = new Sessions(this.#context, this.#spares, link);
+    this.#idle = new IdlePool(this.#context, index, workers);
+    this.#sessions = new Sessions(this.#context, this.#idle, control);
     this.#context.deadlines.set(housekeepingDeadline, driver.now() + housekeepingMs);
     this.#rearm();
-    link.post({ type: 'ready' });
+    control.post({ type: 'ready' });
   }
 
   /** The one that has the sockets. */
@@ -108,7 +108,7 @@ export class Worker implements SecureEvents {
 
   /** Sessions and spares that exist now: 0 when all is over. */
   get load(): number {
-    return this.#sessions.table.size + this.#spares.size;
+    return this.#sessions.table.size + this.#idle.size;
   }
 
   /** A message from the control plane. */
@@ -119,7 +119,7 @@ export class Worker implements SecureEvents {
         break;
       case 'adjust':
         this.#adjust(message.listener);
-        this.#link.post({ type: 'applied', generation: message.generation });
+        this.#control.post({ type: 'applied', generation: message.generation });
         break;
       case 'unlisten':
         this.#unlisten(message.id);
@@ -129,7 +129,7 @@ export class Worker implements SecureEvents {
         break;
       case 'unroute':
         this.#unroute(message.id);
-        this.#link.post({ type: 'applied', generation: message.generation });
+        this.#control.post({ type: 'applied', generation: message.generation });
         break;
       case 'named':
         this.#named(message.listener, message.name, message.route);
@@ -145,7 +145,8 @@ export class Worker implements SecureEvents {
         break;
       case 'recording':
         this.#context.recorder?.flush();
-        this.#context.recorder = message.recording && new Recorder(this.#context, this.#link, message.recording);
+        this.#context.recorder =
+          message.recording && new AccessRecordBatcher(this.#context, this.#control, message.recording);
         break;
       case 'drain':
         this.#drain(message.graceMs);
@@ -165,7 +166,8 @@ export class Worker implements SecureEvents {
 
   #listen(spec: ListenerSpec): void {
     const { driver, counts, owners } = this.#context;
-    if (this.#draining) return this.#link.post({ type: 'listenFailed', id: spec.id, errno: constants.errno.ECANCELED });
+    if (this.#draining)
+      return this.#control.post({ type: 'listenFailed', id: spec.id, errno: constants.errno.ECANCELED });
     const route = this.#routeFor(spec);
     if (route === undefined)
       throw new Error(`listener ${spec.id} leads to route ${spec.route}, which was never published`);
@@ -200,7 +202,7 @@ export class Worker implements SecureEvents {
   #unlisten(id: number): void {
     const listener = this.#listeners.get(id);
     if (listener) this.#closeListener(listener, constants.errno.ECANCELED);
-    else this.#link.post({ type: 'unlistened', id });
+    else this.#control.post({ type: 'unlistened', id });
   }
 
   /** @param errno what is answered where it did not get to listen */
@@ -208,7 +210,7 @@ export class Worker implements SecureEvents {
     if (listener.closed) return;
     listener.closed = true;
     const { driver, owners } = this.#context;
-    if (listener.address === '') this.#link.post({ type: 'listenFailed', id: listener.spec.id, errno });
+    if (listener.address === '') this.#control.post({ type: 'listenFailed', id: listener.spec.id, errno });
     driver.close(listener.handle);
     for (const socket of listener.queue.splice(0)) {
       owners.clear(socket);
@@ -221,22 +223,22 @@ export class Worker implements SecureEvents {
     if (route) route.publish(spec);
     else this.#routes.set(spec.id, new Route(spec, this.#context.endpoints, this.#context.random));
     if (route && spec.target.state !== 'pending') for (const s of [...route.waiting]) this.#sessions.proceed(s);
-    if (!this.#draining) this.#spares.refresh(route ?? (this.#routes.get(spec.id) as Route));
-    this.#link.post({ type: 'applied', generation: spec.generation });
+    if (!this.#draining) this.#idle.refresh(route ?? (this.#routes.get(spec.id) as Route));
+    this.#control.post({ type: 'applied', generation: spec.generation });
   }
 
   /** Only after the last listener of the route is gone; sessions that run keep what they need. */
   #unroute(id: RouteId): void {
     const route = this.#routes.get(id);
     if (!route) return;
-    this.#spares.drop(route);
+    this.#idle.drop(route);
     this.#routes.delete(id);
   }
 
   #drain(graceMs: number): void {
     this.#draining = true;
     for (const listener of this.#listeners.values()) this.#closeListener(listener, constants.errno.ECANCELED);
-    this.#spares.dropAll();
+    this.#idle.dropAll();
     this.#drainUntil = this.#context.driver.now() + graceMs;
     this.#context.deadlines.set(housekeepingDeadline, this.#context.driver.now());
   }
@@ -247,14 +249,14 @@ export class Worker implements SecureEvents {
       this.#drainUntil = Number.POSITIVE_INFINITY;
       this.#drained(cut);
     }
-    if (!this.#draining) this.#spares.tend();
+    if (!this.#draining) this.#idle.tend();
     for (const listener of this.#listeners.values()) listener.retryGate();
     this.#context.deadlines.set(housekeepingDeadline, Math.min(now + housekeepingMs, this.#drainUntil));
   }
 
   #drained(cut: number): void {
     this.#context.recorder?.flush();
-    this.#link.post({ type: 'drained', cut });
+    this.#control.post({ type: 'drained', cut });
   }
 
   /** After every turn that may have ended a session or set a deadline. */
@@ -288,7 +290,7 @@ export class Worker implements SecureEvents {
   listening(handle: Handle, address: SocketAddress): void {
     const listener = this.#listenerOf(handle);
     listener.address = showAddress(address);
-    this.#link.post({ type: 'listening', id: listener.spec.id, ip: address.ip, port: address.port });
+    this.#control.post({ type: 'listening', id: listener.spec.id, ip: address.ip, port: address.port });
   }
 
   accepted(handle: Handle, socket: Handle): void {
@@ -311,7 +313,7 @@ export class Worker implements SecureEvents {
   connected(handle: Handle): void {
     const owner = this.#context.owners.get(handle);
     if (kindOf(owner) === Owner.upstream) this.#sessions.connected(indexOf(owner));
-    else if (kindOf(owner) === Owner.spare) this.#spares.connected(indexOf(owner));
+    else if (kindOf(owner) === Owner.idle) this.#idle.connected(indexOf(owner));
     this.#rearm();
   }
 
@@ -319,7 +321,7 @@ export class Worker implements SecureEvents {
     const owner = this.#context.owners.get(handle);
     if (kindOf(owner) === Owner.client) this.#sessions.clientSecured(indexOf(owner), details);
     else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamSecured(indexOf(owner), details);
-    else if (kindOf(owner) === Owner.spare) this.#spares.secured(indexOf(owner), details);
+    else if (kindOf(owner) === Owner.idle) this.#idle.secured(indexOf(owner), details);
     this.#rearm();
   }
 
@@ -330,8 +332,8 @@ export class Worker implements SecureEvents {
         return this.#sessions.clientData(indexOf(owner), buffer, offset, length);
       case Owner.upstream:
         return this.#sessions.upstreamData(indexOf(owner), buffer, offset, length);
-      case Owner.spare:
-        return this.#spares.data(indexOf(owner), buffer, offset, length);
+      case Owner.idle:
+        return this.#idle.data(indexOf(owner), buffer, offset, length);
       default:
         this.#context.driver.release(buffer);
     }
@@ -354,7 +356,7 @@ export class Worker implements SecureEvents {
     const owner = this.#context.owners.get(handle);
     if (kindOf(owner) === Owner.client) this.#sessions.clientEnded(indexOf(owner));
     else if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamEnded(indexOf(owner));
-    else if (kindOf(owner) === Owner.spare) this.#spares.lost(indexOf(owner));
+    else if (kindOf(owner) === Owner.idle) this.#idle.lost(indexOf(owner));
     this.#rearm();
   }
 
@@ -367,8 +369,8 @@ export class Worker implements SecureEvents {
       case Owner.upstream:
         this.#sessions.upstreamFailed(indexOf(owner), errno);
         break;
-      case Owner.spare:
-        this.#spares.lost(indexOf(owner), errno);
+      case Owner.idle:
+        this.#idle.lost(indexOf(owner), errno);
         break;
       case Owner.queued: {
         const { queue } = this.#listenerOf(handle);
@@ -394,7 +396,7 @@ export class Worker implements SecureEvents {
     const id = indexOf(owner);
     this.#context.owners.clear(handle);
     this.#listeners.delete(id);
-    this.#link.post({ type: 'unlistened', id });
+    this.#control.post({ type: 'unlistened', id });
   }
 
   woken(): void {

@@ -14,8 +14,8 @@ import type { Handle } from '../io/handle.ts';
 import type { TlsTrouble } from '../io/tls/trouble.ts';
 import type { WorkerContext } from './context.ts';
 import type { ClientTlsSpec, RouteSpec } from './messages.ts';
+import { isShortage } from './resource-pressure.ts';
 import type { Endpoint } from './route.ts';
-import { isShortage } from './shortages.ts';
 import { countTrouble } from './tls-series.ts';
 
 /** In the order of the `cause` label of `l5d:balancer:connection:failure`. */
