@@ -1,7 +1,7 @@
 /**
- * The one table of errors: what failed, on which side, whether another attempt may help, and what an operator reads.
+ * The one table of errors: what failed, on which side, whether a retry may succeed, and the message for the operator.
  *
- * The log line, the metrics label, the HTTP status of the admin API and docs/reference/errors.md all come from a row.
+ * The log line, the metrics label, the HTTP status of the admin API and docs/reference/errors.md all are generated from its rows.
  */
 
 /** Where the cause lies. `config` and `internal` never describe a single connection. */
@@ -29,44 +29,44 @@ export const errors = {
   NAME_TOO_WIDE: {
     side: 'naming',
     retryable: false,
-    text: 'binding {path} takes more than {limit} lookups, or leads to trees too large; look for rules that multiply it',
+    text: 'binding {path} takes more than {limit} lookups, or makes a tree that is too large; look for rules that multiply alternatives',
   },
   NAMER_UNKNOWN: { side: 'naming', retryable: false, text: 'Unknown namer: {namer}' },
   NAMERD_STATUS: { side: 'naming', retryable: true, text: '{url} answered {status}: {body}' },
   NAMERD_UNREACHABLE: { side: 'naming', retryable: true, text: 'cannot reach {url}: {reason}' },
-  NAMERD_DENIED: { side: 'naming', retryable: true, text: '{url} refuses us with {status}: {body}; {hint}' },
-  NAMERD_ANSWER: { side: 'naming', retryable: true, text: '{url} sent something unexpected: {reason}' },
+  NAMERD_DENIED: { side: 'naming', retryable: true, text: '{url} denied access with status {status}: {body}; {hint}' },
+  NAMERD_ANSWER: { side: 'naming', retryable: true, text: '{url} sent an unexpected answer: {reason}' },
 
   DTAB_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid dtab: {reason}' },
   STORE_EXISTS: {
     side: 'naming',
     retryable: false,
     status: 409,
-    text: '{store} has a namespace {namespace} already; change it instead, or delete it first',
+    text: 'namespace {namespace} already exists in {store}; update it, or delete it first',
   },
   STORE_MISSING: {
     side: 'naming',
     retryable: false,
     status: 404,
-    text: '{store} has no namespace {namespace}; create it first',
+    text: 'namespace {namespace} does not exist in {store}; create it first',
   },
   STORE_CONFLICT: {
     side: 'naming',
     retryable: false,
     status: 412,
-    text: 'namespace {namespace} of {store} is at another version by now; read it again and repeat the change',
+    text: 'namespace {namespace} has changed since you read it; read it again and retry',
   },
   STORE_FORBIDDEN: {
     side: 'naming',
     retryable: false,
     status: 403,
-    text: '{store} does not let namerd {action}: {reason}; check the permissions namerd has there',
+    text: '{store} does not allow namerd to {action}: {reason}; check the permissions of namerd there',
   },
   STORE_NAMESPACE_INVALID: {
     side: 'naming',
     retryable: false,
     status: 400,
-    text: '{store} cannot have a namespace {namespace}: {reason}; choose another name',
+    text: '{store} cannot store a namespace named {namespace}: {reason}; choose another name',
   },
   STORE_UNAVAILABLE: {
     side: 'naming',
@@ -78,9 +78,14 @@ export const errors = {
     side: 'naming',
     retryable: false,
     status: 500,
-    text: '{store} has no dtab in namespace {namespace}: {reason}; write the namespace again to mend it',
+    text: 'namespace {namespace} in {store} is not a valid dtab: {reason}; write it again to repair it',
   },
-  HISTORY_NOT_KEPT: { side: 'naming', retryable: false, status: 404, text: 'this store keeps no earlier versions' },
+  HISTORY_NOT_KEPT: {
+    side: 'naming',
+    retryable: false,
+    status: 404,
+    text: 'this store does not keep earlier versions',
+  },
   VERSION_UNKNOWN: {
     side: 'naming',
     retryable: false,
@@ -93,21 +98,21 @@ export const errors = {
     status: 503,
     text: 'too many watches are open: the limit is {limit}',
   },
-  NAMERD_REFUSED: { side: 'naming', retryable: false, text: '{url} refused with {status}: {body}' },
-  NAMERD_MISSING: { side: 'naming', retryable: false, text: 'no namespace {namespace} at {url}' },
+  NAMERD_REFUSED: { side: 'naming', retryable: false, text: '{url} refused the request ({status}): {body}' },
+  NAMERD_MISSING: { side: 'naming', retryable: false, text: 'namespace {namespace} does not exist at {url}' },
   NAMERD_UNAUTHORIZED: {
     side: 'naming',
     retryable: false,
-    text: '{url} does not know who you are ({status}): {body}',
+    text: '{url} did not accept your credentials ({status}): {body}',
   },
   NAMERD_FORBIDDEN: { side: 'naming', retryable: false, text: '{url} does not allow this ({status}): {body}' },
-  NAMERD_EXISTS: { side: 'naming', retryable: false, text: 'namespace {namespace} exists already at {url}' },
+  NAMERD_EXISTS: { side: 'naming', retryable: false, text: 'namespace {namespace} already exists at {url}' },
   NAMERD_CONFLICT: {
     side: 'naming',
     retryable: false,
-    text: 'namespace {namespace} is not at version {version} any more: {present}',
+    text: 'namespace {namespace} has changed since version {version}: {present}',
   },
-  NAMERD_NO_HISTORY: { side: 'naming', retryable: false, text: 'cannot look back in {namespace}: {reason}' },
+  NAMERD_NO_HISTORY: { side: 'naming', retryable: false, text: 'no history for namespace {namespace}: {reason}' },
   NAME_UNBOUND: {
     side: 'naming',
     retryable: false,
@@ -118,12 +123,16 @@ export const errors = {
   BASE_URL_INVALID: { side: 'client', retryable: false, text: 'invalid base URL {url} from {origin}: {reason}' },
   INPUT_UNREADABLE: { side: 'client', retryable: false, text: 'cannot read {file}: {reason}' },
   INPUT_INVALID: { side: 'client', retryable: false, text: '{file}:{line}:{column}: {reason}' },
-  SPLIT_IMPOSSIBLE: { side: 'client', retryable: false, text: 'cannot split in {namespace}: {reason}' },
-  EDITOR_FAILED: { side: 'client', retryable: false, text: 'nothing was stored: {reason}' },
+  SPLIT_IMPOSSIBLE: {
+    side: 'client',
+    retryable: false,
+    text: 'cannot split traffic in namespace {namespace}: {reason}',
+  },
+  EDITOR_FAILED: { side: 'client', retryable: false, text: 'no change was stored: {reason}' },
   EDIT_ABANDONED: {
     side: 'client',
     retryable: false,
-    text: 'nothing was stored: {reason}; your text is kept in {file}',
+    text: 'no change was stored: {reason}; your text is saved in {file}',
   },
 
   CONFIG_UNREADABLE: { side: 'config', retryable: false, status: 400, text: 'cannot read {file}: {reason}' },
@@ -135,8 +144,8 @@ export const errors = {
   DRIVER_UNAVAILABLE: { side: 'config', retryable: false, text: 'driver {driver} cannot run here: {reason}' },
   CANNOT_LISTEN: { side: 'config', retryable: true, status: 409, text: 'cannot listen on {address}: {reason}' },
 
-  NOT_FOUND: { side: 'client', retryable: false, status: 404, text: 'nothing at {path}; try {hint}' },
-  METHOD_NOT_ALLOWED: { side: 'client', retryable: false, status: 405, text: '{path} takes {allowed}, not {method}' },
+  NOT_FOUND: { side: 'client', retryable: false, status: 404, text: '{path} does not exist; try {hint}' },
+  METHOD_NOT_ALLOWED: { side: 'client', retryable: false, status: 405, text: '{path} accepts {allowed}, not {method}' },
   PARAMETER_MISSING: {
     side: 'client',
     retryable: false,
@@ -147,39 +156,39 @@ export const errors = {
     side: 'client',
     retryable: false,
     status: 404,
-    text: 'no router is labelled {label}; there are {known}',
+    text: 'no router has the label {label}; labels are: {known}',
   },
   REQUEST_INVALID: { side: 'client', retryable: false, status: 400, text: '{reason}' },
   ORIGIN_REFUSED: {
     side: 'client',
     retryable: false,
     status: 403,
-    text: '{path} controls the process and is refused to pages of {origin}',
+    text: 'cross-origin request to {path} from {origin} rejected',
   },
   TOKEN_MISSING: {
     side: 'client',
     retryable: false,
     status: 401,
-    text: 'this takes a token: send "Authorization: Bearer <token>"',
+    text: 'authentication required: send "Authorization: Bearer <token>"',
   },
   TOKEN_UNKNOWN: {
     side: 'client',
     retryable: false,
     status: 401,
-    text: 'this token is not known here, or not any more',
+    text: 'unknown or revoked token',
   },
   RIGHT_MISSING: {
     side: 'client',
     retryable: false,
     status: 403,
-    text: 'token {token} may not {right} namespace {namespace}; it would have to be listed in the configuration of namerd',
+    text: 'token {token} is not allowed to {right} namespace {namespace}; grant it in interfaces[].auth.tokens',
   },
   INTERNAL: { side: 'internal', retryable: false, status: 500, text: 'internal error, see the log' },
   STOPPING: {
     side: 'internal',
     retryable: false,
     status: 503,
-    text: 'the proxy is stopping; its configuration is not changed any more',
+    text: 'the proxy is stopping; its configuration can no longer be changed',
   },
   TIMED_OUT: { side: 'internal', retryable: true, status: 503, text: '{what} took longer than {timeout} ms' },
   WORKER_DIED: { side: 'internal', retryable: false, text: 'data plane worker {worker} ended unexpectedly: {reason}' },
@@ -187,7 +196,7 @@ export const errors = {
     side: 'internal',
     retryable: false,
     status: 507,
-    text: 'no room for another {what}: the limit is {limit}',
+    text: 'cannot add another {what}: the limit is {limit}',
   },
 } as const satisfies Record<string, Row>;
 
@@ -215,12 +224,12 @@ export class LinkerdTcpError extends Error {
   }
 }
 
-/** The text of anything thrown, without a stack: what an operator can use. */
+/** The message of anything thrown, without its stack. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error);
 }
 
-/** What an operator can use of an error of the network; trying several addresses fails with one error for each. */
+/** The operator's text of a network error. An attempt on several addresses fails with one error for each; all are named. */
 export function networkReason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0)
     return error.errors.map(one => networkReason(one)).join('; ');

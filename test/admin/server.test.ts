@@ -201,7 +201,7 @@ test('an unknown path is told which paths there are, a wrong method which ones i
   const { ask } = await admin(t);
   const paths = '/ /metrics /ping /ready /config.json /routes.json /delegator.json /shutdown /abort /reload';
   assert.deepEqual((await ask('GET', '/nope?x=1')).json, {
-    error: { code: 'NOT_FOUND', message: `nothing at /nope; try ${paths}` },
+    error: { code: 'NOT_FOUND', message: `/nope does not exist; try ${paths}` },
   });
   for (const path of paths.split(' ')) {
     const answer = await ask('PATCH', path);

@@ -275,7 +275,7 @@ test('no room for the route of a name: whoever asks is refused, the others go on
   names.asked(7, 'a');
   names.asked(7, 'b');
   assert.deepEqual(told(), ['publish 1', 'named 7 a 1', 'named 7 b null']);
-  assert.match(log.lines.at(-1)!, /^error: a client that asks for a new server name is refused: no room/);
+  assert.match(log.lines.at(-1)!, /^error: a client that asks for a new server name is refused: cannot add another/);
 });
 
 test('a listener that is gone loses its names, and their routes go', () => {

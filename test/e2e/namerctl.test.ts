@@ -74,7 +74,7 @@ test('a store without a history says so', async t => {
   await namerctl(['create', 'default', '-'], { input: '/a=>/b' });
   const { code, stderr } = await namerctl(['history', 'default']);
   assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: cannot look back in default: /);
+  assert.match(stderr, /^namerctl: no history for namespace default: /);
 });
 
 test('with tokens everybody does what they may, and others are told', async t => {
@@ -100,7 +100,7 @@ interfaces:
   assert.deepEqual(await ci(['get', 'web', '--no-pretty']), done('/svc=>/srv/a;\n'));
   const refused = await ci(['split', 'web', '/svc', 'a=90', 'b=10']);
   assert.equal(refused.code, 77);
-  assert.match(refused.stderr, / does not allow this \(403\): .*ci may not write namespace web/);
+  assert.match(refused.stderr, / does not allow this \(403\): .*ci is not allowed to write namespace web/);
   assert.match(refused.stderr, /\nAsk whoever runs it what the token of NAMERCTL_TOKEN may do\.\n$/);
   for (const [env, advice] of [
     [{}, /\nGive a token with --token-file, /],
@@ -109,7 +109,7 @@ interfaces:
     for (const args of [['list'], ['delete', 'web'], ['watch', 'web']]) {
       const { code, stdout, stderr } = await as(env)(args);
       assert.deepEqual([code, stdout], [77, '']);
-      assert.match(stderr, / does not know who you are \(401\): /);
+      assert.match(stderr, / did not accept your credentials \(401\): /);
       assert.match(stderr, advice);
       assert.doesNotMatch(stderr, /the-token-of/);
     }

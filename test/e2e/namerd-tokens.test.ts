@@ -42,7 +42,7 @@ test('a proxy with a token follows its namespace; the token is replaced while it
 
   folder.write('proxy.token', `${secret('second')}\n`);
   const lost = await untilRoute(proxy, ({ stale }) => stale !== undefined && stale !== null, 'the refusal to be seen');
-  assert.match(String(lost.stale?.reason), /refuses us with 401: this token is not known here, or not any more/);
+  assert.match(String(lost.stale?.reason), /denied access with status 401: unknown or revoked token/);
   await routeTo(b.port);
   assert.equal(await whoAnswers(proxy.port), 'a', 'the last good state stays');
   proxy.folder.write('proxy.token', `${secret('second')}\n`);

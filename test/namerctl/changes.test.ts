@@ -132,15 +132,15 @@ test('no such version, no such namespace and a namerd without history are told a
   const failed = (stderr: string) => ({ code: 1, stdout: '', stderr });
   assert.deepEqual(
     await namerctl(['restore', 'default', 'A=']),
-    failed('namerctl: cannot look back in default: it does not have version A=\n'),
+    failed('namerctl: no history for namespace default: it does not have version A=\n'),
   );
   assert.deepEqual(
     await namerctl(['history', 'x']),
-    failed(`namerctl: no namespace x at ${namerd.url}\nSee what there is with: namerctl list\n`),
+    failed(`namerctl: namespace x does not exist at ${namerd.url}\nSee what there is with: namerctl list\n`),
   );
   const old = await answering(t, ({ method }) => ({ status: method === 'HEAD' ? 200 : 404, headers: { etag: 'A=' } }));
   assert.deepEqual(
     await namerctlOf(old)(['history', 'default']),
-    failed('namerctl: cannot look back in default: this namerd keeps none\n'),
+    failed('namerctl: no history for namespace default: this namerd keeps none\n'),
   );
 });

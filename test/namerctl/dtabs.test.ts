@@ -88,7 +88,7 @@ test('user and password of the base URL go to the server, and not into messages'
     code: 77,
     stdout: '',
     stderr:
-      `namerctl: ${server.url}/api/1/dtabs does not know who you are (401): who is it?\n` +
+      `namerctl: ${server.url}/api/1/dtabs did not accept your credentials (401): who is it?\n` +
       'It does not take the user and password of the base URL.\n',
   });
   assert.equal(server.heard[0].headers.authorization, `Basic ${Buffer.from('ann:se cret').toString('base64')}`);
@@ -129,7 +129,7 @@ test('an update is only conditional where a version is given', async t => {
     code: 1,
     stdout: '',
     stderr:
-      'namerctl: namespace default is not at version AAAAAAAAAAE= any more: it is now at AAAAAAAAAAI=\n' +
+      'namerctl: namespace default has changed since version AAAAAAAAAAE=: it is now at AAAAAAAAAAI=\n' +
       'Nothing was changed. See what is there now with: namerctl get default\n',
   };
   const input = old;
@@ -244,7 +244,7 @@ test('delete with a version goes with If-Match, and is not sent where another ve
     code: 1,
     stdout: '',
     stderr:
-      'namerctl: namespace x is not at version A= any more: it is now at B=\n' +
+      'namerctl: namespace x has changed since version A=: it is now at B=\n' +
       'Nothing was changed. See what is there now with: namerctl get x\n',
   });
   assert.deepEqual(sent(), [['HEAD', undefined]]);
@@ -270,11 +270,11 @@ test('delete with a version that somebody changes at that moment says so', async
   });
   const { code, stderr } = await namerctlOf(server)(['delete', 'x', '--version', 'A=']);
   assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: namespace x is not at version A= any more: it is now at B=\n/);
+  assert.match(stderr, /^namerctl: namespace x has changed since version A=: it is now at B=\n/);
 });
 
 test('delete with a version of a namespace that is gone says that it is missing', async t => {
   const namerd = await startNamerd(t);
   const { code, stderr } = await namerctlOf(namerd)(['delete', 'x', '--version', 'A=']);
-  assert.deepEqual([code, stderr.split('\n')[0]], [1, `namerctl: no namespace x at ${namerd.url}`]);
+  assert.deepEqual([code, stderr.split('\n')[0]], [1, `namerctl: namespace x does not exist at ${namerd.url}`]);
 });

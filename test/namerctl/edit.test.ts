@@ -140,7 +140,7 @@ test('whoever gives up on a mistake finds the text where it was', async t => {
   assert.deepEqual(await namerctlOf(namerd)(['edit', 'default'], user), {
     code: 66,
     stdout: '',
-    stderr: `namerctl: nothing was stored: ${user.file}:4:6: '=' expected but end of input found; your text is kept in ${user.file}\n`,
+    stderr: `namerctl: no change was stored: ${user.file}:4:6: '=' expected but end of input found; your text is saved in ${user.file}\n`,
   });
   assert.match(readFileSync(user.file, 'utf8'), /\/mine$/);
   assert.equal(statSync(user.file).mode & 0o077, 0);
@@ -190,7 +190,7 @@ test('whoever leaves the conflict as it is stores nothing and keeps the text', a
   );
   const { code, stderr } = await namerctlOf(namerd)(['edit', 'default'], user);
   assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: nothing was stored: namespace default is not at version AAAAAAAAAAE= any more/);
+  assert.match(stderr, /^namerctl: no change was stored: namespace default has changed since version AAAAAAAAAAE=/);
   assert.match(readFileSync(user.file, 'utf8'), /^\/mine => \/y ;$/m);
   assert.equal((await namerctlOf(namerd)(['get', 'default', '--no-pretty'])).stdout, '/theirs=>/x;\n');
 });
@@ -209,7 +209,7 @@ test('a namerd that is gone leaves the text where it was', async t => {
     },
   });
   assert.equal(ran.code, 69);
-  assert.match(ran.stderr, /nothing was stored: cannot reach .*; your text is kept in /);
+  assert.match(ran.stderr, /no change was stored: cannot reach .*; your text is saved in /);
   assert.match(readFileSync(stopping.file, 'utf8'), /\/mine/);
 });
 
@@ -219,7 +219,7 @@ test('an editor that fails is said; what it saved is kept, an untouched draft is
   const untouched = editor(tempDir(t), () => 3);
   const { code, stderr } = await namerctlOf(namerd)(['edit', 'default'], untouched);
   assert.equal(code, 1);
-  assert.equal(stderr, 'namerctl: nothing was stored: ed ended with 3\nChoose an editor with VISUAL or EDITOR.\n');
+  assert.equal(stderr, 'namerctl: no change was stored: ed ended with 3\nChoose an editor with VISUAL or EDITOR.\n');
   assert.equal(existsSync(dirname(untouched.file)), false);
   const saved = editor(tempDir(t), text => `${text}/mine => /y ;\n`);
   const crashing = async (command: string, file: string) => {
@@ -229,7 +229,7 @@ test('an editor that fails is said; what it saved is kept, an untouched draft is
   const crashed = await namerctlOf(namerd)(['edit', 'default'], { ...saved, edit: crashing });
   assert.equal(
     crashed.stderr,
-    `namerctl: nothing was stored: ed: ended by SIGSEGV; your text is kept in ${saved.file}\n`,
+    `namerctl: no change was stored: ed: ended by SIGSEGV; your text is saved in ${saved.file}\n`,
   );
   assert.match(readFileSync(saved.file, 'utf8'), /\/mine/);
 });

@@ -90,7 +90,7 @@ test('a namespace that is missing, for get, update with a version, and delete', 
   ])
     assert.deepEqual(
       await namerctlOf(namerd)(args, { input: '/a=>/b' }),
-      failed(1, `namerctl: no namespace x at ${namerd.url}\nSee what there is with: namerctl list\n`),
+      failed(1, `namerctl: namespace x does not exist at ${namerd.url}\nSee what there is with: namerctl list\n`),
     );
 });
 
@@ -101,7 +101,7 @@ test('a namespace that exists already', async t => {
     await namerctlOf(namerd)(['create', 'default', '-'], { input: '/a=>/c' }),
     failed(
       1,
-      `namerctl: namespace default exists already at ${namerd.url}\nReplace it with: namerctl update default FILE\n`,
+      `namerctl: namespace default already exists at ${namerd.url}\nReplace it with: namerctl update default FILE\n`,
     ),
   );
 });
@@ -109,22 +109,22 @@ test('a namespace that exists already', async t => {
 test('other answers: what the server says is shown; 4xx, 5xx and nonsense differ in the exit code', async t => {
   for (const [status, body, code, said] of [
     [403, 'not yours\n', 77, 'does not allow this (403): not yours'],
-    [401, '', 77, 'does not know who you are (401): it does not say why'],
+    [401, '', 77, 'did not accept your credentials (401): it does not say why'],
     [
       404,
       '<!doctype html><title>No such\n page</title>',
       76,
-      'sent something unexpected: status 404 and a page for browsers, "No such page"',
+      'sent an unexpected answer: status 404 and a page for browsers, "No such page"',
     ],
     [502, '<html><head><title>Bad Gateway</title></head>', 69, 'answered 502: a page for browsers, "Bad Gateway"'],
-    [400, 'a\x1b[31mred\x07', 1, 'refused with 400: a\ufffd[31mred\ufffd'],
-    [400, '', 1, 'refused with 400: it does not say why'],
+    [400, 'a\x1b[31mred\x07', 1, 'refused the request (400): a\ufffd[31mred\ufffd'],
+    [400, '', 1, 'refused the request (400): it does not say why'],
     [500, 'the store is gone', 69, 'answered 500: the store is gone'],
-    [204, '', 76, 'sent something unexpected: status 204'],
-    [200, '', 76, 'sent something unexpected: nothing'],
-    [200, ' <!DOCTYPE html>\n<p>hi', 76, 'sent something unexpected: status 200 and a page for browsers'],
-    [200, '<x>', 76, 'sent something unexpected: Unexpected token \'<\', "<x>" is not valid JSON'],
-    [200, '{}', 76, 'sent something unexpected: expected a list of dentries, found {}'],
+    [204, '', 76, 'sent an unexpected answer: status 204'],
+    [200, '', 76, 'sent an unexpected answer: nothing'],
+    [200, ' <!DOCTYPE html>\n<p>hi', 76, 'sent an unexpected answer: status 200 and a page for browsers'],
+    [200, '<x>', 76, 'sent an unexpected answer: Unexpected token \'<\', "<x>" is not valid JSON'],
+    [200, '{}', 76, 'sent an unexpected answer: expected a list of dentries, found {}'],
     [200, '[{"prefix":"/a"}]', 76, 'dentry 0: expected {"prefix": …, "dst": …}, found {"prefix":"/a"}'],
   ] as const) {
     const server = await answering(t, () => ({ status, body }));
@@ -147,7 +147,7 @@ test('a page for browsers is not taken for a success', async t => {
     assert.deepEqual([ran.code, ran.stdout], [76, '']);
     assert.match(
       ran.stderr,
-      /sent something unexpected: status 200 and a page for browsers, "Log in"\nIs that namerd\?/,
+      /sent an unexpected answer: status 200 and a page for browsers, "Log in"\nIs that namerd\?/,
     );
   }
 });
@@ -158,7 +158,7 @@ test('a redirect is said and not followed', async t => {
     await namerctlOf(server)(['list']),
     failed(
       76,
-      `namerctl: ${server.url}/api/1/dtabs sent something unexpected: status 301 to https://elsewhere/; redirects are not followed\n${isThat}`,
+      `namerctl: ${server.url}/api/1/dtabs sent an unexpected answer: status 301 to https://elsewhere/; redirects are not followed\n${isThat}`,
     ),
   );
 });
@@ -171,7 +171,7 @@ test('what the server finds wrong with a text is shown at its place in the file'
     await namerctlOf(server)(['update', 'x', '-'], { input }),
     failed(
       1,
-      `namerctl: ${server.url}/api/1/dtabs/x refused with 400: <stdin>:3:2: no such thing expected but 's' found\n` +
+      `namerctl: ${server.url}/api/1/dtabs/x refused the request (400): <stdin>:3:2: no such thing expected but 's' found\n` +
         '  /srv => /b ;\n   ^\n',
     ),
   );

@@ -159,6 +159,6 @@ test('an answer that is no tree is told with its place', async t => {
   assert.deepEqual(await namerctlOf(server)(['explain', '/a']), {
     code: 76,
     stdout: '',
-    stderr: `namerctl: ${server.url}/api/1/delegate sent something unexpected: $.type: expected a kind of delegation, found "what"\nIs that namerd? The base URL must lead to its HTTP API, mostly on port 4180.\n`,
+    stderr: `namerctl: ${server.url}/api/1/delegate sent an unexpected answer: $.type: expected a kind of delegation, found "what"\nIs that namerd? The base URL must lead to its HTTP API, mostly on port 4180.\n`,
   });
 });

@@ -89,7 +89,7 @@ for (const [rule, words, shown, why] of [
     assert.deepEqual(await namerctlOf(namerd)(['split', 'default', '/svc/web', ...words.split(' ')]), {
       code: 1,
       stdout: '',
-      stderr: `namerctl: cannot split in default: where ${shown} is cannot be told, because ${why}; give whole paths, like /cluster/a=90\n`,
+      stderr: `namerctl: cannot split traffic in namespace default: where ${shown} is cannot be told, because ${why}; give whole paths, like /cluster/a=90\n`,
     });
     assert.deepEqual(namerd.requests(), ['GET /api/1/dtabs/default']);
   });
@@ -121,7 +121,7 @@ test('split stores nothing when somebody else was faster', async t => {
   );
   const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', 'x=1', 'y=1']);
   assert.equal(code, 1);
-  assert.match(stderr, /^namerctl: namespace default is not at version A= any more: it is now at A=\n/);
+  assert.match(stderr, /^namerctl: namespace default has changed since version A=: it is now at A=\n/);
   assert.equal(server.heard.find(({ method }) => method === 'PUT')?.headers['if-match'], 'A=');
 });
 
@@ -133,16 +133,20 @@ test('split refuses a server that does not say which version it has', async t =>
 });
 
 for (const [args, code, message] of [
-  [['/svc/none', '/a=100'], 1, 'cannot split in default: no dentry of /svc/none; add one with: namerctl edit default'],
+  [
+    ['/svc/none', '/a=100'],
+    1,
+    'cannot split traffic in namespace default: no dentry of /svc/none; add one with: namerctl edit default',
+  ],
   [
     ['/svc/rediss', 'a=100'],
     1,
-    'cannot split in default: no dentry of /svc/rediss (did you mean /svc/redis?); add one with: namerctl edit default',
+    'cannot split traffic in namespace default: no dentry of /svc/rediss (did you mean /svc/redis?); add one with: namerctl edit default',
   ],
   [
     ['/twice', '/a=100'],
     1,
-    'cannot split in default: 2 dentries of /twice, which are tried from the last to the first;',
+    'cannot split traffic in namespace default: 2 dentries of /twice, which are tried from the last to the first;',
   ],
   [['/svc', '/a'], 64, '/a: expected a path and its weight, like /cluster/a=90, or a name beside the present one,'],
   [['/svc', '/a=many'], 64, '/a=many: expected a path and its weight'],

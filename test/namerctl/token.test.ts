@@ -115,7 +115,7 @@ for (const [status, challenge, env, hint] of [
     const ran = await namerctlOf(server)(['get', 'x'], { env });
     assert.equal(ran.code, 77);
     const shown = 'NAMERCTL_TOKEN' in env ? '[secret]' : token;
-    const what = status === 401 ? 'does not know who you are (401)' : 'does not allow this (403)';
+    const what = status === 401 ? 'did not accept your credentials (401)' : 'does not allow this (403)';
     assert.ok(
       ran.stderr.startsWith(`namerctl: ${server.url}/api/1/dtabs/x ${what}: no ${shown} here\n${hint}`),
       ran.stderr,

@@ -83,7 +83,7 @@ test('a connection that is cut is made again, and what is the same is not told a
 test('a namespace that does not exist is waited for, and that is said', async t => {
   const namerd = await startNamerd(t);
   const watch = watching(t, namerd, ['new']);
-  await watch.said(/^namerctl: no namespace new at .*; waiting for it\n$/);
+  await watch.said(/^namerctl: namespace new does not exist at .*; waiting for it\n$/);
   await namerd.untilWatches(1);
   namerd.setDtab('new', '/a=>/b');
   await watch.said(/\/a {2}=> \/b ;\n$/);

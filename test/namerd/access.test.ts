@@ -69,7 +69,7 @@ test('without a token everything but the description of the API is 401, with a c
     const { status, headers, text } = await rig.ask(method, target, asDtab);
     assert.deepEqual([method, target, status], [method, target, 401]);
     assert.equal(headers['www-authenticate'], 'Bearer realm="namerd"');
-    if (method !== 'HEAD') assert.equal(text, 'this takes a token: send "Authorization: Bearer <token>"');
+    if (method !== 'HEAD') assert.equal(text, 'authentication required: send "Authorization: Bearer <token>"');
   }
   assert.equal((await rig.ask('GET', 'openapi.json')).status, 200);
   assert.equal((await rig.ask('HEAD', 'openapi.json')).status, 200);
@@ -122,7 +122,8 @@ test('a token may do what its rights say, and writing includes reading', async t
       if (isAllowed) continue;
       assert.equal(status, 403);
       assert.equal(headers['www-authenticate'], 'Bearer realm="namerd", error="insufficient_scope"');
-      if (method !== 'HEAD') assert.ok(text.startsWith(`token ${name} may not ${right} namespace ${namespace}`), text);
+      if (method !== 'HEAD')
+        assert.ok(text.startsWith(`token ${name} is not allowed to ${right} namespace ${namespace}`), text);
     }
 });
 
@@ -361,7 +362,7 @@ test('a page of another site cannot write, token or not', async t => {
   const rig = await guardedRig(t);
   const { status, text } = await rig.ask('PUT', 'dtabs/web', { ...by('all'), ...asDtab, origin: 'http://evil' }, '');
   assert.equal(status, 403);
-  assert.match(text, /refused to pages of http:\/\/evil/);
+  assert.match(text, /from http:\/\/evil rejected/);
 });
 
 test('refusals are told with the name of the token and the reason, writes are logged, tokens are not', async t => {

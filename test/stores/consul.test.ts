@@ -119,7 +119,7 @@ test('a text that is no dtab leaves the last good one, and is told; one that nev
   await web.becomes('/svc=>/a');
   assert.match(
     (bad.seen.last as { error?: Error }).error!.message,
-    /io\.l5d\.consul \(test\) has no dtab in namespace bad: .*expected/,
+    /io\.l5d\.consul \(test\) is not a valid dtab: .*expected/,
   );
   consul.set(`${folder}web`, '/svc=>');
   await web.unconfirmed();
@@ -321,7 +321,7 @@ test('rights that are missing are told as such; with a token that has them all i
     const { seen } = see(t, store, 'web');
     const { error } = (await seen.until(({ state }) => state === 'failed', 'the failure')) as { error: Error };
     assert.equal((error as { code?: string }).code, 'STORE_FORBIDDEN');
-    assert.match(error.message, /does not let namerd read the namespaces: .*(ACL not found|Permission denied)/);
+    assert.match(error.message, /does not allow namerd to read the namespaces: .*(ACL not found|Permission denied)/);
   }
 });
 
@@ -348,7 +348,7 @@ test('rights that are taken away empty nothing, in whichever way Consul hides wh
     consul.setRights(left);
     await unconfirmed();
     assert.equal(presentOf(seen)?.dtab, '/svc=>/a');
-    assert.match(log.lines[0]!, /does not let namerd read the namespaces/);
+    assert.match(log.lines[0]!, /does not allow namerd to read the namespaces/);
     consul.setRights({ app: all, anonymous: all });
     await confirmed();
     assert.ok(listed.seen.values.every(is => is.state !== 'ok' || is.value.join() === 'api,web'));

@@ -52,7 +52,10 @@ test('users of etcd: whoever may only read is forbidden to write, and reads on; 
   const { store: stranger } = as('stranger');
   const nothing = observe(t, stranger.list());
   const failed = await nothing.until(({ state }) => state === 'failed', 'the refusal');
-  assert.match(failed.state === 'failed' ? failed.error.message : '', /does not let namerd .*authentication failed/);
+  assert.match(
+    failed.state === 'failed' ? failed.error.message : '',
+    /does not allow namerd to .*authentication failed/,
+  );
   await rejects(stranger.put('web', parseDtab('')), 'STORE_FORBIDDEN');
   await rejects(configuredEtcdStore(t, `host: 127.0.0.1, port: ${etcd.port}`).put('web', []), 'STORE_FORBIDDEN');
 

@@ -235,7 +235,7 @@ test('who we are and what others may do: ACLs are those of the config, and a ref
   assert.equal(presentOf(seen)?.dtab, showDtab(first));
   await assert.rejects(stranger.put('web', second), {
     code: 'STORE_FORBIDDEN',
-    message: /does not let namerd write namespace web: the znode's ACL does not allow it/,
+    message: /does not allow namerd to write namespace web: the znode's ACL does not allow it/,
   });
   await rejects(stranger.create('api', second), 'STORE_FORBIDDEN');
   await rejects(stranger.delete('web'), 'STORE_FORBIDDEN');
@@ -255,7 +255,10 @@ test('a namespace that we may not read is told as forbidden, and the others are 
   await create(`${prefix}/secret`, '/svc=>/x', [{ scheme: 'ip', id: '192.0.2.1', permissions: 31 }]);
   const secret = observe(t, store.observe('secret'));
   const failure = await secret.until(({ state }) => state === 'failed', 'the failure');
-  assert.match(failure.state === 'failed' ? failure.error.message : '', /does not let namerd read namespace secret/);
+  assert.match(
+    failure.state === 'failed' ? failure.error.message : '',
+    /does not allow namerd to read namespace secret/,
+  );
   assert.equal(presentOf(await known(observe(t, store.observe('web'))))?.dtab, showDtab(first));
 });
 

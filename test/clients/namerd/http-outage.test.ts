@@ -91,7 +91,7 @@ test('a line of text ends the stream, is the reason in the log, and changes noth
   assert.deepEqual(changes(tree.seen, shown), ['pending', '/#/fs/a']);
   assert.match(
     log.lines[0],
-    /^warn http:.*\/addr\/.* sent something unexpected: no leader; the last good answer is kept/,
+    /^warn http:.*\/addr\/.* sent an unexpected answer: no leader; the last good answer is kept/,
   );
 });
 
@@ -102,7 +102,7 @@ test('a document that is not what it should be changes nothing', async t => {
   namerd.setAddr('/#/fs/a', boundJson(['10.0.0.2:80']));
   await addr.first(addr => shownAddr(addr) === '10.0.0.2:80');
   assert.deepEqual(changes(addr.seen, shownAddr), ['pending', '10.0.0.1:80', '10.0.0.2:80']);
-  assert.match(log.lines[0], /sent something unexpected: \$\.addrs\[0\]\.port/);
+  assert.match(log.lines[0], /sent an unexpected answer: \$\.addrs\[0\]\.port/);
 });
 
 test('a document without an end is given up before it fills the memory', async t => {

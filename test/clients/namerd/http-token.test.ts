@@ -60,7 +60,10 @@ test('without a token, or with one that is not known, the reason says what to do
     const trees = [bind('/svc'), bind('/svc/a'), bind('/b')];
     for (const tree of trees) await tree.first(state => state.state === 'failed' && state.error.message.endsWith(hint));
     assert.equal(log.lines.length, 1, log.lines.join('\n'));
-    assert.match(log.lines[0], /^warn http:\S+ refuses us with 40[13]: .*; names keep their last good answer/);
+    assert.match(
+      log.lines[0],
+      /^warn http:\S+ denied access with status 40[13]: .*; names keep their last good answer/,
+    );
     assert.ok(!log.lines[0].includes('0123456789'));
     for (const tree of trees) tree.stop();
   }
@@ -86,7 +89,7 @@ test('a token that stops being good changes nothing for names that are known, an
   const tree = bind('/svc');
   await treeOf(tree);
   access.accept('proxy', [digestOf(secret(2))]);
-  await tree.first(state => state.state === 'ok' && /refuses us with 401/.test(String(state.unconfirmed)));
+  await tree.first(state => state.state === 'ok' && /denied access with status 401/.test(String(state.unconfirmed)));
   token = secret(2);
   await put('/svc => /$/inet/127.1/81');
   await tree.first(state => shown(state) === '/$/inet/127.1/81');
