@@ -56,4 +56,5 @@ fi
 # A checkout runs from its sources, the published package from what was built.
 main=$package/src/cli/$program.ts
 if [ ! -e "$package/src" ]; then main=$package/dist/cli/$program.js; fi
-exec "$node" --disable-warning=ExperimentalWarning "$main" "$@"
+# Without --disable-sigusr1, SIGUSR1 would open Node's debugger to every user of this machine.
+exec "$node" --disable-sigusr1 --disable-warning=ExperimentalWarning "$main" "$@"

@@ -69,12 +69,14 @@ export class AccessLog {
     }
   }
 
-  /** Starts the file anew after it was moved away. When that fails the old one is written on. */
-  async reopen(): Promise<void> {
+  /** Opens the file again after it was renamed. If that fails, logging continues to the old file. @returns whether it worked */
+  async reopen(): Promise<boolean> {
     try {
       await this.#sink.reopen();
+      return true;
     } catch (error) {
-      this.#log.error('access log not reopened, writing on to the old file', { reason: error });
+      this.#log.error('access log not reopened; logging continues to the old file', { reason: error });
+      return false;
     }
   }
 

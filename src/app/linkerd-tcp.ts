@@ -157,6 +157,11 @@ class LinkerdTcp implements RunningProxy {
     this.#lifecycle.abort('ended at once; open connections are cut');
   }
 
+  async reopenLogs(): Promise<void> {
+    if (this.#accessLog === undefined) return this.#log.info('no access log to reopen');
+    if (await this.#accessLog.reopen()) this.#log.info('access log reopened');
+  }
+
   reload(): Promise<void> {
     // One at a time: a request that comes during a reload reads the file again afterwards.
     const reloading = this.#reloading.then(() => this.#reload());

@@ -140,6 +140,10 @@ class Namerd implements RunningNamerd {
     this.#lifecycle.abort('ended at once; open requests are cut');
   }
 
+  async reopenLogs(): Promise<void> {
+    this.#log.info('no log file to reopen: namerd logs to standard output');
+  }
+
   async reload(): Promise<void> {
     const { file, kinds } = this.#options;
     try {

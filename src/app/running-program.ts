@@ -10,6 +10,8 @@ export interface RunningProgram {
   readonly adminAddress: string;
   /** Drains and ends; further calls change nothing. */
   shutdown(reason: string): void;
+  /** Closes and opens again the files that logs are written to, for rotation. */
+  reopenLogs(): Promise<void>;
   /** Ends at once. */
   abort(): void;
 }

@@ -36,6 +36,11 @@ const help = (examples: string): string => `
 Examples:
 ${examples}
 
+Signals:
+  TERM, INT, QUIT   stop gracefully; a second one stops at once
+  HUP               reload the configuration
+  USR1              reopen log files
+
 Exit codes:
 ${exitCodesHelp()}
 

@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { z } from 'zod';
 import type { Outcome } from '../app/outcome.ts';
 import { LinkerdTcpError } from '../errors.ts';
+import { unblockSigusr1 } from '../io/unblock-sigusr1.ts';
 import { createLog, type ProgramLog } from '../log.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { failureText } from './failure.ts';
@@ -26,9 +27,10 @@ export interface Run<P extends Running> {
 /** Runs to the end, through signals. @returns the exit code */
 export async function runProgram<P extends Running>(run: Run<P>): Promise<number> {
   const starting = new Starting();
-  const unfollow = followSignals(starting);
   const log = createLog();
+  const unfollow = followSignals(starting, { warn: text => log.warn(text) });
   try {
+    await unblockSigusr1();
     const program = await Promise.race([run.start(log), starting.stopped]);
     // What has been started by then ends with the process.
     if (typeof program === 'string') return codeOfOutcome[program];

@@ -1,17 +1,28 @@
 /**
- * Signals of a program, from its start on: SIGTERM and SIGINT stop it gracefully, the next one at once; SIGHUP reloads.
+ * What signals do to linkerd-tcp and namerd, from the start of the process on.
  *
- * `npm start` passes a Ctrl-C on to a process that the terminal has told already: under npm, a SIGINT that follows another within
- * half a second is the same key press.
+ *   signal                        | effect
+ *   ------------------------------+--------------------------------------------------------------------------------------
+ *   SIGTERM, SIGINT, SIGQUIT      | stop gracefully; a second one stops at once
+ *   SIGHUP                        | reload the configuration
+ *   SIGUSR1                       | reopen log files
+ *   SIGUSR2, SIGALRM, SIGVTALRM,  | nothing but a warning: the system's default would end the process with all its
+ *   SIGIO, SIGPWR                 | connections
+ *   any other                     | the system's default
+ *
+ * When `npm start` runs in a terminal, one Ctrl-C arrives twice: from the terminal and again from npm. Under npm, a SIGINT within
+ * half a second of another is therefore the same key press.
  */
 
 export interface Signalled {
-  /** Whether it has been told to stop, by whatever way. */
+  /** Whether it is stopping, for whatever reason. */
   readonly stopping: boolean;
   shutdown(reason: string): void;
   abort(): void;
-  /** Says itself why it fails. */
+  /** Logs its own failure. */
   reload(): Promise<void>;
+  /** Logs its own failure. */
+  reopenLogs(): Promise<void>;
 }
 
 interface SignalSource {
@@ -20,16 +31,18 @@ interface SignalSource {
 }
 
 export interface SignalOptions {
+  readonly warn: (text: string) => void;
   readonly signals?: SignalSource;
   readonly now?: () => number;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 const samePressMs = 500;
+const ignored = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
 
 /** @returns what stops following */
-export function followSignals(program: Signalled, options: SignalOptions = {}): () => void {
-  const { signals = process, now = () => performance.now(), env = process.env } = options;
+export function followSignals(program: Signalled, options: SignalOptions): () => void {
+  const { warn, signals = process, now = () => performance.now(), env = process.env } = options;
   const isUnderNpm = env['npm_lifecycle_event'] !== undefined;
   let interruptedAt = Number.NEGATIVE_INFINITY;
   const stop = (signal: string) => {
@@ -41,13 +54,18 @@ export function followSignals(program: Signalled, options: SignalOptions = {}): 
     interruptedAt = now();
     if (!isSamePress) stop('SIGINT');
   };
-  const reload = () => {
-    // The program has logged why.
-    program.reload().catch(() => {});
-  };
-  const listeners = { SIGTERM: () => stop('SIGTERM'), SIGINT: interrupt, SIGHUP: reload };
-  for (const [signal, listener] of Object.entries(listeners)) signals.on(signal, listener);
+  const listeners = new Map<string, () => void>([
+    ['SIGTERM', () => stop('SIGTERM')],
+    ['SIGQUIT', () => stop('SIGQUIT')],
+    ['SIGINT', interrupt],
+    ['SIGHUP', () => void program.reload().catch(() => {})],
+    ['SIGUSR1', () => void program.reopenLogs().catch(() => {})],
+    ...ignored.map(signal => [signal, () => warn(`${signal} ignored; ${instead}`)] as const),
+  ]);
+  for (const [signal, listener] of listeners) signals.on(signal, listener);
   return () => {
-    for (const [signal, listener] of Object.entries(listeners)) signals.off(signal, listener);
+    for (const [signal, listener] of listeners) signals.off(signal, listener);
   };
 }
+
+const instead = 'send SIGHUP to reload the configuration, SIGUSR1 to reopen log files, SIGTERM to stop';

@@ -42,4 +42,9 @@ export class Starting implements Signalled {
     if (this.#program) return this.#program.reload();
     this.#isReloadWanted = true;
   }
+
+  /** While it starts, log files have only just been opened. */
+  async reopenLogs(): Promise<void> {
+    await this.#program?.reopenLogs();
+  }
 }

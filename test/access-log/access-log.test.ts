@@ -104,7 +104,7 @@ test('when the new file cannot be opened, the old one is written on and the log 
   log.write([recordOf(7)]);
   await log.close();
   assert.deepEqual(await rxOf(`${file}.1`), [7]);
-  assert.deepEqual(errors, ['access log not reopened, writing on to the old file']);
+  assert.deepEqual(errors, ['access log not reopened; logging continues to the old file']);
 });
 
 test('a reader that stalls is not waited for; what does not fit is dropped and counted', async t => {

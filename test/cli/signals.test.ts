@@ -19,6 +19,7 @@ function program(reload: () => Promise<void> = async () => {}) {
       seen.push('reload');
       return reload();
     },
+    reopenLogs: async () => void seen.push('reopen logs'),
   };
 }
 
@@ -26,7 +27,8 @@ function following(env: Record<string, string> = {}, reload?: () => Promise<void
   const signals = new EventEmitter();
   const clock = { now: 0 };
   const running = program(reload);
-  const stop = followSignals(running, { signals, now: () => clock.now, env });
+  const warn = (text: string) => void running.seen.push(text);
+  const stop = followSignals(running, { warn, signals, now: () => clock.now, env });
   return { signals, running, seen: running.seen, clock, stop };
 }
 
@@ -74,7 +76,23 @@ test('SIGHUP reloads, and a reload that fails stops nothing', async () => {
   assert.deepEqual(seen, ['reload']);
 });
 
-test('after it stopped following, signals are no longer taken', () => {
+test('SIGQUIT stops gracefully, SIGUSR1 reopens log files', () => {
+  const { signals, seen } = following();
+  signals.emit('SIGUSR1');
+  signals.emit('SIGQUIT');
+  assert.deepEqual(seen, ['reopen logs', 'shutdown SIGQUIT']);
+});
+
+test('signals of other proxies that would end the process are ignored with a warning', () => {
+  const { signals, seen } = following();
+  for (const signal of ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR']) {
+    signals.emit(signal);
+    assert.match(seen.pop() as string, new RegExp(`^${signal} ignored; send SIGHUP to reload`));
+  }
+  assert.deepEqual(seen, []);
+});
+
+test('after it stopped following, signals have no effect', () => {
   const { signals, seen, stop } = following();
   stop();
   signals.emit('SIGTERM');
@@ -84,7 +102,7 @@ test('after it stopped following, signals are no longer taken', () => {
 test('SIGHUP during the start reloads once it is over', () => {
   const signals = new EventEmitter();
   const starting = new Starting();
-  followSignals(starting, { signals, env: {} });
+  followSignals(starting, { warn: () => {}, signals, env: {} });
   signals.emit('SIGHUP');
   const running = program();
   starting.become(running);
@@ -98,7 +116,7 @@ test('SIGHUP during the start reloads once it is over', () => {
 test('SIGTERM during the start ends the start', async () => {
   const signals = new EventEmitter();
   const starting = new Starting();
-  followSignals(starting, { signals, env: {} });
+  followSignals(starting, { warn: () => {}, signals, env: {} });
   signals.emit('SIGTERM');
   assert.equal(await starting.stopped, 'stopped');
 });

@@ -129,8 +129,8 @@ const hostileNames = [
   'j{1,2}*?[k]',
   'k$HOME',
   'l!!',
-  '$(touch${IFS}pwnedM)',
-  '`touch${IFS}pwnedN`',
+  '$(id>pwnedM)',
+  '`id>pwnedN`',
 ];
 
 /** A folder in which `namerctl list` prints the hostile names, and `namerctl get NAME` the name it was given. */
