@@ -42,6 +42,7 @@ const code = await runNamerctl(process.argv.slice(2), {
   env: process.env,
   folder: process.cwd(),
   stdin: process.stdin,
+  isTty: process.stdout.isTTY === true,
   hasColour: process.stdout.isTTY && !process.env['NO_COLOR'],
   interruption,
   print: text => void process.stdout.write(text),

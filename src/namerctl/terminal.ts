@@ -5,6 +5,8 @@ export interface Terminal {
   /** Where relative file names and the search for a configuration file start. */
   readonly folder: string;
   readonly stdin: NodeJS.ReadableStream;
+  /** Whether a person reads standard output: it is a terminal, not a pipe or a file. */
+  readonly isTty: boolean;
   /** Whether standard output is a terminal that shows colours. */
   readonly hasColour: boolean;
   /** Aborted by Ctrl-C or SIGTERM, which from the first call on do not end the program by themselves. */
@@ -16,7 +18,7 @@ export interface Terminal {
   edit(command: string, file: string): Promise<number | string>;
 }
 
-const codes = { red: 31, green: 32, cyan: 36, dim: 2, bold: 1 } as const;
+const codes = { red: 31, green: 32, yellow: 33, cyan: 36, dim: 2, bold: 1 } as const;
 
 export type Paint = (colour: keyof typeof codes, text: string) => string;
 

@@ -117,7 +117,7 @@ test('other answers: what the server says is shown; 4xx, 5xx and nonsense differ
       'sent an unexpected answer: status 404 and a page for browsers, "No such page"',
     ],
     [502, '<html><head><title>Bad Gateway</title></head>', 69, 'answered 502: a page for browsers, "Bad Gateway"'],
-    [400, 'a\x1b[31mred\x07', 1, 'refused the request (400): a\ufffd[31mred\ufffd'],
+    [400, 'a\x1b[31mred\x07', 1, 'refused the request (400): a\\u001b[31mred\\u0007'],
     [400, '', 1, 'refused the request (400): it does not say why'],
     [500, 'the store is gone', 69, 'answered 500: the store is gone'],
     [204, '', 76, 'sent an unexpected answer: status 204'],
@@ -266,4 +266,27 @@ test('the help names every exit code', async () => {
   const { code, stdout } = await namerctl(['--help']);
   assert.equal(code, 0);
   for (const row of Object.values(exitCodes)) assert.ok(stdout.includes(`${row.code}  ${row.text}`), row.text);
+});
+
+test('on a terminal, control characters from a server are shown, not obeyed; a pipe gets the bytes', async t => {
+  const name = 'a\x1b]0;title\x07\r\u202e\x9bb\u200b';
+  const dtab = [{ prefix: `/${name}`, dst: '/\x1b[2J' }];
+  const server = await answering(t, ({ url }) => ({
+    status: 200,
+    headers: { etag: 'v' },
+    body: JSON.stringify(url.endsWith('/dtabs') ? [name] : dtab),
+  }));
+  const run = namerctlOf(server);
+  const list = await run(['list'], { isTty: true, hasColour: true });
+  assert.equal(list.stdout, 'a\\u001b]0;title\\u0007\\u000d\\u202e\\u009bb\\u200b\n');
+  for (const args of [
+    ['get', 'x'],
+    ['get', 'x', '--pretty=false'],
+    ['get', 'x', '--json'],
+    ['diff', 'x', '-'],
+  ]) {
+    const { stdout } = await run(args, { isTty: true, hasColour: true, input: '/a => /b' });
+    assert.doesNotMatch(stdout.replaceAll(/\x1b\[\d+m/g, ''), /[^\n\x20-\x7e]/, args.join(' '));
+  }
+  assert.equal((await run(['list'])).stdout, `${name}\n`);
 });

@@ -28,6 +28,7 @@ export async function namerctl(args: readonly string[], options: TestTerminal = 
     env: {},
     folder: emptyFolder,
     stdin: Readable.from([Buffer.from(options.input ?? '')]),
+    isTty: false,
     hasColour: false,
     interruption: () => new AbortController().signal,
     edit: () => Promise.reject(new Error('no editor in this test')),
