@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { z } from 'zod';
 import type { Outcome } from '../app/outcome.ts';
 import { LinkerdTcpError } from '../errors.ts';
-import { unblockSigusr1 } from '../io/unblock-sigusr1.ts';
+import { unblockSigusr1 } from '../io/native/unblock-sigusr1.ts';
 import { createLog, type ProgramLog } from '../log.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { failureText } from './failure.ts';
