@@ -69,9 +69,17 @@ export { kinds as builtInKinds } from './settings/linkerd-tcp/kinds.ts';
 export type { NamerdKinds } from './settings/namerd/config.ts';
 export { namerdKinds as builtInNamerdKinds } from './settings/namerd/kinds.ts';
 // Stores: what a kind is made of, whether its truth is here or elsewhere.
-export { countedVersion, HeldStore, type Journal } from './stores/held.ts';
+export { countedVersion, EmbeddedStore, type Journal, type JournalHistory } from './stores/embedded-store.ts';
 export { defineStore, type StoreContext, type StoreKind } from './stores/kind.ts';
 export type { Fact, Snapshot } from './stores/mirror.ts';
 export { type Backend, RemoteStore, type RemoteStoreOptions, type Report, type Written } from './stores/remote.ts';
-export type { DtabStore, PastDtab, Version, VersionedDtab } from './stores/store.ts';
+export type {
+  Authorship,
+  DtabStore,
+  HistoryPage,
+  HistoryQuery,
+  StoredVersion,
+  Version,
+  VersionedDtab,
+} from './stores/store.ts';
 export { version } from './version.ts';

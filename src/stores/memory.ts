@@ -1,12 +1,12 @@
 /**
- * Store `io.l5d.inMemory`: for trying things out and for policy that lives in the config. What is written is lost at restart.
+ * Store `io.l5d.inMemory`: for evaluation, and for policy kept in the configuration file. A restart loses what was written.
  *
  * One counter for all namespaces: one that is deleted and created again never has a version it had before.
  */
 import { z } from 'zod';
 import { parsedText } from '../config/fields.ts';
 import { parseDtab } from '../dtab/parse.ts';
-import { countedVersion, HeldStore, type Journal } from './held.ts';
+import { countedVersion, EmbeddedStore, type Journal } from './embedded-store.ts';
 import { defineStore } from './kind.ts';
 import { namespaceKey } from './namespace.ts';
 
@@ -16,15 +16,19 @@ export const memoryStore = defineStore({
     namespaces: z
       .record(namespaceKey(), parsedText('a dtab', parseDtab))
       .default({})
-      .meta({ description: 'what there is at start: the dtab of each namespace' }),
+      .meta({ description: 'the namespaces at start, and the dtab of each' }),
   }),
   create: ({ namespaces }) => {
     let writes = 0;
     const next = () => countedVersion(++writes);
-    const held = Object.entries(namespaces).map(
+    const dtabs = Object.entries(namespaces).map(
       ([namespace, text]) => [namespace, { dtab: parseDtab(text), version: next() }] as const,
     );
-    const journal: Journal = { write: (_namespace, dtab) => ({ dtab, version: next() }), delete() {}, close() {} };
-    return new HeldStore('io.l5d.inMemory', journal, held);
+    const journal: Journal = {
+      write: async (_namespace, dtab) => ({ dtab, version: next() }),
+      async delete() {},
+      async close() {},
+    };
+    return new EmbeddedStore('io.l5d.inMemory', journal, dtabs);
   },
 });

@@ -40,7 +40,8 @@ export interface Backend {
   /** Why this backend cannot have such a namespace; undefined when it can. */
   namespaceProblem(namespace: string): string | undefined;
   create(namespace: string, dtab: Dtab): Promise<Written>;
-  update(namespace: string, dtab: Dtab, version: Version): Promise<Written>;
+  /** @param version undefined for whichever is current, but there must be one */
+  update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written>;
   put(namespace: string, dtab: Dtab): Promise<Written>;
   delete(namespace: string, version?: Version): Promise<Fact>;
   close(): Promise<void>;
@@ -91,7 +92,7 @@ export class RemoteStore implements DtabStore {
     return this.#write(namespace, backend => backend.create(namespace, dtab));
   }
 
-  async update(namespace: string, dtab: Dtab, version: Version): Promise<Version> {
+  async update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Version> {
     return this.#write(namespace, backend => backend.update(namespace, dtab, version));
   }
 

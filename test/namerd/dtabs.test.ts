@@ -254,7 +254,6 @@ test('the history of a namespace can be read and any of it restored', async t =>
   await rig.put('tea', '/a=>/2');
   const history = (await rig.ask('GET', 'dtabs/tea/history')).json;
   assert.deepEqual(history, [
-    { version: 'AAAAAAAAAAI=', at: '1970-01-01T00:16:40.000Z', dtab: [{ prefix: '/a', dst: '/2' }] },
     { version: 'AAAAAAAAAAE=', at: '1970-01-01T00:16:40.000Z', dtab: [{ prefix: '/a', dst: '/1' }] },
   ]);
   const checked = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D&validate=1');

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { BehaviorSubject, finalize, map, Observable } from 'rxjs';
 import type { Dtab } from '../../src/dtab/dtab.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
+import { showDtab } from '../../src/dtab/show.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
 import { type Activity, ok } from '../../src/live/activity.ts';
 import { systemClock } from '../../src/live/clock.ts';
@@ -12,7 +13,16 @@ import { Namespaces, type NamespacesOptions } from '../../src/namerd/core/namesp
 import { type ApiOptions, startApi } from '../../src/namerd/http/server.ts';
 import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
 import type { MountedNamer } from '../../src/naming/name.ts';
-import type { DtabStore, PastDtab, Version, VersionedDtab } from '../../src/stores/store.ts';
+import { countedVersion } from '../../src/stores/embedded-store.ts';
+import type {
+  Authorship,
+  DtabStore,
+  HistoryPage,
+  HistoryQuery,
+  StoredVersion,
+  Version,
+  VersionedDtab,
+} from '../../src/stores/store.ts';
 import { FakeNamer } from '../support/fake-namer.ts';
 import { fakeDns, type RecordedLog, recordedLog } from '../support/naming.ts';
 import type { Scope } from '../support/scope.ts';
@@ -21,7 +31,8 @@ import { within } from '../support/waiting.ts';
 /** The smallest store that keeps the contract, with knobs to make it fail. */
 export class TestStore implements DtabStore {
   readonly #dtabs = new BehaviorSubject<ReadonlyMap<string, VersionedDtab>>(new Map());
-  readonly #past = new Map<string, PastDtab[]>();
+  /** Newest first. */
+  readonly #versions = new Map<string, StoredVersion[]>();
   /** Thrown by every write. */
   refusal: Error | undefined;
   /** What reading says instead of what is stored. */
@@ -36,32 +47,49 @@ export class TestStore implements DtabStore {
     return this.#observed(all => all.get(namespace) ?? null);
   }
 
-  async create(namespace: string, dtab: Dtab): Promise<Version> {
+  async create(namespace: string, dtab: Dtab, authorship?: Authorship): Promise<Version> {
     if (this.#dtabs.value.has(namespace)) throw new LinkerdTcpError('STORE_EXISTS', { namespace });
-    return this.#write(namespace, dtab);
+    return this.#write(namespace, dtab, authorship);
   }
 
-  async update(namespace: string, dtab: Dtab, version: Version): Promise<Version> {
+  async update(namespace: string, dtab: Dtab, version: Version | undefined, authorship?: Authorship): Promise<Version> {
     const stored = this.#dtabs.value.get(namespace);
     if (this.refusal) throw this.refusal;
     if (!stored) throw new LinkerdTcpError('STORE_MISSING', { namespace });
-    if (Buffer.compare(stored.version, version) !== 0) throw new LinkerdTcpError('STORE_CONFLICT', { namespace });
-    return this.#write(namespace, dtab);
+    if (version !== undefined && Buffer.compare(stored.version, version) !== 0)
+      throw new LinkerdTcpError('STORE_CONFLICT', { namespace });
+    return this.#write(namespace, dtab, authorship);
   }
 
-  async put(namespace: string, dtab: Dtab): Promise<Version> {
-    return this.#write(namespace, dtab);
+  async put(namespace: string, dtab: Dtab, authorship?: Authorship): Promise<Version> {
+    return this.#write(namespace, dtab, authorship);
   }
 
-  async delete(namespace: string): Promise<void> {
+  async delete(namespace: string, _version?: Version, authorship?: Authorship): Promise<void> {
     if (this.refusal) throw this.refusal;
     const left = new Map(this.#dtabs.value);
     if (!left.delete(namespace)) throw new LinkerdTcpError('STORE_MISSING', { namespace });
+    this.#note(namespace, '', authorship, true);
     this.#dtabs.next(left);
   }
 
-  async history(namespace: string): Promise<readonly PastDtab[]> {
-    return this.#past.get(namespace) ?? [];
+  async history(
+    namespace: string,
+    { limit = 50, before = Infinity, withText }: HistoryQuery = {},
+  ): Promise<HistoryPage> {
+    const earlier = (this.#versions.get(namespace) ?? []).filter(({ number }) => number < before);
+    const versions = earlier
+      .slice(0, limit)
+      .map(({ text, ...rest }) => ({ ...rest, ...(withText && { text: text! }) }));
+    return { versions, ...(earlier.length > limit && { next: versions.at(-1)!.number }) };
+  }
+
+  async version(namespace: string, which: number | Version): Promise<StoredVersion | undefined> {
+    return this.#versions
+      .get(namespace)
+      ?.find(({ number, version }) =>
+        typeof which === 'number' ? number === which : Buffer.compare(version, which) === 0,
+      );
   }
 
   async close(): Promise<void> {}
@@ -84,13 +112,20 @@ export class TestStore implements DtabStore {
     }).pipe(finalize(() => this.observers--));
   }
 
-  #write(namespace: string, dtab: Dtab): Version {
+  #write(namespace: string, dtab: Dtab, authorship?: Authorship): Version {
     if (this.refusal) throw this.refusal;
-    const before = this.#dtabs.value.get(namespace);
-    const version = new Uint8Array(8);
-    new DataView(version.buffer).setBigUint64(0, before ? Buffer.from(before.version).readBigUInt64BE() + 1n : 1n);
-    this.#past.set(namespace, [{ dtab, version, at: 1_000_000 }, ...(this.#past.get(namespace) ?? [])]);
+    const version = this.#note(namespace, showDtab(dtab), authorship);
     this.#dtabs.next(new Map([...this.#dtabs.value, [namespace, { dtab, version }]]));
+    return version;
+  }
+
+  #note(namespace: string, text: string, authorship: Authorship = {}, isDeletion = false): Version {
+    const before = this.#versions.get(namespace) ?? [];
+    const number = (before[0]?.number ?? 0) + 1;
+    const version = countedVersion(number);
+    const bytes = Buffer.byteLength(text);
+    const noted = { number, version, at: 1_000_000, isDeletion, bytes, text, ...authorship };
+    this.#versions.set(namespace, [noted, ...before]);
     return version;
   }
 }

@@ -253,17 +253,76 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     await within(write, 'the write to end');
   });
 
-  titled('history tells earlier versions, the newest first, also of a deleted namespace', async (_t, store) => {
+  titled(
+    'history lists every write with its number, version, author and time, and deletions too',
+    async (_t, store) => {
+      if (store.history === undefined) return;
+      const created = await store.create('web', first, { writtenBy: 'ann' });
+      const updated = await store.update('web', second, created, { writtenBy: 'deploy' });
+      await store.delete('web', updated, { writtenBy: 'ann' });
+      const restored = await store.put('web', first, { restoredFrom: 1 });
+      const { versions, next } = await store.history('web', { withText: true });
+      assert.equal(next, undefined);
+      const shown = versions.map(({ version, at, bytes, ...rest }) => rest);
+      assert.deepEqual(shown, [
+        { number: 4, restoredFrom: 1, isDeletion: false, text: showDtab(first) },
+        { number: 3, writtenBy: 'ann', isDeletion: true, text: '' },
+        { number: 2, writtenBy: 'deploy', isDeletion: false, text: showDtab(second) },
+        { number: 1, writtenBy: 'ann', isDeletion: false, text: showDtab(first) },
+      ]);
+      assert.deepEqual(
+        versions.filter(({ isDeletion }) => !isDeletion).map(({ version }) => hex(version)),
+        [restored, updated, created].map(hex),
+      );
+      assert.deepEqual(
+        versions.map(({ bytes }) => bytes),
+        [first, undefined, second, first].map(dtab => (dtab === undefined ? 0 : Buffer.byteLength(showDtab(dtab)))),
+      );
+      assert.ok(versions.every(({ at }, i) => i === 0 || at <= versions[i - 1]!.at));
+      assert.deepEqual(await store.history('other'), { versions: [] });
+    },
+  );
+
+  titled('history comes in pages, and without texts unless they are asked for', async (_t, store) => {
     if (store.history === undefined) return;
-    const versions: string[] = [];
-    for (const dtab of dtabs) versions.unshift(hex(await store.put('web', dtab)));
-    const shown = dtabs.map(showDtab).toReversed();
-    const past = async () => (await store.history!('web')).map(({ dtab, version }) => [showDtab(dtab), hex(version)]);
-    const all = shown.map((text, i) => [text, versions[i]]);
-    assert.deepEqual(await past(), all.slice(1));
-    await store.delete('web');
-    assert.deepEqual(await past(), all);
-    assert.deepEqual(await store.history('other'), []);
+    for (let i = 1; i <= 7; i++) await store.put('web', parseDtab(`/svc=>/${i}`));
+    await store.put('other', first);
+    const pages: number[][] = [];
+    for (let before: number | undefined = Number.MAX_SAFE_INTEGER; before !== undefined; ) {
+      const page = await store.history('web', { limit: 3, before });
+      assert.ok(page.versions.every(({ text }) => text === undefined));
+      pages.push(page.versions.map(({ number }) => number));
+      before = page.next;
+    }
+    assert.deepEqual(pages, [[7, 6, 5], [4, 3, 2], [1]]);
+    assert.deepEqual(await store.history('web', { before: 1 }), { versions: [] });
+  });
+
+  titled('one version is read by its number and by its opaque version', async (_t, store) => {
+    if (store.version === undefined) return;
+    const created = await store.put('web', first);
+    const updated = await store.put('web', second);
+    await store.put('other', third);
+    for (const [which, number, dtab] of [
+      [1, 1, first],
+      [created, 1, first],
+      [2, 2, second],
+      [updated, 2, second],
+    ] as const) {
+      const found = await store.version('web', which);
+      assert.deepEqual([found?.number, found?.text], [number, showDtab(dtab)]);
+    }
+    for (const which of [0, 3, -1, 1.5, Buffer.from('yolo'), new Uint8Array(8), new Uint8Array()])
+      assert.equal(await store.version('web', which), undefined);
+    assert.equal(await store.version('other', created), undefined);
+  });
+
+  titled('an update without a version replaces whichever is current, if there is one', async (t, store) => {
+    await rejects(store.update('web', first, undefined), 'STORE_MISSING');
+    await store.create('web', first);
+    const version = await store.update('web', second, undefined);
+    const seen = observe(t, store.observe('web'));
+    assert.deepEqual(presentOf(await known(seen)), { dtab: showDtab(second), version: hex(version) });
   });
 
   titled('any sequence of writes has the outcome it would have on a map', async (t, store) => {

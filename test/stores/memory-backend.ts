@@ -82,7 +82,7 @@ export class MemoryBackend implements Backend {
     return this.server.write(namespace, dtab) as Written;
   }
 
-  async update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
+  async update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written> {
     await this.#reached();
     this.#checkVersion(namespace, version);
     return this.server.write(namespace, dtab) as Written;
@@ -95,9 +95,7 @@ export class MemoryBackend implements Backend {
 
   async delete(namespace: string, version?: Version): Promise<Fact> {
     await this.#reached();
-    const { held } = this.server;
-    if (!held.has(namespace)) throw new LinkerdTcpError('STORE_MISSING', { namespace, store });
-    if (version !== undefined) this.#checkVersion(namespace, version);
+    this.#checkVersion(namespace, version);
     return this.server.write(namespace, null);
   }
 
@@ -108,10 +106,10 @@ export class MemoryBackend implements Backend {
     if (this.failure !== undefined) throw this.failure;
   }
 
-  #checkVersion(namespace: string, version: Version): void {
+  #checkVersion(namespace: string, version: Version | undefined): void {
     const { stored } = this.server.fact(namespace);
     if (stored === null) throw new LinkerdTcpError('STORE_MISSING', { namespace, store });
-    if (Buffer.compare(stored.version, version) !== 0)
+    if (version !== undefined && Buffer.compare(stored.version, version) !== 0)
       throw new LinkerdTcpError('STORE_CONFLICT', { namespace, store });
   }
 }

@@ -13,7 +13,7 @@ import type { Version } from '../../src/stores/store.ts';
 
 const [path = '', mode, from = '0'] = process.argv.slice(2);
 const store = sqliteStore.create(
-  { path, history: 10 },
+  { path, history: 10, maxHistoryBytes: 2 ** 30 },
   { log: { info() {}, warn() {}, error() {} }, now: () => 0, random: () => 0.5, epochMs: Date.now },
 );
 
@@ -47,7 +47,7 @@ const fill = async () => {
     if (!(error instanceof LinkerdTcpError)) throw error;
     const state = await firstValueFrom(store.observe('web'));
     const served = state.state === 'ok' && state.value !== null && hex(state.value.version) === version;
-    const past = (await store.history?.('web'))?.length;
+    const past = (await store.history?.('web'))?.versions.length;
     return { version, code: error.code, message: error.message, served, past };
   }
 };

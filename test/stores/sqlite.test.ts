@@ -9,8 +9,9 @@ import { DatabaseSync } from 'node:sqlite';
 import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
+import { migrations, sql } from '../../src/stores/sqlite/schema.ts';
 import { sqliteStore } from '../../src/stores/sqlite/sqlite.ts';
-import type { DtabStore } from '../../src/stores/store.ts';
+import type { DtabStore, HistoryPage } from '../../src/stores/store.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { within } from '../support/waiting.ts';
@@ -19,8 +20,8 @@ import { dtabs, hex, presentOf, storeContract } from './contract.ts';
 let epoch = 1_000;
 const context = { log: recordedLog(), now: () => 0, random: () => 0.5, epochMs: () => epoch++ };
 
-function open(t: TestContext, path: string, history = 1000): DtabStore {
-  const store = sqliteStore.create({ path, history }, context);
+function open(t: TestContext, path: string, history = 1000, maxHistoryBytes = 2 ** 30): DtabStore {
+  const store = sqliteStore.create({ path, history, maxHistoryBytes }, context);
   t.after(() => store.close());
   return store;
 }
@@ -38,14 +39,14 @@ test('everything is there after a restart: dtabs, versions, history', async t =>
   const after = open(t, path);
   assert.deepEqual(observe(t, after.list()).last, { state: 'ok', value: ['api', 'web'] });
   assert.deepEqual(presentOf(observe(t, after.observe('api'))), { dtab: showDtab(dtabs[1]!), version: hex(version) });
-  const past = await after.history!('web');
-  assert.deepEqual(
-    past.map(({ dtab }) => showDtab(dtab)),
-    dtabs.slice(0, -1).map(showDtab).toReversed(),
-  );
-  assert.ok(past.every(({ at }, i) => i === 0 || at < past[i - 1]!.at));
+  assert.deepEqual(await textsOf(after, 'web'), dtabs.map(showDtab).toReversed());
   await after.update('api', dtabs[2]!, version);
 });
+
+const textsOf = async (store: DtabStore, namespace: string) =>
+  (await store.history!(namespace, { withText: true })).versions.map(({ text, isDeletion }) =>
+    isDeletion ? 'deleted' : text,
+  );
 
 test('a version is never used again, not after a deletion and a restart either', async t => {
   const path = newFile(t);
@@ -56,19 +57,99 @@ test('a version is never used again, not after a deletion and a restart either',
     await store.delete('web');
     await store.close();
   }
-  assert.deepEqual(used, ['0000000000000001', '0000000000000002', '0000000000000003']);
+  assert.deepEqual(used, ['0000000000000001', '0000000000000003', '0000000000000005']);
 });
 
 test('as much history is kept as the config says, and as much again for all deleted namespaces together', async t => {
   const store = open(t, newFile(t), 3);
-  const past = async (namespace: string) => (await store.history!(namespace)).map(({ dtab }) => showDtab(dtab));
   for (const namespace of ['a', 'b'])
     for (let i = 1; i <= 9; i++) await store.put(namespace, parseDtab(`/${namespace}=>/${i}`));
-  assert.deepEqual(await past('a'), ['/a=>/8', '/a=>/7', '/a=>/6']);
+  assert.deepEqual(await textsOf(store, 'a'), ['/a=>/9', '/a=>/8', '/a=>/7', '/a=>/6']);
   await store.delete('a');
-  assert.deepEqual(await past('a'), ['/a=>/9', '/a=>/8', '/a=>/7']);
+  assert.deepEqual(await textsOf(store, 'a'), ['deleted', '/a=>/9', '/a=>/8', '/a=>/7']);
   await store.delete('b');
-  assert.deepEqual([await past('a'), await past('b')], [[], ['/b=>/9', '/b=>/8', '/b=>/7']]);
+  assert.deepEqual(await textsOf(store, 'a'), []);
+  assert.deepEqual(await textsOf(store, 'b'), ['deleted', '/b=>/9', '/b=>/8', '/b=>/7']);
+  await store.create('a', dtabs[0]!);
+  assert.deepEqual(
+    (await store.history!('a')).versions.map(({ number }) => number),
+    [1],
+  );
+  await store.create('b', dtabs[0]!);
+  assert.deepEqual(
+    (await store.history!('b')).versions.map(({ number }) => number),
+    [11, 10, 9, 8],
+  );
+});
+
+test('history is bounded by the bytes of its texts, too', async t => {
+  const store = open(t, newFile(t), 1000, 5000);
+  const large = (i: number) => parseDtab(`/a=>/${String(i).padStart(1995, 'x')}`);
+  for (let i = 1; i <= 9; i++) await store.put('a', large(i));
+  assert.deepEqual(
+    (await store.history!('a')).versions.map(({ number }) => number),
+    [9, 8],
+  );
+  await store.put('a', parseDtab(`/a=>/${'x'.repeat(9000)}`));
+  assert.deepEqual(
+    (await store.history!('a')).versions.map(({ number }) => number),
+    [10],
+    'the current one stays',
+  );
+  await store.delete('a');
+  assert.deepEqual(await textsOf(store, 'a'), ['deleted']);
+});
+
+test('a page with texts ends after about a mebibyte of text, and the next one goes on there', async t => {
+  const store = open(t, newFile(t));
+  for (let i = 1; i <= 5; i++) await store.put('a', parseDtab(`/a=>/${String(i).padStart(600_000, 'x')}`));
+  const numbers: number[][] = [];
+  for (let before: number | undefined = 6; before !== undefined; ) {
+    const page: HistoryPage = await store.history!('a', { before, withText: true });
+    numbers.push(page.versions.map(({ number }) => number));
+    before = page.next;
+  }
+  assert.deepEqual(numbers, [[5], [4], [3], [2], [1]]);
+  assert.equal((await store.history!('a')).versions.length, 5);
+});
+
+test('a deletion takes no longer for the versions of other namespaces', async t => {
+  const path = newFile(t);
+  await open(t, path).close();
+  const db = new DatabaseSync(path);
+  const plan = Object.values(sql).flatMap(text =>
+    (db.prepare(`EXPLAIN QUERY PLAN ${text}`).all() as { detail: string }[]).map(({ detail }) => detail),
+  );
+  db.close();
+  // At start all current versions are read, and no more; the totals are those of deleted namespaces.
+  assert.deepEqual(
+    plan.filter(detail => detail.startsWith('SCAN')),
+    ['SCAN n', 'SCAN namespaces USING INDEX namespaces_deleted', 'SCAN namespaces USING INDEX namespaces_deleted'],
+  );
+});
+
+test('a file of format 1 is brought to the present one with its versions, in order', async t => {
+  const path = newFile(t);
+  const old = new DatabaseSync(path);
+  old.exec(migrations[0]);
+  old.exec(`PRAGMA user_version = 1;
+    INSERT INTO versions VALUES (3, 'web', '/a=>/1', 100), (4, 'gone', '/g=>/1', 150), (7, 'web', '/a=>/2', 200);
+    INSERT INTO present VALUES ('web', 7);
+    UPDATE sqlite_sequence SET seq = 9 WHERE name = 'versions'`);
+  old.close();
+  const store = open(t, path);
+  const { versions } = await store.history!('web', { withText: true });
+  assert.deepEqual(
+    versions.map(({ number, version, at, text }) => [number, hex(version), at, text]),
+    [
+      [2, '0000000000000007', 200, '/a=>/2'],
+      [1, '0000000000000003', 100, '/a=>/1'],
+    ],
+  );
+  assert.deepEqual(await textsOf(store, 'gone'), ['/g=>/1']);
+  assert.deepEqual(presentOf(observe(t, store.observe('web'))), { dtab: '/a=>/2', version: '0000000000000007' });
+  assert.equal(presentOf(observe(t, store.observe('gone'))), null);
+  assert.equal(hex(await store.put('web', dtabs[0]!)), '000000000000000a');
 });
 
 /** The lines a writer says, parsed; the writer is killed when the test is over. */
@@ -128,7 +209,7 @@ test('a file that another process has open is refused', async t => {
   const path = newFile(t);
   const { lines } = writer(t, process.execPath, [writerFile, path, 'fill']);
   await within(once(lines, 'line'), 'the writer to write');
-  refuses(t, path, /another process has the file open; stop that one, or give this one a file of its own/);
+  refuses(t, path, /another process has the file open; stop that process, or use another file/);
 });
 
 test('a disk that takes no more stops writes alone, and these work again when there is room', async t => {
@@ -138,7 +219,7 @@ test('a disk that takes no more stops writes alone, and these work again when th
   const { child, exited, lines } = writer(t, 'prlimit', limit);
   const said = lines[Symbol.asyncIterator]();
   const { message, version, ...full } = JSON.parse((await within(said.next(), 'the disk to be full')).value ?? '{}');
-  assert.deepEqual(full, { code: 'STORE_UNAVAILABLE', served: true, past: 10 });
+  assert.deepEqual(full, { code: 'STORE_UNAVAILABLE', served: true, past: 11 });
   assert.match(message, /cannot write namespace web: reading or writing the file failed .*check the file system of/);
   execFileSync('prlimit', ['--pid', String(child.pid), '--fsize=unlimited:']);
   child.stdin!.write('\n');
@@ -164,7 +245,7 @@ test('a file that is no database is refused and left alone', t => {
   const dir = tempDir(t);
   for (const text of ['hello', 'a config\n'.repeat(1000)]) {
     const path = dir.write('notes', text);
-    refuses(t, path, /the file is not a database; give the store a file of its own/);
+    refuses(t, path, /the file is not a database; use another file for the store/);
     assert.equal(readFileSync(path, 'utf8'), text);
   }
 });
@@ -183,9 +264,9 @@ test('a file of a newer format is refused, with what to do', async t => {
   const path = newFile(t);
   await open(t, path).close();
   const db = new DatabaseSync(path);
-  db.exec('PRAGMA user_version = 2');
+  db.exec('PRAGMA user_version = 3');
   db.close();
-  refuses(t, path, /the file has format 2, newer than the 1 known here; run the namerd that wrote it/);
+  refuses(t, path, /the file has format 3, and this namerd reads formats up to 2; run the namerd that wrote it/);
 });
 
 test('a damaged file is refused wherever the damage is', async t => {
@@ -197,7 +278,7 @@ test('a damaged file is refused wherever the damage is', async t => {
   const pages = statSync(path).size / 4096;
   for (let page = 1; page < pages; page++) {
     writeFileSync(path, Buffer.from(sound).fill(0xa5, page * 4096, page * 4096 + 64));
-    refuses(t, path, /damaged|no dtab/);
+    refuses(t, path, /damaged|not a dtab/);
   }
 });
 
@@ -209,7 +290,7 @@ test('a file whose dtabs were changed into something else is refused, naming the
   const db = new DatabaseSync(path);
   db.exec("UPDATE versions SET dtab = 'nonsense'");
   db.close();
-  refuses(t, path, /what the file has for namespace web is no dtab: '\/' expected/);
+  refuses(t, path, /what the file has for namespace web is not a dtab: '\/' expected/);
 });
 
 test('a file that cannot be made is told with its folder', t => {
@@ -217,9 +298,9 @@ test('a file that cannot be made is told with its folder', t => {
   refuses(
     t,
     join(path, 'no/dtabs.sqlite'),
-    /the file cannot be opened; check that .*\/no is a folder that can be written/,
+    /the file cannot be opened; check that the directory .*\/no exists and is writable/,
   );
-  refuses(t, path, /the file cannot be opened/);
+  refuses(t, path, /is a directory; set `path` to a file/);
 });
 
 test('without a path the file is in the state folder, which is made', async t => {
@@ -230,9 +311,12 @@ test('without a path the file is in the state folder, which is made', async t =>
     else process.env['STATE_DIRECTORY'] = before;
   });
   process.env['STATE_DIRECTORY'] = join(dir.path, 'namerd');
-  const store = sqliteStore.create({ history: 1 }, context);
+  const store = sqliteStore.create({ history: 1, maxHistoryBytes: 1 }, context);
   await store.close();
   assert.ok(statSync(join(dir.path, 'namerd/dtabs.sqlite')).isFile());
   process.env['STATE_DIRECTORY'] = join(dir.write('file', ''), 'namerd');
-  assert.throws(() => sqliteStore.create({ history: 1 }, context), /io\.l5d\.sqlite cannot start: .*; set `path`/);
+  assert.throws(
+    () => sqliteStore.create({ history: 1, maxHistoryBytes: 1 }, context),
+    /io\.l5d\.sqlite cannot start: .*; set `path`/,
+  );
 });

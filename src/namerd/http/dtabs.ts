@@ -1,9 +1,10 @@
 /** `/api/1/dtabs` and `/api/1/dtabs/<namespace>`: reads, watches and writes what is stored. */
 import { distinctUntilChanged, filter, map } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
+import { parseDtab } from '../../dtab/parse.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import { type Activity, ok } from '../../live/activity.ts';
-import type { VersionedDtab } from '../../stores/store.ts';
+import type { DtabStore, HistoryPage, StoredVersion, VersionedDtab } from '../../stores/store.ts';
 import { reading, writing } from '../access/access.ts';
 import { dtabWarnings } from '../core/dtab-warnings.ts';
 import type { ApiContext } from './api-context.ts';
@@ -134,11 +135,11 @@ async function put(request: ApiRequest, namespace: string | null, context: ApiCo
   return namespace === null ? validated(given, context) : write(request, namespace, given, context);
 }
 
-/** With If-Match only if that version is the present one; `*` is whichever is present. */
+/** With If-Match only if that version is the current one; `*` is whichever is current. */
 async function write(request: ApiRequest, namespace: string, given: Dtab, context: ApiContext): Promise<Answer> {
   const expected = header(request, 'if-match');
   if (expected === undefined) return written(await context.store.put(namespace, given));
-  const version = expected.trim() === '*' ? (await current(namespace, context)).version : versionOf(expected);
+  const version = expected.trim() === '*' ? undefined : versionOf(expected);
   return written(await context.store.update(namespace, given, version));
 }
 
@@ -163,25 +164,41 @@ const validated = (given: Dtab, { namerPrefixes }: ApiContext): Answer =>
 async function history(namespace: string, context: ApiContext): Promise<Outcome> {
   const { store } = context;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
-  const all = await store.history(namespace);
-  if (all.length === 0 && (await storedOrNull(namespace, context)) === null) throw missing(namespace);
+  const stored = await storedOrNull(namespace, context);
+  const versions = await allVersions(store.history.bind(store), namespace);
+  if (versions.length === 0 && stored === null) throw missing(namespace);
+  const past = versions.filter(
+    each => !each.isDeletion && (stored === null || !sameVersion(each.version, stored.version)),
+  );
   return json(
-    all.map(({ dtab: rules, version, at }) => ({
+    past.map(({ text = '', version, at }) => ({
       version: etagOf(version),
       at: new Date(at).toISOString(),
-      dtab: jsonDentries(rules),
+      dtab: jsonDentries(parseDtab(text)),
     })) satisfies History,
   );
+}
+
+async function allVersions(history: NonNullable<DtabStore['history']>, namespace: string): Promise<StoredVersion[]> {
+  const versions: StoredVersion[] = [];
+  let next: number | undefined = Number.MAX_SAFE_INTEGER;
+  while (next !== undefined) {
+    const page: HistoryPage = await history(namespace, { limit: 1000, before: next, withText: true });
+    versions.push(...page.versions);
+    next = page.next;
+  }
+  return versions;
 }
 
 /** Writes an earlier version again, as a new one; nothing where it is a dry run. */
 async function restore(request: ApiRequest, namespace: string, etag: string, context: ApiContext): Promise<Outcome> {
   const { store } = context;
   if (store.history === undefined) throw new LinkerdTcpError('HISTORY_NOT_KEPT');
-  const version = versionOf(etag);
-  const found = (await store.history(namespace)).find(each => sameVersion(each.version, version));
-  if (found === undefined) throw new LinkerdTcpError('VERSION_UNKNOWN', { namespace, version: etag });
-  return isOn(request, 'validate') ? validated(found.dtab, context) : write(request, namespace, found.dtab, context);
+  const found = await store.version?.(namespace, versionOf(etag));
+  if (found?.text === undefined || found.isDeletion)
+    throw new LinkerdTcpError('VERSION_UNKNOWN', { namespace, version: etag });
+  const dtab = parseDtab(found.text);
+  return isOn(request, 'validate') ? validated(dtab, context) : write(request, namespace, dtab, context);
 }
 
 const missing = (namespace: string) => new LinkerdTcpError('STORE_MISSING', { namespace, store: 'this namerd' });

@@ -89,8 +89,8 @@ export class ConsulBackend implements Backend {
     return this.#write(namespace, dtab, [this.#setting(namespace, 'cas', 0, dtab)], () => 'STORE_EXISTS');
   }
 
-  update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
-    const operations = [this.#get(namespace), this.#setting(namespace, 'cas', indexOf(version), dtab)];
+  update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written> {
+    const operations = [this.#get(namespace), this.#replacing(namespace, version, dtab)];
     return this.#write(namespace, dtab, operations, missingOrConflict);
   }
 
@@ -100,9 +100,7 @@ export class ConsulBackend implements Backend {
 
   /** Consul does not say the index of a removal; that of a write before it, in the same transaction, is the same one. */
   async delete(namespace: string, version?: Version): Promise<Fact> {
-    const [verb, present] =
-      version === undefined ? (['set', undefined] as const) : (['cas', indexOf(version)] as const);
-    const marking = this.#setting(namespace, verb, present, []);
+    const marking = this.#replacing(namespace, version, []);
     const removing: KvOperation = { Verb: 'delete', Key: marking.Key };
     const operations = [this.#get(namespace), marking, removing];
     const modifyIndex = await this.#transact(namespace, operations, missingOrConflict);
@@ -170,6 +168,11 @@ export class ConsulBackend implements Backend {
 
   #get(namespace: string): KvOperation {
     return { Verb: 'get', Key: this.#options.folder + namespace };
+  }
+
+  #replacing(namespace: string, version: Version | undefined, dtab: Dtab): KvOperation {
+    if (version === undefined) return this.#setting(namespace, 'set', undefined, dtab);
+    return this.#setting(namespace, 'cas', indexOf(version), dtab);
   }
 
   /**

@@ -88,8 +88,8 @@ export class EtcdBackend implements Backend {
     return written(namespace, revision, dtab);
   }
 
-  async update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
-    const at = this.#at(namespace, version);
+  async update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written> {
+    const at = this.#present(namespace, version);
     const { succeeded, revision, found } = await this.#txn(namespace, [at], this.#putting(namespace, dtab));
     if (!succeeded) throw this.#refusal(namespace, found);
     return written(namespace, revision, dtab);
@@ -101,12 +101,8 @@ export class EtcdBackend implements Backend {
   }
 
   async delete(namespace: string, version?: Version): Promise<Fact> {
-    const key = this.#key(namespace);
-    const there: Compare =
-      version === undefined
-        ? { key, result: 'NOT_EQUAL', target: 'CREATE', createRevision: '0' }
-        : this.#at(namespace, version);
-    const { succeeded, revision, found } = await this.#txn(namespace, [there], { requestDeleteRange: { key } });
+    const removing: RequestOp = { requestDeleteRange: { key: this.#key(namespace) } };
+    const { succeeded, revision, found } = await this.#txn(namespace, [this.#present(namespace, version)], removing);
     if (!succeeded) throw this.#refusal(namespace, found);
     return { namespace, revision, stored: null };
   }
@@ -130,11 +126,13 @@ export class EtcdBackend implements Backend {
     return { requestPut: { key: this.#key(namespace), value: Buffer.from(showDtab(dtab)) } };
   }
 
-  /** What no version can be is compared with what no key has. */
-  #at(namespace: string, version: Version): Compare {
+  /** True where there is such a namespace, at that version if one is given. A version that cannot exist equals none. */
+  #present(namespace: string, version: Version | undefined): Compare {
+    const key = this.#key(namespace);
+    if (version === undefined) return { key, result: 'NOT_EQUAL', target: 'CREATE', createRevision: '0' };
     const text = Buffer.from(version).toString('latin1');
     const isRevision = /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= largestRevision;
-    return { key: this.#key(namespace), result: 'EQUAL', target: 'MOD', modRevision: isRevision ? text : '-1' };
+    return { key, result: 'EQUAL', target: 'MOD', modRevision: isRevision ? text : '-1' };
   }
 
   async #txn(namespace: string, compare: readonly Compare[], success: RequestOp) {

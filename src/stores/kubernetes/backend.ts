@@ -67,10 +67,13 @@ export class KubernetesBackend implements Backend {
     });
   }
 
-  update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
+  update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written> {
     return this.#write(namespace, async signal => {
-      const present = await this.#read(namespace, signal);
-      if (present === undefined || isGone(present)) throw this.#error('STORE_MISSING', namespace);
+      if (version === undefined)
+        return this.#untilNoRace(signal, async () =>
+          this.#replace(await this.#present(namespace, signal), dtab, signal),
+        );
+      const present = await this.#present(namespace, signal);
       if (Buffer.compare(versionOf(present), version) !== 0) throw this.#error('STORE_CONFLICT', namespace);
       try {
         return await this.#replace(present, dtab, signal);
@@ -96,8 +99,7 @@ export class KubernetesBackend implements Backend {
     return this.#write(namespace, async signal => {
       if (version === undefined)
         return this.#untilNoRace(signal, async () => {
-          const present = await this.#read(namespace, signal);
-          if (present === undefined || isGone(present)) throw this.#error('STORE_MISSING', namespace);
+          const present = await this.#present(namespace, signal);
           return this.#remove(namespace, present.metadata.resourceVersion, signal);
         });
       try {
@@ -133,6 +135,12 @@ export class KubernetesBackend implements Backend {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  async #present(namespace: string, signal: AbortSignal): Promise<KubernetesObject> {
+    const present = await this.#read(namespace, signal);
+    if (present === undefined || isGone(present)) throw this.#error('STORE_MISSING', namespace);
+    return present;
   }
 
   async #add(namespace: string, dtab: Dtab, signal: AbortSignal): Promise<Written> {

@@ -1,106 +1,126 @@
 /**
- * The file behind `io.l5d.sqlite`: every version of every namespace, and which one is present.
- *
- *   versions  version (never used twice, whatever is deleted), namespace, dtab, at
- *   present   namespace, version
+ * The file behind `io.l5d.sqlite` (schema.ts): every version of every namespace, as texts.
  *
  * Write-ahead log with `synchronous=FULL`: a commit returns after fsync(2). The lock is held from opening to closing, and the
- * system releases it when the process dies: a second process is refused instead of serving what it does not see change.
+ * system releases it when the process dies: a second process is refused, since it would serve what it does not see change.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type { Dtab } from '../../dtab/dtab.ts';
-import { parseDtab } from '../../dtab/parse.ts';
-import { showDtab } from '../../dtab/show.ts';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { countedVersion, type Journal } from '../held.ts';
-import type { PastDtab, VersionedDtab } from '../store.ts';
-import { diagnose, restore, UnusableFile } from './failure.ts';
-
-/** In the header of the file, `l5dt`: tells our files from those of other programs. */
-const applicationId = 0x6c356474;
-const format = 1;
-/** Bridges a restart where the old process is not quite gone. */
-const lockWaitMs = 1000;
-
-const schema = `
-  CREATE TABLE versions (
-    version INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL, dtab TEXT NOT NULL, at INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX versions_by_namespace ON versions (namespace, version);
-  CREATE TABLE present (namespace TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  PRAGMA application_id = ${applicationId};
-  PRAGMA user_version = ${format};
-`;
+import type { DatabaseSync } from 'node:sqlite';
+import { LinkerdTcpError } from '../../errors.ts';
+import { diagnose, UncertainCommit } from './failure.ts';
+import { type HistoryLimits, type Kept, pruneDeleted, pruned } from './history.ts';
+import { openDatabase } from './open.ts';
+import { prepareAll, type Statements } from './statements.ts';
 
 export interface SqliteFileOptions {
-  /** What messages call the store. */
+  readonly path: string;
+  /** Name of the store in messages. */
   readonly store: string;
-  /** How many earlier versions of each namespace are kept; those of deleted namespaces share one such number. */
-  readonly history: number;
-  readonly epochMs: () => number;
+  readonly limits: HistoryLimits;
 }
 
-interface Row {
+export interface CurrentRow {
   readonly namespace: string;
   readonly version: number;
-  readonly dtab: string;
-  readonly at: number;
+  readonly text: string;
 }
 
-export class SqliteFile implements Journal {
-  /** What was there when the file was opened. */
-  readonly held: readonly (readonly [string, VersionedDtab])[];
+export interface VersionRow {
+  readonly version: number;
+  readonly number: number;
+  readonly at: number;
+  readonly writtenBy: string | null;
+  readonly restoredFrom: number | null;
+  readonly isDeletion: number;
+  readonly bytes: number;
+  readonly text?: string;
+}
 
-  readonly #path: string;
+export interface RowQuery {
+  readonly limit: number;
+  readonly before: number;
+  readonly withText: boolean;
+}
+
+export interface RowPage {
+  readonly rows: readonly VersionRow[];
+  readonly hasMore: boolean;
+}
+
+export interface Change {
+  readonly namespace: string;
+  /** Null to delete the namespace. */
+  readonly text: string | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly writtenBy: string | null;
+  readonly restoredFrom: number | null;
+}
+
+/** Text in one page of a history. */
+const maxPageBytes = 2 ** 20;
+
+export class SqliteFile {
+  /** The namespaces when the file was opened. */
+  readonly current: readonly CurrentRow[];
+
   readonly #options: SqliteFileOptions;
   readonly #db: DatabaseSync;
-  readonly #statements: Readonly<Record<keyof typeof sql, StatementSync>>;
+  readonly #statements: Statements;
+  #isOpen = false;
 
   /** @throws LinkerdTcpError STORE_UNAVAILABLE */
-  constructor(path: string, options: SqliteFileOptions) {
-    this.#path = path;
+  constructor(options: SqliteFileOptions) {
     this.#options = options;
-    const action = 'start';
-    this.#db = this.#guard(action, () => new DatabaseSync(path, { timeout: lockWaitMs }));
+    this.#db = this.#guard('start', () => openDatabase(options.path));
     try {
-      this.#guard(action, () => prepare(this.#db));
-      this.#statements = this.#guard(action, () => prepareAll(this.#db));
-      this.held = this.#guard(action, () => (this.#statements.all.all() as unknown as Row[]).map(readRow));
+      this.#statements = this.#guard('start', () => prepareAll(this.#db));
+      this.current = this.#guard('start', () => this.#statements.current.all() as unknown as CurrentRow[]);
+      this.#isOpen = true;
     } catch (error) {
       this.#db.close();
       throw error;
     }
   }
 
-  write(namespace: string, dtab: Dtab): VersionedDtab {
-    const { insert, present, prune } = this.#statements;
-    const { epochMs, history } = this.#options;
-    const text = showDtab(dtab);
-    // What a restart would read: a choice of one prints as what it holds.
-    const kept = parseDtab(text);
-    const version = this.#transaction(`write namespace ${namespace}`, () => {
-      const { lastInsertRowid } = insert.run(namespace, text, Math.round(epochMs()));
-      present.run(namespace, lastInsertRowid);
-      prune.run({ namespace, skip: history + 1 });
+  /** @returns the version it makes */
+  write({ namespace, text, ...rest }: Change): number {
+    const { insert, setNamespace } = this.#statements;
+    const isDeletion = text === null ? 1 : 0;
+    return this.#transaction(`${text === null ? 'delete' : 'write'} namespace ${namespace}`, () => {
+      const before = this.#kept(namespace);
+      const number = before.last + 1;
+      const { lastInsertRowid } = insert.run({ namespace, number, text: text ?? '', isDeletion, ...rest });
+      const all = { last: number, kept: before.kept + 1, bytes: before.bytes + Buffer.byteLength(text ?? '') };
+      const kept = pruned(this.#statements, namespace, all, this.#options.limits);
+      setNamespace.run({ namespace, current: lastInsertRowid, isDeleted: isDeletion, ...kept });
+      if (text === null) pruneDeleted(this.#statements, this.#options.limits);
       return Number(lastInsertRowid);
     });
-    return { dtab: kept, version: countedVersion(version) };
   }
 
-  delete(namespace: string): void {
-    const { remove, pruneDeleted } = this.#statements;
-    this.#transaction(`delete namespace ${namespace}`, () => {
-      remove.run(namespace);
-      pruneDeleted.run({ skip: this.#options.history });
+  page(namespace: string, { limit, before, withText }: RowQuery): RowPage {
+    return this.#guard(`read the history of namespace ${namespace}`, () => {
+      const statement = withText ? this.#statements.pageWithText : this.#statements.page;
+      const rows: VersionRow[] = [];
+      let bytes = 0;
+      for (const row of statement.iterate(namespace, before, limit + 1) as Iterable<unknown> as Iterable<VersionRow>) {
+        if (withText) bytes += row.bytes;
+        if (rows.length === limit || (rows.length > 0 && bytes > maxPageBytes)) return { rows, hasMore: true };
+        rows.push(row);
+      }
+      return { rows, hasMore: false };
     });
   }
 
-  history(namespace: string): readonly PastDtab[] {
-    return this.#guard(`read the history of namespace ${namespace}`, () =>
-      (this.#statements.history.all({ namespace }) as unknown as Row[]).map(row => ({
-        ...readRow(row)[1],
-        at: row.at,
-      })),
+  /** @param key of the version, in the file or in its namespace */
+  version(namespace: string, key: { readonly version: number } | { readonly number: number }): VersionRow | undefined {
+    const { byVersion, byNumber } = this.#statements;
+    return this.#guard(
+      `read the history of namespace ${namespace}`,
+      () =>
+        ('version' in key ? byVersion.get(namespace, key.version) : byNumber.get(namespace, key.number)) as
+          | VersionRow
+          | undefined,
     );
   }
 
@@ -108,12 +128,17 @@ export class SqliteFile implements Journal {
     this.#guard('close its file', () => this.#db.close());
   }
 
+  #kept(namespace: string): Kept {
+    const row = this.#statements.namespace.get(namespace) as Kept | undefined;
+    return row ?? { last: 0, kept: 0, bytes: 0 };
+  }
+
   #transaction<T>(action: string, run: () => T): T {
     return this.#guard(action, () => {
       this.#db.exec('BEGIN IMMEDIATE');
       try {
         const result = run();
-        this.#db.exec('COMMIT');
+        this.#commit();
         return result;
       } catch (error) {
         // Some failures, a full disk among them, have ended the transaction already.
@@ -123,66 +148,21 @@ export class SqliteFile implements Journal {
     });
   }
 
+  #commit(): void {
+    try {
+      this.#db.exec('COMMIT');
+    } catch (cause) {
+      throw new UncertainCommit('the commit failed', { cause });
+    }
+  }
+
   #guard<T>(action: string, run: () => T): T {
     try {
       return run();
     } catch (error) {
-      const details = { store: this.#options.store, action, ...diagnose(error, this.#path) };
+      const { store, path } = this.#options;
+      const details = { store, action, ...diagnose(error, path, this.#isOpen) };
       throw new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });
     }
   }
-}
-
-/** Takes the lock, makes sure that the file is ours and sound, and fills a new one. */
-function prepare(db: DatabaseSync): void {
-  // The lock comes before the first look: two that looked first could not both take it, and would both give up.
-  db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-  const isEmpty = scalar(db, 'SELECT count(*) FROM sqlite_schema') === 0;
-  const id = scalar(db, 'PRAGMA application_id');
-  const written = scalar(db, 'PRAGMA user_version') as number;
-  if (isEmpty && (id === 0 || id === applicationId)) db.exec(schema);
-  else if (id !== applicationId)
-    throw new UnusableFile('the file is a database of another program', 'give the store a file of its own');
-  else if (written > format)
-    throw new UnusableFile(
-      `the file has format ${written}, newer than the ${format} known here`,
-      'run the namerd that wrote it, or a newer one',
-    );
-  db.exec('COMMIT');
-  const mode = scalar(db, 'PRAGMA journal_mode = WAL');
-  if (mode !== 'wal') throw new UnusableFile(`the file stays in journal mode ${mode}`, 'put it on a local file system');
-  db.exec('PRAGMA synchronous = FULL');
-  const damage = String(scalar(db, 'PRAGMA quick_check(1)'));
-  if (damage !== 'ok') throw new UnusableFile(`the file is damaged: ${damage.replace(/^\*\*\*.*\n/, '')}`, restore);
-}
-
-const sql = {
-  all: 'SELECT p.namespace, p.version, v.dtab FROM present p LEFT JOIN versions v USING (version)',
-  insert: 'INSERT INTO versions (namespace, dtab, at) VALUES (?, ?, ?)',
-  present: 'INSERT INTO present VALUES (?, ?) ON CONFLICT (namespace) DO UPDATE SET version = excluded.version',
-  prune: `DELETE FROM versions WHERE namespace = :namespace AND version <=
-    (SELECT version FROM versions WHERE namespace = :namespace ORDER BY version DESC LIMIT 1 OFFSET :skip)`,
-  remove: 'DELETE FROM present WHERE namespace = ?',
-  pruneDeleted: `DELETE FROM versions WHERE namespace NOT IN (SELECT namespace FROM present) AND version <=
-    (SELECT version FROM versions WHERE namespace NOT IN (SELECT namespace FROM present)
-     ORDER BY version DESC LIMIT 1 OFFSET :skip)`,
-  history: `SELECT namespace, version, dtab, at FROM versions WHERE namespace = :namespace
-    AND version NOT IN (SELECT version FROM present WHERE namespace = :namespace) ORDER BY version DESC`,
-} as const;
-
-function prepareAll(db: DatabaseSync): Readonly<Record<keyof typeof sql, StatementSync>> {
-  const prepared = Object.entries(sql).map(([name, text]) => [name, db.prepare(text)]);
-  return Object.fromEntries(prepared);
-}
-
-function readRow({ namespace, version, dtab }: Row): readonly [string, VersionedDtab] {
-  try {
-    return [namespace, { dtab: parseDtab(dtab), version: countedVersion(version) }];
-  } catch (error) {
-    throw new UnusableFile(`what the file has for namespace ${namespace} is no dtab: ${reasonOf(error)}`, restore);
-  }
-}
-
-function scalar(db: DatabaseSync, query: string): unknown {
-  return Object.values(db.prepare(query).get() ?? {})[0];
 }

@@ -1,6 +1,6 @@
 /**
  * Store `io.l5d.sqlite`: one file, no server. A write is answered when it is on disk; everything is served from memory, so that
- * a full or failing disk stops writes and nothing else. One process has the file at a time (sqlite-file.ts).
+ * a full or failing disk stops writes and nothing else. One process has the file open at a time (file.ts).
  */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { HeldStore } from '../held.ts';
+import { EmbeddedStore } from '../embedded-store.ts';
 import { defineStore } from '../kind.ts';
 import { SqliteFile } from './file.ts';
+import { readCurrent, sqliteJournal } from './journal.ts';
 
 export const sqliteStore = defineStore({
   kind: 'io.l5d.sqlite',
@@ -27,15 +28,19 @@ export const sqliteStore = defineStore({
     history: wholeNumber(0, 1_000_000, 'a whole number of versions from 0 to 1000000')
       .default(1000)
       .meta({ description: 'how many earlier versions of each namespace are kept' }),
+    maxHistoryBytes: wholeNumber(0, 2 ** 40, 'a whole number of bytes from 0 to 1099511627776')
+      .default(64 * 2 ** 20)
+      .meta({ description: 'how much text the versions of each namespace may have together; older ones are dropped' }),
   }),
-  create: ({ path = defaultPath(), history }, { epochMs }) => {
+  create: ({ path = defaultPath(), history, maxHistoryBytes }, { epochMs }) => {
     const store = `io.l5d.sqlite (${path})`;
-    const file = new SqliteFile(path, { store, history, epochMs });
-    return new HeldStore(store, file, file.held);
+    const file = new SqliteFile({ path, store, limits: { versions: history, bytes: maxHistoryBytes } });
+    const current = file.current.map(row => readCurrent(store, row));
+    return new EmbeddedStore(store, sqliteJournal(file, epochMs), current);
   },
 });
 
-/** Its folder is made here: nobody has named it, so nobody has misspelt it. */
+/** Its directory is created here: nobody has configured it, so nobody can have misspelt it. */
 function defaultPath(): string {
   const { STATE_DIRECTORY, XDG_STATE_HOME } = process.env;
   const folder = STATE_DIRECTORY?.split(':', 1)[0] || join(XDG_STATE_HOME || join(homedir(), '.local/state'), 'namerd');

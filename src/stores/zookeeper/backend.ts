@@ -78,8 +78,8 @@ export class ZooKeeperBackend implements Backend {
     return this.#write(namespace, session => this.#create(session, namespace, dtab));
   }
 
-  update(namespace: string, dtab: Dtab, version: Version): Promise<Written> {
-    const expected = versionNumber(version) ?? noVersion;
+  update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written> {
+    const expected = version === undefined ? anyVersion : (versionNumber(version) ?? noVersion);
     return this.#write(namespace, session => this.#setData(session, namespace, dtab, expected));
   }
 
