@@ -31,6 +31,18 @@ export const errors = {
     retryable: false,
     text: 'binding {path} takes more than {limit} lookups, or makes a tree that is too large; look for rules that multiply alternatives',
   },
+  EXPLANATION_TOO_LARGE: {
+    side: 'naming',
+    retryable: false,
+    status: 422,
+    text: 'not explained further: it takes more than {lookups} lookups or {nodes} nodes; look for rules that multiply names',
+  },
+  ANSWER_TOO_LARGE: {
+    side: 'naming',
+    retryable: false,
+    status: 422,
+    text: '{what} would be larger than {limit} bytes; look for rules that repeat a name with many addresses',
+  },
   NAMER_UNKNOWN: { side: 'naming', retryable: false, text: 'Unknown namer: {namer}' },
   NAMERD_STATUS: { side: 'naming', retryable: true, text: '{url} answered {status}: {body}' },
   NAMERD_UNREACHABLE: { side: 'naming', retryable: true, text: 'cannot reach {url}: {reason}' },

@@ -8,7 +8,7 @@ import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { showAddress } from '../io/driver.ts';
 import type { Branch, Destination } from '../naming/destination.ts';
-import { encodeBoundTree } from '../naming/json.ts';
+import { encodeBoundTree } from '../naming/json/bound-tree.ts';
 import type { Bound } from '../naming/name.ts';
 import type { EndpointStore } from './route-endpoints.ts';
 

@@ -38,7 +38,9 @@ import type { Log } from '../log.ts';
 import { type Addr, sameAddr } from '../naming/addr.ts';
 import type { Delegation } from '../naming/delegation.ts';
 import type { Interpreter } from '../naming/interpreter.ts';
-import { decodeAddr, decodeBoundTree, decodeDelegation } from '../naming/json.ts';
+import { decodeAddr } from '../naming/json/addr.ts';
+import { decodeBoundTree } from '../naming/json/bound-tree.ts';
+import { decodeDelegation } from '../naming/json/delegation.ts';
 import type { Bound } from '../naming/name.ts';
 import { sameBounds } from '../naming/same.ts';
 

@@ -25,10 +25,10 @@ export interface Lookups {
 }
 
 /** Lookups at work at one time for one name: a table that doubles a name at every step must not bring the process down. */
-export const maxLookups = 10_000;
+export const maxLookups = 2000;
 
 /** Nodes of all trees that these lookups lead to: a rule may have as many as fit in a request, and be asked again and again. */
-export const maxNodes = 30_000;
+const maxNodes = 10_000;
 
 /** Trees in trees over all lookups of a name: no more than a recursive walk over the outcome bears. */
 const maxNesting = 1000;
@@ -197,7 +197,7 @@ class Followed extends Node {
   start(): void {
     const { work } = this.place;
     if (work.running >= maxLookups || work.nodes >= maxNodes) {
-      this.set(failed(new LinkerdTcpError('NAME_TOO_WIDE', { path: showPath(this.#path), limit: maxLookups })));
+      this.set(this.#tooWide());
       return;
     }
     work.running++;
@@ -208,7 +208,7 @@ class Followed extends Node {
   /** Counted at once: those that wait for their turn to look something up must know. */
   #heard(state: Activity<NameTree<Name>>): void {
     this.#count(state.state === 'ok' ? sizeOf(state.value) : 0);
-    this.later(() => this.#follow(state));
+    this.later(() => this.#follow(this.place.work.nodes > maxNodes ? this.#tooWide() : state));
   }
 
   #follow(state: Activity<NameTree<Name>>): void {
@@ -222,6 +222,10 @@ class Followed extends Node {
           if (child === this.#child) this.set(child.state);
         },
       });
+  }
+
+  #tooWide(): Activity<never> {
+    return failed(new LinkerdTcpError('NAME_TOO_WIDE', { path: showPath(this.#path), limit: maxLookups }));
   }
 
   #count(nodes: number): void {

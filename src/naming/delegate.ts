@@ -6,13 +6,13 @@
  */
 import { filter, firstValueFrom, forkJoin, map, type Observable, of, switchMap, take, throwError, timeout } from 'rxjs';
 import { type Dentry, matching } from '../dtab/dtab.ts';
-import { type NameTree, sizeOf } from '../dtab/name-tree.ts';
+import type { NameTree } from '../dtab/name-tree.ts';
 import { type Path, samePath } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { type Binding, lookupNamers } from './bind.ts';
-import { maxLookups, maxNodes } from './binder.ts';
-import type { Delegation } from './delegation.ts';
+import type { Delegation, DelegationNode as Node } from './delegation.ts';
+import { ExplanationSize, partOf } from './explanation-size.ts';
 import type { Name } from './name.ts';
 
 /** The first known explanation of `path`; rejects with TIMED_OUT where a namer does not answer in time. */
@@ -25,18 +25,12 @@ export function delegate(binding: Binding, path: Path, timeoutMs = 2000): Promis
   );
 }
 
-/** Nodes of the rules that the nodes of an explanation show: some 20 MB of text. */
-const maxShown = 2_000_000;
-
 /** Trees in trees over all rules; what is deeper is left unexplained. */
 const maxNesting = 400;
 
 class Explanation {
   readonly #binding: Binding;
-  #lookups = 0;
-  /** Of the trees that these led to. */
-  #nodes = 0;
-  #shown = 0;
+  readonly #size = new ExplanationSize();
 
   constructor(binding: Binding) {
     this.#binding = binding;
@@ -47,13 +41,10 @@ class Explanation {
     const node = { path, ...(dentry && { dentry }) };
     if (depth > (this.#binding.maxDepth ?? 100) || nesting > maxNesting)
       return of({ ...node, type: 'exception', message: 'Max recursion level reached.' });
-    if (++this.#lookups > maxLookups || this.#nodes > maxNodes || this.#shown > maxShown) {
-      const { message } = new LinkerdTcpError('NAME_TOO_WIDE', { path: showPath(path), limit: maxLookups });
-      return of({ ...node, type: 'exception', message });
-    }
+    if (!this.#size.addLookup()) return of(this.#tooLarge(node));
     const rules = matching(this.#binding.dtab, path);
     if (rules.length === 0) return this.#byNamers(path, dentry, depth, nesting);
-    for (const { dst } of rules) this.#count(sizeOf(dst));
+    if (!this.#size.addRules(rules, path)) return of(this.#tooLarge(node));
     return all(rules.map(rule => this.#byRule(rule, path, depth, nesting))).pipe(
       map(children =>
         children.length === 1
@@ -63,16 +54,14 @@ class Explanation {
     );
   }
 
-  /** Every node of a tree shows the whole of it: in the rule that it comes from. */
-  #count(nodes: number): void {
-    this.#nodes += nodes;
-    this.#shown += nodes ** 2;
-  }
-
   #byRule(rule: Dentry, path: Path, depth: number, nesting: number): Observable<Delegation> {
     const rest = path.slice(rule.prefix.length);
-    return this.#ofTree(rule.dst, { path, dentry: rule }, nesting + 1, (to, inner) =>
-      this.ofPath([...to, ...rest], rule, depth + 1, inner),
+    const nodeOf = (tree: NameTree<Path>) => {
+      const dentry = partOf(rule, tree);
+      return { path, ...(dentry && { dentry }) };
+    };
+    return this.#ofTree(rule.dst, nodeOf, nesting + 1, (to, inner, { dentry }) =>
+      this.ofPath([...to, ...rest], dentry, depth + 1, inner),
     );
   }
 
@@ -87,34 +76,43 @@ class Explanation {
         const { value } = state;
         if (value.type === 'neg' || value.type === 'empty' || value.type === 'fail')
           return of({ ...node, type: value.type });
-        this.#count(sizeOf(value));
-        return this.#ofTree<Name>(value, node, nesting, (name, inner) =>
-          name.type === 'bound'
-            ? of<Delegation>({ ...node, type: 'leaf', bound: name.bound })
-            : this.ofPath(name.path, undefined, depth + 1, inner + 1).pipe(
-                map((child): Delegation => ({ ...node, type: 'delegate', delegate: child })),
-              ),
+        if (!this.#size.addTree(value, path, dentry)) return of(this.#tooLarge(node));
+        return this.#ofTree<Name>(
+          value,
+          () => node,
+          nesting,
+          (name, inner) =>
+            name.type === 'bound'
+              ? of<Delegation>({ ...node, type: 'leaf', bound: name.bound })
+              : this.ofPath(name.path, undefined, depth + 1, inner + 1).pipe(
+                  map((child): Delegation => ({ ...node, type: 'delegate', delegate: child })),
+                ),
         );
       }),
     );
   }
 
+  #tooLarge(node: Node): Delegation {
+    return { ...node, type: 'exception', message: this.#size.error.message };
+  }
+
   /** Alternatives and unions belong to the path that was looked up; what a rule spells out itself has no path. */
   #ofTree<T>(
     tree: NameTree<T>,
-    node: { readonly path: Path; readonly dentry?: Dentry },
+    nodeOf: (tree: NameTree<T>) => Node,
     nesting: number,
-    ofLeaf: (value: T, nesting: number) => Observable<Delegation>,
+    ofLeaf: (value: T, nesting: number, node: Node) => Observable<Delegation>,
   ): Observable<Delegation> {
+    const node = nodeOf(tree);
     switch (tree.type) {
       case 'leaf':
-        return ofLeaf(tree.value, nesting);
+        return ofLeaf(tree.value, nesting, node);
       case 'alt':
-        return all(tree.trees.map(child => this.#ofTree(child, node, nesting + 1, ofLeaf))).pipe(
+        return all(tree.trees.map(child => this.#ofTree(child, nodeOf, nesting + 1, ofLeaf))).pipe(
           map(alt => ({ ...node, type: 'alt', alt })),
         );
       case 'union':
-        return all(tree.branches.map(branch => this.#ofTree(branch.tree, node, nesting + 1, ofLeaf))).pipe(
+        return all(tree.branches.map(branch => this.#ofTree(branch.tree, nodeOf, nesting + 1, ofLeaf))).pipe(
           map(trees => ({
             ...node,
             type: 'union',

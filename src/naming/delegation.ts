@@ -4,22 +4,22 @@ import type { Path } from '../dtab/path.ts';
 import type { Bound } from './name.ts';
 
 /** `dentry` is the rule that made this node's path from its parent; absent at the root. */
-interface Node {
+export interface DelegationNode {
   readonly path: Path;
   readonly dentry?: Dentry;
 }
 
 export type Delegation =
-  | (Node & { readonly type: 'exception'; readonly message: string })
-  | (Node & { readonly type: 'empty' | 'fail' | 'neg' })
-  | (Node & { readonly type: 'delegate'; readonly delegate: Delegation })
-  | (Node & { readonly type: 'leaf'; readonly bound: Bound })
-  | (Node & { readonly type: 'alt'; readonly alt: readonly Delegation[] })
-  | (Node & {
+  | (DelegationNode & { readonly type: 'exception'; readonly message: string })
+  | (DelegationNode & { readonly type: 'empty' | 'fail' | 'neg' })
+  | (DelegationNode & { readonly type: 'delegate'; readonly delegate: Delegation })
+  | (DelegationNode & { readonly type: 'leaf'; readonly bound: Bound })
+  | (DelegationNode & { readonly type: 'alt'; readonly alt: readonly Delegation[] })
+  | (DelegationNode & {
       readonly type: 'union';
       readonly union: readonly { readonly weight: number; readonly tree: Delegation }[];
     })
-  | (Node & {
+  | (DelegationNode & {
       readonly type: 'transformation';
       readonly name: string;
       readonly bound: Bound;

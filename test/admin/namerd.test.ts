@@ -53,6 +53,25 @@ test('it lists its endpoints, answers probes and hides secrets', async t => {
   });
 });
 
+test('delegator.json answers under 5 MB, however wide the rule is', async t => {
+  const { ask, store } = await start(t);
+  const wide = `/a=>${Array(9000).fill('/b').join('|')}`;
+  await store.put('wide', parseDtab(wide));
+  const post = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ dtab: wide, path: '/a' }),
+  };
+  for (const answer of [
+    await ask('/dtab/delegator.json?path=/a&namespace=wide'),
+    await ask('/dtab/delegator.json', post),
+  ]) {
+    const text = await answer.text();
+    assert.match(text, /not explained further: it takes more than 2000 lookups/);
+    assert.ok(text.length < 5_000_000, `${text.length} characters`);
+  }
+});
+
 test('delegator.json explains by the dtab given and by a stored one', async t => {
   const { ask, store } = await start(t);
   await store.put('tea', parseDtab('/a=>/b'));

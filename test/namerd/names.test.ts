@@ -317,6 +317,37 @@ test('delegate explains a name by the stored dtab, and by what the request adds 
   });
 });
 
+test('delegate answers under 5 MB, however wide the stored rule or the rule of the request is', async t => {
+  const rig = await startRig(t);
+  const json = { 'content-type': 'application/json' };
+  for (const separator of ['|', '&']) {
+    const dtab = `/a => ${Array(9000).fill('/b').join(separator)}`;
+    await rig.put('wide', dtab);
+    for (const answer of [
+      await rig.ask('GET', 'delegate/wide?path=/a'),
+      await rig.ask('POST', 'delegate', json, JSON.stringify({ dtab, path: '/a' })),
+    ]) {
+      assert.equal(answer.status, 200);
+      assert.match(answer.text, /not explained further: it takes more than 2000 lookups/);
+      assert.ok(answer.text.length < 5_000_000, `${answer.text.length} characters`);
+    }
+  }
+});
+
+test('an answer that repeats a name with many addresses is refused with 422 before it is made', async t => {
+  const rig = await startRig(t);
+  says(rig, '/foo', name(foo, of(boundAddr(Array.from({ length: 1000 }, (_, i) => at(i))))));
+  await rig.put('wide', `/a => ${Array(500).fill(foo).join('&')}`);
+  for (const endpoint of ['bind', 'delegate']) {
+    const answer = await rig.ask('GET', `${endpoint}/wide?path=/a`);
+    assert.equal(answer.status, 422);
+    assert.match(
+      answer.text,
+      /would be larger than 8000000 bytes; look for rules that repeat a name with many addresses/,
+    );
+  }
+});
+
 test('delegate follows all alternatives, and shows what failed', async t => {
   const rig = await startRig(t, {
     namers: [

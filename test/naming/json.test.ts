@@ -5,14 +5,9 @@ import { firstValueFrom, NEVER, of } from 'rxjs';
 import { leaf } from '../../src/dtab/name-tree.ts';
 import type { Addr, Address } from '../../src/naming/addr.ts';
 import type { Delegation } from '../../src/naming/delegation.ts';
-import {
-  decodeAddr,
-  decodeBoundTree,
-  decodeDelegation,
-  encodeAddr,
-  encodeBoundTree,
-  encodeDelegation,
-} from '../../src/naming/json.ts';
+import { decodeAddr, encodeAddr } from '../../src/naming/json/addr.ts';
+import { decodeBoundTree, encodeBoundTree } from '../../src/naming/json/bound-tree.ts';
+import { decodeDelegation, encodeDelegation } from '../../src/naming/json/delegation.ts';
 import type { Bound } from '../../src/naming/name.ts';
 import * as any from '../support/dtab-arbitraries.ts';
 

@@ -2,7 +2,7 @@
 import { of } from 'rxjs';
 import type { NameTree } from '../../dtab/name-tree.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { decodeBoundTree } from '../../naming/json.ts';
+import { decodeBoundTree } from '../../naming/json/bound-tree.ts';
 import { askName, nameFlags, pathArgument, understood } from '../asked-name.ts';
 import { drawBound } from '../bound-drawing.ts';
 import type { CommandSpec } from '../command-spec.ts';

@@ -1,5 +1,5 @@
 /** `explain`: the delegation tree of a name, step by step. */
-import { decodeDelegation } from '../../naming/json.ts';
+import { decodeDelegation } from '../../naming/json/delegation.ts';
 import { askName, nameFlags, pathArgument, understood } from '../asked-name.ts';
 import type { CommandSpec } from '../command-spec.ts';
 import { drawDelegation } from '../delegation-drawing.ts';

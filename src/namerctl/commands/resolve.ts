@@ -1,6 +1,6 @@
 /** `resolve`: the addresses of a name, for scripts. */
 import { LinkerdTcpError } from '../../errors.ts';
-import { decodeAddr } from '../../naming/json.ts';
+import { decodeAddr } from '../../naming/json/addr.ts';
 import { addressText, hostPort } from '../address-text.ts';
 import { askName, nameFlags, pathArgument, understood } from '../asked-name.ts';
 import type { CommandSpec } from '../command-spec.ts';

@@ -16,7 +16,7 @@ import { type NameTree, sameTree } from '../../dtab/name-tree.ts';
 import type { Activity } from '../../live/activity.ts';
 import { type Addr, failedAddr, pendingAddr } from '../../naming/addr.ts';
 import type { Delegation } from '../../naming/delegation.ts';
-import type { AddrSnapshot } from '../../naming/json.ts';
+import type { AddrSnapshot } from '../../naming/json/bound-tree.ts';
 import { type Bound, sameBound } from '../../naming/name.ts';
 
 export function leavesOf(tree: NameTree<Bound>): readonly Bound[] {

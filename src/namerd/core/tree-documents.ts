@@ -5,8 +5,9 @@
  */
 import { Observable, type Subscription } from 'rxjs';
 import type { NameTree } from '../../dtab/name-tree.ts';
-import { type Activity, ok } from '../../live/activity.ts';
-import { encodeBoundTree } from '../../naming/json.ts';
+import { type Activity, failed, ok } from '../../live/activity.ts';
+import { AnswerSize } from '../../naming/json/answer-size.ts';
+import { type AddrSnapshot, encodeBoundTree } from '../../naming/json/bound-tree.ts';
 import type { Bound } from '../../naming/name.ts';
 import { leavesOf, settle, treeChanges } from './settled.ts';
 
@@ -62,7 +63,7 @@ class TreeDocument {
   constructor(tree: NameTree<Bound>, waitMs: number) {
     this.#tree = tree;
     this.#making = settle(leavesOf(tree), waitMs).subscribe(snapshot => {
-      this.#known = ok(JSON.stringify(encodeBoundTree(tree, snapshot)));
+      this.#known = documentOfTree(tree, snapshot);
       for (const tell of this.#waiting) tell(this.#known);
     });
   }
@@ -80,5 +81,13 @@ class TreeDocument {
       this.#making.unsubscribe();
       documents.delete(this.#tree);
     };
+  }
+}
+
+function documentOfTree(tree: NameTree<Bound>, snapshot: AddrSnapshot): Activity<string> {
+  try {
+    return ok(JSON.stringify(encodeBoundTree(tree, snapshot, new AnswerSize('the bound tree'))));
+  } catch (error) {
+    return failed(error instanceof Error ? error : new Error(String(error)));
   }
 }

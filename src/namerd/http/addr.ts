@@ -2,7 +2,7 @@
 import { filter, map } from 'rxjs';
 import { failed, ok } from '../../live/activity.ts';
 import type { Addr } from '../../naming/addr.ts';
-import { encodeAddr } from '../../naming/json.ts';
+import { encodeAddr } from '../../naming/json/addr.ts';
 import { UnboundId } from '../core/bound-ids.ts';
 import type { ApiContext } from './api-context.ts';
 import { documentsOf } from './documents.ts';

@@ -3,7 +3,8 @@ import { firstValueFrom } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
 import type { Path } from '../../dtab/path.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { encodeDelegation } from '../../naming/json.ts';
+import { AnswerSize } from '../../naming/json/answer-size.ts';
+import { encodeDelegation } from '../../naming/json/delegation.ts';
 import { authorize, type Principal, reading } from '../access/access.ts';
 import type { Namespaces } from '../core/namespaces.ts';
 import { boundsOf, settle } from '../core/settled.ts';
@@ -54,7 +55,7 @@ async function explain(
   return {
     status: 200,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(encodeDelegation(delegation, snapshot)),
+    body: JSON.stringify(encodeDelegation(delegation, snapshot, new AnswerSize('the explanation'))),
   };
 }
 

@@ -7,7 +7,7 @@
 
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Addr } from '../../naming/addr.ts';
-import { encodeAddr } from '../../naming/json.ts';
+import { encodeAddr } from '../../naming/json/addr.ts';
 import { resolveAll, resolveOne } from '../core/resolve.ts';
 import type { ApiContext } from './api-context.ts';
 import { documentsOf } from './documents.ts';
