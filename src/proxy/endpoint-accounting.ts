@@ -1,22 +1,19 @@
 /**
  * The bookkeeping of one connection to an endpoint, from the attempt to the close: load, health, latency, metrics.
- * Sessions and spare connections go through here, so that no count can be forgotten in one of them.
+ * Sessions and the idle pool both go through here, so that neither can forget a count.
  *
- * An endpoint that has left its route is given away, row and cells, when its load is 0: so the new count is taken before the old
- * one is given back, and that comes after everything else that is written.
+ * A retired endpoint's row and cells are reused once its load is 0. So increment the new counter before decrementing the old,
+ * and decrement after all other writes.
  */
 
 import { constants } from 'node:os';
 import { recordFailure, recordSuccess, releaseProbe } from '../balancer/health.ts';
 import { showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
-import type { Handle } from '../io/handle.ts';
-import type { TlsTrouble } from '../io/tls/trouble.ts';
 import type { WorkerContext } from './context.ts';
-import type { ClientTlsSpec, RouteSpec } from './messages.ts';
+import type { RouteSpec } from './messages.ts';
 import { isShortage } from './resource-pressure.ts';
 import type { Endpoint } from './route.ts';
-import { countTrouble } from './tls-series.ts';
 
 /** In the order of the `cause` label of `l5d:balancer:connection:failure`. */
 export const failureCauses = ['timeout', 'refused', 'other'] as const;
@@ -45,43 +42,10 @@ export function attemptSucceeded(
 /** Why an attempt failed. */
 export interface Failure {
   readonly errno: number;
-  /** What TLS says; '' where the errno says it. */
-  readonly trouble: string;
+  /** What TLS reports; '' where the errno is the reason. */
+  readonly tls: string;
   /** The attempt was the probe of an endpoint that is out of rotation. */
   readonly probing: boolean;
-}
-
-/** Sends the ClientHello on a connection to an endpoint. */
-export function secureUpstream(
-  { driver }: WorkerContext,
-  socket: Handle,
-  tls: ClientTlsSpec,
-  endpoint: Endpoint,
-): void {
-  driver.connectTls(socket, tls.context, { serverName: tls.serverName, endpoint: showAddress(endpoint) });
-}
-
-export const leftEarly: TlsTrouble = { kind: 'left', text: 'the peer closed the connection during the handshake' };
-const tooLate: TlsTrouble = { kind: 'timeout', text: 'the TLS handshake was not done in time' };
-
-/**
- * Counts a TLS handshake with an endpoint that has failed.
- * @param securingAt when it began
- * @param errno why, where TLS has nothing to say
- * @returns why
- */
-export function handshakeFailed(
-  { driver, cells }: WorkerContext,
-  { tlsCells }: RouteSpec,
-  socket: Handle,
-  securingAt: number,
-  errno: number,
-): TlsTrouble {
-  const trouble = driver.trouble(socket) ?? (errno === constants.errno.ETIMEDOUT ? tooLate : leftEarly);
-  if (!tlsCells) return trouble;
-  countTrouble(cells, tlsCells, trouble.kind);
-  if (trouble.kind !== 'timeout') cells.observe(tlsCells.handshakeUs, (driver.now() - securingAt) * 1000);
-  return trouble;
 }
 
 export function attemptFailed(
@@ -89,7 +53,7 @@ export function attemptFailed(
   route: RouteSpec,
   endpoint: Endpoint,
   latencyMs: number,
-  { errno, trouble, probing }: Failure,
+  { errno, tls, probing }: Failure,
 ): void {
   const { endpoints, cells, driver } = context;
   cells.add(route.cells.failure + causeOf(errno), 1);
@@ -100,7 +64,7 @@ export function attemptFailed(
     context.shortage('cannot connect to endpoints', errno);
   } else if (recordFailure(endpoints, endpoint.slot, driver.now(), route.client.failFast, context.random)) {
     cells.add(endpoint.cells.ejections, 1);
-    const reason = trouble || showErrno(errno);
+    const reason = tls || showErrno(errno);
     context.notice('warn', `${show(route, endpoint)} is taken out of rotation: connection failed: ${reason}`);
   }
   endpoints.addConnecting(endpoint.slot, -1);

@@ -1,5 +1,5 @@
 /**
- * Spare upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
+ * IdleConnection upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
  *
  * A spare is read from while it waits, so that one the upstream has closed is never handed out; a greeting that came early is
  * kept (a few chunks, then reading stops) and delivered first. IdlePool are replaced when they grow old, and dropped when their
@@ -21,13 +21,12 @@ import {
   attemptStarted,
   attemptSucceeded,
   connectionEnded,
-  handshakeFailed,
-  secureUpstream,
 } from './endpoint-accounting.ts';
 import type { ClientTlsSpec, RouteSpec } from './messages.ts';
 import { Owner } from './owners.ts';
 import type { Branch, Endpoint, Route } from './route.ts';
 import { countSecured } from './tls-series.ts';
+import { handshakeFailed, secureUpstream } from './upstream-tls.ts';
 
 /** A spare older than this is replaced: middleboxes forget quiet connections, and load should follow the present picker. */
 const maxAgeMs = 60_000;
@@ -37,7 +36,7 @@ const maxHeld = 4;
 
 const noTries = new Int32Array(0);
 
-export interface Spare {
+export interface IdleConnection {
   readonly route: Route;
   readonly branch: Branch;
   readonly endpoint: Endpoint;
@@ -58,7 +57,7 @@ export class IdlePool {
   readonly #context: WorkerContext;
   readonly #worker: number;
   readonly #workers: number;
-  readonly #idle: (Spare | undefined)[] = [];
+  readonly #idle: (IdleConnection | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #byRoute = new Map<Route, Set<number>>();
   /** What each endpoint of a route was entitled to at the last publication; see {@link quotas}. */
@@ -75,11 +74,11 @@ export class IdlePool {
   }
 
   /** A connected spare of the route, the oldest first; another is made in its place. */
-  take(route: Route): Spare | undefined {
+  take(route: Route): IdleConnection | undefined {
     const own = this.#byRoute.get(route);
     if (!own) return undefined;
     for (const index of own) {
-      const spare = this.#idle[index] as Spare;
+      const spare = this.#idle[index] as IdleConnection;
       if (spare.connectedAt === 0) continue;
       this.#forget(index);
       this.fill(route);
@@ -129,7 +128,7 @@ export class IdlePool {
     for (const [route, own] of this.#byRoute) {
       this.#dropWhere(route, spare => spare.connectedAt > 0 && now - spare.connectedAt > maxAgeMs);
       for (const index of [...own]) {
-        const { connectedAt, startedAt } = this.#idle[index] as Spare;
+        const { connectedAt, startedAt } = this.#idle[index] as IdleConnection;
         const isLate = connectedAt === 0 && now - startedAt >= route.spec.client.connectTimeoutMs;
         if (isLate) this.lost(index, constants.errno.ETIMEDOUT);
       }
@@ -148,7 +147,7 @@ export class IdlePool {
   }
 
   connected(index: number): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     if (!spare.security) return this.#ready(spare);
     if (!this.#context.driver.hasTls(spare.security.context)) return this.lost(index, constants.errno.ECANCELED);
     spare.securingAt = this.#context.driver.now();
@@ -156,7 +155,7 @@ export class IdlePool {
   }
 
   secured(index: number, details: TlsDetails): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     const { cells, driver } = this.#context;
     const { tlsCells } = spare.route.spec;
     spare.tls = details;
@@ -164,7 +163,7 @@ export class IdlePool {
     this.#ready(spare);
   }
 
-  #ready(spare: Spare): void {
+  #ready(spare: IdleConnection): void {
     const { driver } = this.#context;
     spare.connectedAt = driver.now();
     attemptSucceeded(this.#context, spare.route.spec, spare.endpoint, spare.connectedAt - spare.startedAt);
@@ -172,7 +171,7 @@ export class IdlePool {
   }
 
   data(index: number, buffer: BufferId, offset: number, length: number): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     const { driver } = this.#context;
     const held = spare.held.push({ buffer: driver.keep(buffer, offset, length), length });
     if (held === maxHeld) driver.reading(spare.handle, false);
@@ -180,7 +179,7 @@ export class IdlePool {
 
   /** The upstream closed or reset a spare, or could not be reached. The next {@link tend} makes another. */
   lost(index: number, errno = constants.errno.ECONNRESET): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     if (spare.connectedAt > 0) return this.#drop(index);
     const { driver, owners } = this.#context;
     const { route, endpoint, handle, startedAt, securingAt, probing } = spare;
@@ -188,7 +187,7 @@ export class IdlePool {
     this.#forget(index);
     owners.clear(handle);
     driver.close(handle);
-    const failure = { errno, trouble: trouble?.text ?? '', probing };
+    const failure = { errno, tls: trouble?.text ?? '', probing };
     attemptFailed(this.#context, route.spec, endpoint, driver.now() - startedAt, failure);
   }
 
@@ -204,7 +203,7 @@ export class IdlePool {
     const handle = driver.connect(endpoint, { keepAliveSecs });
     attemptStarted(this.#context, route.spec, endpoint);
     if (handle === noHandle) {
-      attemptFailed(this.#context, route.spec, endpoint, 0, { errno: constants.errno.EMFILE, trouble: '', probing });
+      attemptFailed(this.#context, route.spec, endpoint, 0, { errno: constants.errno.EMFILE, tls: '', probing });
       return false;
     }
     const index = this.#free.pop() ?? this.#idle.length;
@@ -226,13 +225,13 @@ export class IdlePool {
     return true;
   }
 
-  #dropWhere(route: Route, condition: (spare: Spare) => boolean): void {
+  #dropWhere(route: Route, condition: (spare: IdleConnection) => boolean): void {
     for (const index of [...(this.#byRoute.get(route) ?? [])])
-      if (condition(this.#idle[index] as Spare)) this.#drop(index);
+      if (condition(this.#idle[index] as IdleConnection)) this.#drop(index);
   }
 
   #drop(index: number): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     const { driver, owners } = this.#context;
     const spec: RouteSpec = spare.route.spec;
     this.#forget(index);
@@ -245,7 +244,7 @@ export class IdlePool {
   }
 
   #forget(index: number): void {
-    const spare = this.#idle[index] as Spare;
+    const spare = this.#idle[index] as IdleConnection;
     this.#idle[index] = undefined;
     this.#free.push(index);
     this.#byRoute.get(spare.route)?.delete(index);

@@ -83,7 +83,7 @@ test('while anything is still to be written of an endpoint, its load is not 0: i
   connectionEnded(context, route, endpoint, 1);
   for (const errno of [EMFILE, ECONNREFUSED]) {
     attemptStarted(context, route, endpoint);
-    attemptFailed(context, route, endpoint, 1, { errno, trouble: '', probing: false });
+    attemptFailed(context, route, endpoint, 1, { errno, tls: '', probing: false });
   }
   mayNotProbe = true;
   assert.ok(claimProbe(table, 0, later));

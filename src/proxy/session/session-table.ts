@@ -5,22 +5,26 @@
 import { type Handle, noHandle } from '../../io/handle.ts';
 import type { TlsDetails } from '../../io/tls/engine.ts';
 import type { Session } from '../context.ts';
-import { endIndex } from '../end-codes.ts';
+import { type EndCode, endCodes, endIndex } from '../end-codes.ts';
 import type { Listener } from '../listener.ts';
 import type { ListenerSpec } from '../messages.ts';
 import type { Branch, Endpoint, Route } from '../route.ts';
 import type { ClientHelloBuffer } from './client-hello-buffer.ts';
 
+/** In the order a session passes them: what comes before Relaying has no upstream connection that bytes may go to. */
 export const State = {
   Free: 0,
   Peeking: 1,
   Securing: 2,
-  Binding: 3,
-  Backoff: 4,
-  Connecting: 5,
-  Relaying: 6,
-  HalfClosed: 7,
-  Flushing: 8,
+  Refusing: 3,
+  Binding: 4,
+  Backoff: 5,
+  Connecting: 6,
+  SecuringUpstream: 7,
+  Relaying: 8,
+  HalfClosed: 9,
+  Flushing: 10,
+  AwaitingAck: 11,
 } as const;
 export type State = (typeof State)[keyof typeof State];
 
@@ -38,14 +42,10 @@ export const Flag = {
   probing: 16,
   /** It holds one of `maxWaiters` places. */
   queued: 32,
-  /** Flushing: the last side gets a RST. */
+  /** Flushing and AwaitingAck: the side that is left gets a RST, not a FIN. */
   resetLast: 64,
-  /** Connected; the TLS handshake with the upstream is under way. */
-  upstreamSecuring: 128,
-  /** A side ended without saying so in TLS: what it sent is to arrive, and not to be taken for the whole. */
-  truncated: 256,
-  /** Flushing: all is flushed, and has a moment to arrive before the RST. */
-  resetWaits: 512,
+  /** A side ended without close_notify: what it sent must arrive, and must not look complete. */
+  truncated: 128,
 } as const;
 
 const noTries = new Int32Array(0);
@@ -68,8 +68,8 @@ export class SessionTable {
   retries = new Uint16Array(0);
   /** Of the last attempt to connect that failed. */
   errno = new Int32Array(0);
-  /** Flushing, or refused with an alert: 1 + the place of the session's end in `endCodes`; 0 before. */
-  settled = new Uint8Array(0);
+  /** Refusing, Flushing and AwaitingAck: 1 + the index of the session's end code in `endCodes`; 0 before. */
+  outcome = new Uint8Array(0);
   /** Bytes read from and written to the client. */
   rx = new Float64Array(0);
   tx = new Float64Array(0);
@@ -95,8 +95,8 @@ export class SessionTable {
   readonly endpoint: (Endpoint | null)[] = [];
   /** Endpoint slots this session has failed on; made only when the first attempt fails. */
   readonly tried: Int32Array[] = [];
-  /** What a client says to a listener that routes by server name, until it is known where to go. */
-  readonly greeting: (ClientHelloBuffer | null)[] = [];
+  /** Peeking: what has come of the ClientHello. */
+  readonly hello: (ClientHelloBuffer | null)[] = [];
   /** The server it names; empty where nobody asks for it, or it names none. */
   readonly serverName: string[] = [];
   /** What it is routed by, where that is a name it gives. */
@@ -127,13 +127,13 @@ export class SessionTable {
     this.txRun[session] = 0;
     this.retries[session] = 0;
     this.errno[session] = 0;
-    this.settled[session] = 0;
+    this.outcome[session] = 0;
     this.rx[session] = 0;
     this.tx[session] = 0;
     this.routedAt[session] = 0;
     this.connectedAt[session] = 0;
     this.tried[session] = noTries;
-    this.greeting[session] = null;
+    this.hello[session] = null;
     this.serverName[session] = '';
     this.name[session] = '';
     this.clientTls[session] = null;
@@ -152,7 +152,7 @@ export class SessionTable {
     this.branch[session] = null;
     this.endpoint[session] = null;
     this.tried[session] = noTries;
-    this.greeting[session] = null;
+    this.hello[session] = null;
     this.serverName[session] = '';
     this.name[session] = '';
     this.clientTls[session] = null;
@@ -172,9 +172,18 @@ export class SessionTable {
     return this.spec[session] as ListenerSpec;
   }
 
-  /** The first cause of an end is the true one, unless it is a clean end: that one is only clean if everything is flushed. */
-  isSettled(session: Session): boolean {
-    return this.settled[session] > 1 + endIndex['--'];
+  /** The first failure is the cause of the end. A clean end is only clean if everything is flushed, so a later failure replaces it. */
+  hasFailed(session: Session): boolean {
+    return this.outcome[session] > 1 + endIndex['--'];
+  }
+
+  /** The end code that a refusal or a flush has decided on. */
+  outcomeOf(session: Session): EndCode {
+    return endCodes[this.outcome[session] - 1];
+  }
+
+  setOutcome(session: Session, code: EndCode): void {
+    this.outcome[session] = 1 + endIndex[code];
   }
 
   /** Only of a session that has one: see {@link SessionTable.route}. */
@@ -203,7 +212,7 @@ export class SessionTable {
     this.txRun = grown(this.txRun, new Uint8Array(n));
     this.retries = grown(this.retries, new Uint16Array(n));
     this.errno = grown(this.errno, new Int32Array(n));
-    this.settled = grown(this.settled, new Uint8Array(n));
+    this.outcome = grown(this.outcome, new Uint8Array(n));
     this.rx = grown(this.rx, new Float64Array(n));
     this.tx = grown(this.tx, new Float64Array(n));
     this.acceptedAt = grown(this.acceptedAt, new Float64Array(n));

@@ -108,7 +108,7 @@ export class Worker implements SecureEvents {
 
   /** Sessions and spares that exist now: 0 when all is over. */
   get load(): number {
-    return this.#sessions.table.size + this.#idle.size;
+    return this.#sessions.size + this.#idle.size;
   }
 
   /** A message from the control plane. */
@@ -208,7 +208,7 @@ export class Worker implements SecureEvents {
   /** @param errno what is answered where it did not get to listen */
   #closeListener(listener: Listener, errno: number): void {
     if (listener.closed) return;
-    listener.closed = true;
+    listener.close();
     const { driver, owners } = this.#context;
     if (listener.address === '') this.#control.post({ type: 'listenFailed', id: listener.spec.id, errno });
     driver.close(listener.handle);
@@ -222,7 +222,7 @@ export class Worker implements SecureEvents {
     const route = this.#routes.get(spec.id);
     if (route) route.publish(spec);
     else this.#routes.set(spec.id, new Route(spec, this.#context.endpoints, this.#context.random));
-    if (route && spec.target.state !== 'pending') for (const s of [...route.waiting]) this.#sessions.proceed(s);
+    if (route && spec.target.state !== 'pending') this.#sessions.published(route);
     if (!this.#draining) this.#idle.refresh(route ?? (this.#routes.get(spec.id) as Route));
     this.#control.post({ type: 'applied', generation: spec.generation });
   }
@@ -263,7 +263,7 @@ export class Worker implements SecureEvents {
   #rearm(): void {
     const { deadlines, driver } = this.#context;
     if (this.#crowded.size > 0) this.#admitQueued();
-    if (this.#draining && this.#drainUntil !== Number.POSITIVE_INFINITY && this.#sessions.table.size === 0) {
+    if (this.#draining && this.#drainUntil !== Number.POSITIVE_INFINITY && this.#sessions.size === 0) {
       this.#drainUntil = Number.POSITIVE_INFINITY;
       this.#drained(0);
     }
@@ -312,7 +312,7 @@ export class Worker implements SecureEvents {
 
   connected(handle: Handle): void {
     const owner = this.#context.owners.get(handle);
-    if (kindOf(owner) === Owner.upstream) this.#sessions.connected(indexOf(owner));
+    if (kindOf(owner) === Owner.upstream) this.#sessions.upstreamConnected(indexOf(owner));
     else if (kindOf(owner) === Owner.idle) this.#idle.connected(indexOf(owner));
     this.#rearm();
   }
