@@ -242,3 +242,18 @@ test('an answer for a listener that is gone disturbs nobody', () => {
   made.relay.worker.tell({ type: 'unnamed', listener: 99, name: 'a.test' });
   made.finish();
 });
+
+test('an attempt that begins with the last byte of a ClientHello ends on time, with no other traffic', () => {
+  const made = listening();
+  made.relay.adjust({ connectTimeoutMs: 200 }, { connectTimeoutMs: 200, maxRetries: 0 });
+  saying(made, helloFor('a.test'));
+  made.relay.publishRoute(named, bound([1002]));
+  answer(made, 'a.test', named);
+  made.driver.advance(210);
+  saying(made, helloFor('a.test'));
+  made.driver.advance(205);
+  assert.equal(made.driver.upstreams().length, 0);
+  made.driver.advance(30);
+  assert.deepEqual(ends(made), ['CT', 'CT']);
+  made.finish();
+});

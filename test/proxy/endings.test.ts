@@ -187,7 +187,7 @@ test('an event that cannot happen ends the session and is told with the name of 
   client.finish();
   made.driver.settle();
   const [upstream] = made.driver.upstreams();
-  made.relay.worker.connected(upstream.handle);
+  made.relay.worker.events.connected(upstream.handle);
   made.driver.settle();
   made.finish();
   const texts = made.relay.messages.flatMap(one => (one.type === 'notice' ? [one.text] : []));

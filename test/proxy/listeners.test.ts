@@ -88,7 +88,7 @@ test('a listening socket that breaks is reported, and the others go on', () => {
   const { relay, driver } = made;
   relay.worker.tell({ type: 'listen', listener: listenerSpec(relay.registry, { id: 9 }) });
   driver.settle();
-  relay.worker.failed(driver.listeners[1].handle, ENOTSUP);
+  relay.worker.events.failed(driver.listeners[1].handle, ENOTSUP);
   driver.settle();
   assert.ok(relay.messages.some(one => one.type === 'notice' && /^no longer listening on .*ENOTSUP/.test(one.text)));
   assert.equal(answers(made, 9).at(-1)?.type, 'unlistened');

@@ -70,7 +70,7 @@ test('where no context has ever come, clients are refused and nothing breaks', (
 test('a context that is unusable here is said to be, and the one before it stays', () => {
   const made = serving();
   made.relay.worker.tell({ type: 'tls', id: web, context: fakeContext('server', unusableCiphers) });
-  assert.match(notices(made).join(), /cannot be used, the one before stays: no cipher match/);
+  assert.match(notices(made).join(), /cannot be used; the previous one stays in effect: no cipher match/);
   secured(made, 'web.test');
   connectAll(made);
   made.finish();
