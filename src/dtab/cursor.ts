@@ -1,8 +1,14 @@
-/** One pass over dtab text with a single character of look-ahead, and the one way it complains. */
+/** Reads dtab text once, with one character of look-ahead, and reports syntax errors. */
 
-/** Text that is not of the dtab language. The message shows the whole text with the offending character in brackets. */
+/** Longer texts are quoted in part. Linkerd quotes the whole text, and its clients find the place in it. */
+const longestQuote = 4096;
+const quotedAround = 200;
+
+/** A syntax error of the dtab language. The message quotes the text with the unexpected character in brackets. */
 export class DtabSyntaxError extends Error {
-  /** Index of the offending UTF-16 unit; the text's length when it ends too early. */
+  /** The message without the quoted text, for reports that show the place in another way. */
+  readonly brief: string;
+  /** Index of the unexpected UTF-16 unit; the length of the text if it ends too early. */
   readonly offset: number;
   /** 1-based. */
   readonly line: number;
@@ -11,9 +17,14 @@ export class DtabSyntaxError extends Error {
 
   constructor(expected: string, found: string, text: string, offset: number) {
     const end = offset + characterAt(text, offset).length;
-    super(
-      `${expected} expected but ${found} found at '${text.slice(0, offset)}[${text.slice(offset, end)}]${text.slice(end)}'`,
-    );
+    const brief = `${expected} expected but ${found} found`;
+    const isLong = text.length > longestQuote;
+    const from = isLong ? Math.max(0, offset - quotedAround) : 0;
+    const to = isLong ? end + quotedAround : text.length;
+    const before = `${from > 0 ? '…' : ''}${text.slice(from, offset)}`;
+    const after = `${text.slice(end, to)}${to < text.length ? '…' : ''}`;
+    super(`${brief} at '${before}[${text.slice(offset, end)}]${after}'`);
+    this.brief = brief;
     this.name = 'DtabSyntaxError';
     this.offset = offset;
     const lineStart = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1;
@@ -22,7 +33,7 @@ export class DtabSyntaxError extends Error {
   }
 }
 
-// Java's Character.isWhitespace: no-break spaces are not white space, the information separators are.
+// As Java's Character.isWhitespace: no-break spaces are not white space, the information separators are.
 const whitespace = /[\t-\r\x1c-\x1f \u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]/;
 
 export class Cursor {
@@ -33,7 +44,7 @@ export class Cursor {
     this.text = text;
   }
 
-  /** The next UTF-16 unit, `''` at the end. */
+  /** The next UTF-16 unit; `''` at the end. */
   get peek(): string {
     return this.text.charAt(this.offset);
   }
@@ -57,7 +68,7 @@ export class Cursor {
     if (!this.maybeEat(char)) this.fail(`'${char}'`);
   }
 
-  /** Skips white space and comments: `#` where white space may stand comments out the rest of its line. */
+  /** Skips white space and comments: a `#` where white space is allowed starts a comment up to the end of the line. */
   skip(): void {
     for (;;) {
       if (this.peek === '#') {
@@ -74,7 +85,7 @@ export class Cursor {
   }
 }
 
-/** A whole code point, so that a message never splits a surrogate pair. */
+/** The whole code point, so that a message never splits a surrogate pair. */
 function characterAt(text: string, offset: number): string {
   const point = text.codePointAt(offset);
   return point === undefined ? '' : String.fromCodePoint(point);

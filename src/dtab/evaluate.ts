@@ -1,8 +1,8 @@
-/** What a name tree comes down to. Source: Finagle `NameTree.simplify` and `NameTree.eval`, restated. */
+/** Simplifies and evaluates name trees. Source: Finagle `NameTree.simplify` and `NameTree.eval`, restated. */
 import { empty, fail, type NameTree, neg, type Weighted } from './name-tree.ts';
 
 /**
- * The smallest tree that means the same. Weights are never changed, only dropped with a Union of one; idempotent.
+ * The smallest equivalent tree. Weights are never changed, only dropped with a Union of one branch. Idempotent.
  */
 export function simplify<T>(tree: NameTree<T>): NameTree<T> {
   switch (tree.type) {
@@ -20,7 +20,7 @@ function simplifyAlt<T>(trees: readonly NameTree<T>[]): NameTree<T> {
   for (const child of trees) {
     const simple = simplify(child);
     if (simple.type !== 'neg') kept.push(simple);
-    // Nothing behind a Fail is ever tried.
+    // Alternatives after a Fail are never tried.
     if (simple.type === 'fail') break;
   }
   if (kept.length > 1) return { type: 'alt', trees: kept };
@@ -28,7 +28,7 @@ function simplifyAlt<T>(trees: readonly NameTree<T>[]): NameTree<T> {
 }
 
 function simplifyUnion<T>(branches: readonly Weighted<T>[]): NameTree<T> {
-  // A Union of one is its branch, even where that fails; among several, failing branches are left out.
+  // A Union of one equals its branch, even a failing one. Among several, failing branches are removed.
   if (branches.length === 1) return simplify(branches[0].tree);
   const kept = branches
     .map(({ weight, tree }) => ({ weight, tree: simplify(tree) }))
@@ -38,10 +38,9 @@ function simplifyUnion<T>(branches: readonly Weighted<T>[]): NameTree<T> {
 }
 
 /**
- * The distinct leaves that a tree stands for, weights aside; `undefined` where it stands for nothing (Neg, Fail), which is not
- * the same as standing for no leaf (Empty).
+ * The distinct leaves of a tree, without weights. `undefined` for Neg and Fail, as opposed to no leaves for Empty.
  *
- * @param key tells leaves apart; by default they are compared themselves.
+ * @param key identifies equal leaves; by default a leaf equals only itself.
  */
 export function evaluate<T>(tree: NameTree<T>, key: (value: T) => unknown = value => value): readonly T[] | undefined {
   const reduced = reduce(tree, key);

@@ -1,5 +1,5 @@
 /**
- * Name trees: what a name means. Alternatives are tried in order, unions are split by weight.
+ * Name trees: the meaning of a name. Alternatives are tried in order; unions split connections by weight.
  *
  * Source: Finagle `NameTree` (Linkerd 1.x), restated.
  */
@@ -12,7 +12,7 @@ export type NameTree<T> =
   | { readonly type: 'fail' };
 
 export interface Weighted<T> {
-  /** Finite and not negative; shares are weight over the sum of weights. */
+  /** Finite, not negative. The share of a branch is its weight divided by the sum of all weights. */
   readonly weight: number;
   readonly tree: NameTree<T>;
 }
@@ -29,7 +29,7 @@ export function mapTree<T, U>(tree: NameTree<T>, change: (value: T) => U): NameT
   return flatMapTree(tree, value => leaf(change(value)));
 }
 
-/** Replaces every leaf by a tree. */
+/** Replaces every leaf with a tree. */
 export function flatMapTree<T, U>(tree: NameTree<T>, change: (value: T) => NameTree<U>): NameTree<U> {
   switch (tree.type) {
     case 'leaf':
@@ -46,13 +46,13 @@ export function flatMapTree<T, U>(tree: NameTree<T>, change: (value: T) => NameT
   }
 }
 
-/** How many nodes it has. */
+/** Number of nodes. */
 export function sizeOf(tree: NameTree<unknown>): number {
   if (tree.type === 'alt') return tree.trees.reduce((sum, child) => sum + sizeOf(child), 1);
   return tree.type === 'union' ? tree.branches.reduce((sum, branch) => sum + sizeOf(branch.tree), 1) : 1;
 }
 
-/** Same shape, same weights, and leaves that are the same by `same`. */
+/** Same shape, same weights, and leaves that are equal by `same`. */
 export function sameTree<T>(a: NameTree<T>, b: NameTree<T>, same: (a: T, b: T) => boolean): boolean {
   if (a.type === 'leaf') return b.type === 'leaf' && same(a.value, b.value);
   if (a.type === 'alt')

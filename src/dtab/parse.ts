@@ -1,7 +1,7 @@
 /**
  * Reads the dtab language: paths, prefixes, name trees, dentries, dtabs. Recursive descent, one character of look-ahead.
  *
- *   path     := WS '/' [ label ('/' label)* ]          prefix := the same, where an element may be '*'
+ *   path     := WS '/' [ label ('/' label)* ]          prefix := the same, but an element may be '*'
  *   tree     := tree1 (WS '|' tree1)*                   more than one makes an Alt
  *   tree1    := weighted (WS '&' weighted)*             more than one makes a Union, else the weight is dropped
  *   weighted := WS [ number WS '*' WS ] simple
@@ -18,7 +18,7 @@ import type { Path } from './path.ts';
 
 export { DtabSyntaxError } from './cursor.ts';
 
-/** Deeper nesting than any sane rule, shallow enough for every recursive walk over a tree. */
+/** More than any sensible rule needs, and safe for every recursive walk over a tree. */
 export const maxNesting = 200;
 
 export const parsePath = (text: string): Path => whole(text, path);
@@ -71,14 +71,14 @@ function label(at: Cursor): string {
     } else if (showable.test(at.peek)) {
       bytes += at.peek;
       at.offset++;
-    } else at.fail('label char');
+    } else at.fail('a label character');
   } while (isLabelChar(at.peek));
   return bytes;
 }
 
 function hexDigit(at: Cursor): string {
   const char = at.peek;
-  if (!hex.test(char)) at.fail('hex char');
+  if (!hex.test(char)) at.fail('a hexadecimal digit');
   at.offset++;
   return char;
 }
@@ -115,12 +115,12 @@ function number(at: Cursor): number {
   let dotted = false;
   for (; at.peek === '.' || digit.test(at.peek); at.offset++) {
     if (at.peek !== '.') continue;
-    if (dotted) at.fail('number char');
+    if (dotted) at.fail('a digit');
     dotted = true;
   }
   const weight = Number(at.text.slice(start, at.offset));
-  // A lone dot is not a number; hundreds of digits are infinite.
-  if (!Number.isFinite(weight)) at.fail('weight', start);
+  // A lone dot is not a number; hundreds of digits overflow to infinity.
+  if (!Number.isFinite(weight)) at.fail('a finite weight', start);
   return weight;
 }
 
@@ -130,7 +130,7 @@ function simple(at: Cursor, nesting: number): NameTree<Path> {
   if (at.maybeEat('!')) return fail;
   if (at.maybeEat('~')) return neg;
   if (at.maybeEat('$')) return empty;
-  if (at.peek !== '(') at.fail('simple');
+  if (at.peek !== '(') at.fail("a path, '(', '~', '!' or '$'");
   if (nesting === maxNesting) at.fail(`at most ${maxNesting} nested parentheses`);
   at.offset++;
   const inner = tree(at, nesting + 1);
@@ -153,7 +153,10 @@ function dtab(at: Cursor): Dtab {
   while (!at.atEnd) {
     dentries.push(dentry(at));
     at.skip();
-    if (!at.maybeEat(';')) break;
+    if (!at.maybeEat(';')) {
+      if (!at.atEnd) at.fail("';' or end of input");
+      break;
+    }
     at.skip();
   }
   return dentries;

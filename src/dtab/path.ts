@@ -1,8 +1,8 @@
 /**
  * Paths and their labels.
  *
- * A label is a non-empty string of *bytes*; it is held as a string whose every UTF-16 unit is one byte (0..255, "binary"
- * strings), so that comparing strings compares bytes. Use {@link labelOf} / {@link textOf} at the border to Unicode.
+ * A label is a non-empty sequence of *bytes*, stored as a string in which every UTF-16 unit is one byte (0..255), so that comparing
+ * strings compares bytes. Convert from and to Unicode with {@link labelOf} and {@link textOf}.
  */
 export type Path = readonly string[];
 

@@ -1,10 +1,10 @@
-/** Rules by their prefixes: finds those that concern a path without a look at the others. */
+/** Rules indexed by prefix: finds the rules for a path without scanning the others. */
 import type { Path } from './path.ts';
 
 /** `null` is the wildcard `*`, which matches any one label. */
 export type Prefix = readonly (string | null)[];
 
-/** The rules of one prefix, in the order of the dtab. */
+/** The rules with one prefix, in the order of the dtab. */
 export interface SamePrefix {
   readonly rules: number[];
 }
@@ -16,7 +16,7 @@ interface Level extends SamePrefix {
 export class PrefixIndex {
   readonly #root: Level = { rules: [], next: new Map() };
 
-  /** @returns what the rule shares its prefix with */
+  /** @returns all rules with this prefix */
   add(prefix: Prefix, rule: number): SamePrefix {
     let level = this.#root;
     for (const label of prefix) {
@@ -28,7 +28,7 @@ export class PrefixIndex {
     return level;
   }
 
-  /** The prefixes that match whatever `narrow` matches. */
+  /** The prefixes that match every path that `narrow` matches. */
   covering(narrow: Prefix): readonly SamePrefix[] {
     let levels: readonly Level[] = [this.#root];
     const found = levels.filter(hasRules);
@@ -39,14 +39,14 @@ export class PrefixIndex {
     return found;
   }
 
-  /** Whether a prefix may match `path` with something behind it. */
+  /** Whether a prefix may match `path` followed by more labels. */
   mayMatch(path: Path): boolean {
     let levels: readonly Level[] = [this.#root];
     for (const label of path) {
       if (levels.some(hasRules)) return true;
       levels = below(levels, label);
     }
-    // A level has rules, or leads to some.
+    // Every level has rules or leads to a level that does.
     return levels.some(level => hasRules(level) || level.next.size > 0);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Prints the dtab language so that reading it back gives the same value: `parse(show(x)) = x`, except that an Alt or Union of
- * one child prints as the child and one of none prints as `~`, which mean the same.
+ * Prints the dtab language. Parsing the text gives the same value, `parse(show(x)) = x`, except that an Alt or Union of one child
+ * prints as the child and one without children as `~`, which are equivalent.
  */
 import type { Dentry, Dtab, Prefix } from './dtab.ts';
 import type { NameTree } from './name-tree.ts';
@@ -14,7 +14,7 @@ export function showPrefix(prefix: Prefix): string {
   return `/${prefix.map(label => (label === null ? '*' : showLabel(label))).join('/')}`;
 }
 
-/** One byte that cannot be shown makes all bytes of its label print as `\xhh`, as Linkerd does. */
+/** If any byte of a label is not printable, all its bytes print as `\xhh`, as in Linkerd. */
 function showLabel(label: string): string {
   if (/^[0-9A-Za-z_:.#$%-]+$/.test(label)) return label;
   return Array.from(label, byte => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
@@ -24,7 +24,7 @@ export function showTree(tree: NameTree<Path>): string {
   return showTreeOf(tree, showPath);
 }
 
-/** The same for trees over something else than paths. */
+/** The same for trees whose leaves are not paths. */
 export function showTreeOf<T>(tree: NameTree<T>, showLeaf: (value: T) => string): string {
   const shown = unwrapped(tree);
   switch (shown.type) {
@@ -48,7 +48,7 @@ function within<T>(tree: NameTree<T>, showLeaf: (value: T) => string, ...parenth
   return parenthesised.includes(unwrapped(tree).type) ? `(${text})` : text;
 }
 
-/** What is left when Alts and Unions that hold no choice are taken off. */
+/** The tree without outer Alts and Unions that have at most one child. */
 function unwrapped<T>(tree: NameTree<T>): NameTree<T> {
   let at = tree;
   for (;;) {
@@ -64,7 +64,7 @@ function showWeight(weight: number): string {
   return weight === 1 ? '' : `${showDecimal(weight)}*`;
 }
 
-/** The shortest decimal that reads back as `value`, at least two digits after the point, never in exponent form. */
+/** The shortest decimal that parses to `value`, with at least two fraction digits, never in exponent form. */
 export function showDecimal(value: number): string {
   const [mantissa, exponent = '0'] = String(value).split('e');
   const [whole, fraction = ''] = mantissa.split('.');

@@ -64,7 +64,7 @@ function read(file: string, content: FileContent): Activity<Dtab> {
         return ok(parseDtab(content.text.replace(/^\uFEFF/, '')));
       } catch (error) {
         if (!(error instanceof DtabSyntaxError)) throw error;
-        return failed(new Error(`${file}:${error.line}:${error.column}: ${problemOf(error)}`));
+        return failed(new Error(`${file}:${error.line}:${error.column}: ${error.brief}`));
       }
     case 'missing':
       return failed(new Error(`${file}: no such file`));
@@ -73,9 +73,4 @@ function read(file: string, content: FileContent): Activity<Dtab> {
     default:
       return failed(new Error(`${file}: cannot be read: ${content.error.message}`));
   }
-}
-
-/** The message without the text it quotes, which is a whole file here. */
-function problemOf({ message }: DtabSyntaxError): string {
-  return message.replace(/ found at '.*$/s, ' found');
 }

@@ -73,13 +73,10 @@ function parseText(file: string, text: string): DtabInput {
       noted: /^# version (\S+)$/m.exec(text)?.[1],
     };
   } catch (error) {
-    if (error instanceof DtabSyntaxError) return invalid(file, error, `${expectation(error)}\n${excerpt(text, error)}`);
+    if (error instanceof DtabSyntaxError) return invalid(file, error, `${error.brief}\n${excerpt(text, error)}`);
     throw error;
   }
 }
-
-/** Without the whole text that the message of a syntax error repeats. */
-const expectation = (error: DtabSyntaxError): string => error.message.replace(/ at '.*$/s, '');
 
 /** The line in question, and a mark below the place. */
 export function excerpt(text: string, { line, column }: Position): string {
@@ -133,7 +130,7 @@ function dentryAt(file: string, document: ConfigDocument, path: ValuePath, entry
     } catch (error) {
       if (!(error instanceof DtabSyntaxError)) throw error;
       const at = document.insidePosition([...path, key], error.offset);
-      return invalid(file, at, `${key}: ${expectation(error)}\n${excerpt(document.text, at)}`);
+      return invalid(file, at, `${key}: ${error.brief}\n${excerpt(document.text, at)}`);
     }
   };
   return { prefix: side('prefix', parsePrefix), dst: side('dst', parseTree) };

@@ -84,29 +84,29 @@ suite('what the parser reads', () => {
 suite('what the parser refuses, and how it says so', () => {
   const rows: [id: string, read: (text: string) => unknown, text: string, message: string][] = [
     ['A4', parsePath, '', "'/' expected but end of input found at '[]'"],
-    ['A5', parsePath, '/foo/bar/', "label char expected but end of input found at '/foo/bar/[]'"],
+    ['A5', parsePath, '/foo/bar/', "a label character expected but end of input found at '/foo/bar/[]'"],
     ['A6', parsePath, '/{}', "end of input expected but '{' found at '/[{]}'"],
     ['A7', parsePath, '/\\?', "'x' expected but '?' found at '/\\[?]'"],
-    ['A7', parsePath, '/\\x?', "hex char expected but '?' found at '/\\x[?]'"],
-    ['A7', parsePath, '/\\x0?', "hex char expected but '?' found at '/\\x0[?]'"],
+    ['A7', parsePath, '/\\x?', "a hexadecimal digit expected but '?' found at '/\\x[?]'"],
+    ['A7', parsePath, '/\\x0?', "a hexadecimal digit expected but '?' found at '/\\x0[?]'"],
     ['A8', parsePath, '/foo^bar', "end of input expected but '^' found at '/foo[^]bar'"],
-    ['A16', parseTree, '', "simple expected but end of input found at '[]'"],
-    ['A16', parseTree, '#', "simple expected but end of input found at '#[]'"],
-    ['A16', parseTree, '/foo &', "simple expected but end of input found at '/foo &[]'"],
-    ['A16', parseTree, '/foo & 0.1.2 * /bar', "number char expected but '.' found at '/foo & 0.1[.]2 * /bar'"],
-    ['A16', parseTree, '/foo & . * /bar', "weight expected but '.' found at '/foo & [.] * /bar'"],
+    ['A16', parseTree, '', "a path, '(', '~', '!' or '$' expected but end of input found at '[]'"],
+    ['A16', parseTree, '#', "a path, '(', '~', '!' or '$' expected but end of input found at '#[]'"],
+    ['A16', parseTree, '/foo &', "a path, '(', '~', '!' or '$' expected but end of input found at '/foo &[]'"],
+    ['A16', parseTree, '/foo & 0.1.2 * /bar', "a digit expected but '.' found at '/foo & 0.1[.]2 * /bar'"],
+    ['A16', parseTree, '/foo & . * /bar', "a finite weight expected but '.' found at '/foo & [.] * /bar'"],
     ['A20', parseDentry, '/foo/*bar/baz => !', "'=' expected but 'b' found at '/foo/*[b]ar/baz => !'"],
     ['A20', parseDentry, '/&!', "'=' expected but '&' found at '/[&]!'"],
-    ['A31', parseTree, '-1*/a', "simple expected but '-' found at '[-]1*/a'"],
+    ['A31', parseTree, '-1*/a', "a path, '(', '~', '!' or '$' expected but '-' found at '[-]1*/a'"],
     ['A31', parseTree, '1e3*/a', "'*' expected but 'e' found at '1[e]3*/a'"],
-    ['A31', parseTree, '/a/*/b', "label char expected but '*' found at '/a/[*]/b'"],
+    ['A31', parseTree, '/a/*/b', "a label character expected but '*' found at '/a/[*]/b'"],
     ['A32', parseDtab, '/a=>/b;;', "'/' expected but ';' found at '/a=>/b;[;]'"],
     ['A32', parseDtab, ';', "'/' expected but ';' found at '[;]'"],
     ['A32', parseDtab, '/a = > /b', "'>' expected but ' ' found at '/a =[ ]> /b'"],
-    ['A32', parseDtab, '/foo/ => /bar', "label char expected but ' ' found at '/foo/[ ]=> /bar'"],
-    ['A32', parseDtab, '/a=>/b /c=>/d', "end of input expected but '/' found at '/a=>/b [/]c=>/d'"],
+    ['A32', parseDtab, '/foo/ => /bar', "a label character expected but ' ' found at '/foo/[ ]=> /bar'"],
+    ['A32', parseDtab, '/a=>/b /c=>/d', "';' or end of input expected but '/' found at '/a=>/b [/]c=>/d'"],
     ['a relative path', parsePath, 'invalid-param', "'/' expected but 'i' found at '[i]nvalid-param'"],
-    ['a doubled slash', parsePath, '/a//b', "label char expected but '/' found at '/a/[/]b'"],
+    ['a doubled slash', parsePath, '/a//b', "a label character expected but '/' found at '/a/[/]b'"],
     ['a no-break space', parsePath, '\u00a0/a', "'/' expected but '\u00a0' found at '[\u00a0]/a'"],
     ['a character of two UTF-16 units', parsePath, '/😀', "end of input expected but '😀' found at '/[😀]'"],
     ['a parenthesis left open', parseTree, '(/a', "')' expected but end of input found at '(/a[]'"],
@@ -114,7 +114,7 @@ suite('what the parser refuses, and how it says so', () => {
       'an infinite weight',
       parseTree,
       `${'9'.repeat(309)}*/a`,
-      `weight expected but '9' found at '[9]${'9'.repeat(308)}*/a'`,
+      `a finite weight expected but '9' found at '[9]${'9'.repeat(308)}*/a'`,
     ],
   ];
   for (const [id, read, text, message] of rows)
@@ -124,6 +124,14 @@ suite('what the parser refuses, and how it says so', () => {
     for (const text of ['('.repeat(1_000_000), `${'('.repeat(201)}/a${')'.repeat(201)}`])
       assert.throws(() => parseTree(text), /^DtabSyntaxError: at most 200 nested parentheses expected/);
     assert.equal(showTree(parseTree(`${'('.repeat(200)}/a${')'.repeat(200)}`)), '/a');
+  });
+
+  test('a message quotes a long text only around the error', () => {
+    const text = `${'/a => /b ;'.repeat(10_000)} /c = /d ; ${'/e => /f ;'.repeat(10_000)}`;
+    assert.throws(
+      () => parseDtab(text),
+      ({ message }: Error) => message.length < 600 && message.includes('/c =[ ]/d'),
+    );
   });
 
   test('an error knows its offset, line and column', () => {

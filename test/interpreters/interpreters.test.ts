@@ -103,7 +103,7 @@ test('a dtab file that turns bad or goes keeps the last good dtab, and is report
     [
       "error: FILE:2:5: '>' expected but ' ' found; no name can be bound",
       'info: FILE: good again; its dtab is in force',
-      'error: FILE:1:9: simple expected but end of input found; the last good dtab stays in force',
+      "error: FILE:1:9: a path, '(', '~', '!' or '$' expected but end of input found; the last good dtab stays in force",
       'error: FILE: no such file; the last good dtab stays in force',
       'info: FILE: good again; its dtab is in force',
     ],

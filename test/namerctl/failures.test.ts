@@ -226,14 +226,17 @@ test('a file that cannot be read', async t => {
 });
 
 for (const [input, message] of [
-  ['/svc => /a ;\n/b => /c*d ;\n', "2:9: end of input expected but '*' found\n  /b => /c*d ;\n          ^\n"],
+  ['/svc => /a ;\n/b => /c*d ;\n', "2:9: ';' or end of input expected but '*' found\n  /b => /c*d ;\n          ^\n"],
   ['/svc => /a ;\n  /b >= /c', "2:6: '=' expected but '>' found\n    /b >= /c\n       ^\n"],
   ['[{"prefix": "/svc", "dst": "/a" ', '1:33: not JSON: Expected'],
   ['{"version": "x"}', '1:1: expected "dtab", a list, found nothing\n'],
   ['{"version": 3, "dtab": []}', '1:13: version: expected a string, found 3\n'],
   ['[\n  {"prefix": "/svc", "dts": "/a"}\n]', '2:3: expected "dst", a string, found nothing\n'],
   ['[null]', '1:2: expected "prefix", a string, found nothing\n'],
-  ['[\n  {"prefix": "/svc",\n   "dst": "/a |"}\n]', '3:16: dst: simple expected but end of input found\n'],
+  [
+    '[\n  {"prefix": "/svc",\n   "dst": "/a |"}\n]',
+    "3:16: dst: a path, '(', '~', '!' or '$' expected but end of input found\n",
+  ],
   [' \n', '1:1: nothing there; write [] to store a dtab without rules\n'],
 ] as const)
   test(`${JSON.stringify(input)} is refused with its place before anything is sent`, async t => {

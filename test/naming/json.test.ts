@@ -205,7 +205,7 @@ suite('what decoders refuse, and how they say so', () => {
     [
       decodeDelegation,
       { type: 'neg', path: '/a', dentry: { prefix: '/a', dst: '' } },
-      "$.dentry.dst: simple expected but end of input found at '[]'",
+      "$.dentry.dst: a path, '(', '~', '!' or '$' expected but end of input found at '[]'",
     ],
   ];
   for (const [decode, json, message] of rows)

@@ -58,7 +58,7 @@ test('a variable in the default, limits out of range, unknown keys and a route t
   ).map(line => line.replace(/^\s+\S+\s+routers\[0\]\.servers\[0\]\./, ''));
   assert.deepEqual(problems, [
     'sni.rout: unknown key; did you mean route?',
-    "sni.default: not a path like /svc/fallback: label char expected but '{' found",
+    "sni.default: not a path like /svc/fallback: a label character expected but '{' found",
     'sni.helloTimeoutMs: expected a whole number of milliseconds, at least 1, found 0',
     'sni.mostHelloBytes: expected a whole number of bytes from 512 to 131072, found 100',
   ]);

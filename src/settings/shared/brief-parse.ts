@@ -1,7 +1,7 @@
-/** Parsers of the dtab language for texts whose place in a file is reported anyway. */
+/** Parsers of the dtab language for reports that already show the place in a file. */
 import { DtabSyntaxError } from '../../dtab/parse.ts';
 
-/** As `parse`, but a complaint does not repeat the whole text; its `offset` stays. */
+/** Like `parse`, but the error message does not quote the text. Its `offset` is kept. */
 export const briefly =
   (parse: (text: string) => unknown) =>
   (text: string): unknown => {
@@ -9,7 +9,6 @@ export const briefly =
       return parse(text);
     } catch (error) {
       if (!(error instanceof DtabSyntaxError)) throw error;
-      const { message, offset } = error;
-      throw Object.assign(new Error(message.split(" at '", 1)[0]), { offset });
+      throw Object.assign(new Error(error.brief), { offset: error.offset });
     }
   };
