@@ -1,25 +1,25 @@
-/** A log for what strangers can cause: at most `most` lines in each `perMs`; the next line tells how many were left out. */
+/** A rate-limited log, for events that clients can cause: at most `max` lines per `perMs`. The next line says how many were suppressed. */
 import type { Log, LogLevel } from './log.ts';
 
 export interface LogLimit {
-  readonly most: number;
+  readonly max: number;
   readonly perMs: number;
   readonly now: () => number;
 }
 
-export function limitedLog(log: Log, { most, perMs, now }: LogLimit): Log {
+export function limitedLog(log: Log, { max, perMs, now }: LogLimit): Log {
   let since = Number.NEGATIVE_INFINITY;
-  let said = 0;
-  const say =
+  let written = 0;
+  const write =
     (level: LogLevel) =>
     (message: string, details?: object): void => {
       const time = now();
       if (time - since >= perMs) {
-        if (said > most) log.info(`${said - most} lines like the one before were left out`);
+        if (written > max) log.info(`${written - max} similar lines were suppressed`);
         since = time;
-        said = 0;
+        written = 0;
       }
-      if (++said <= most) log[level](message, details);
+      if (++written <= max) log[level](message, details);
     };
-  return { info: say('info'), warn: say('warn'), error: say('error') };
+  return { info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -1,8 +1,8 @@
 /**
- * Text lines to a file, a pipe or a terminal, without ever waiting for the reader.
+ * Writes text lines to a file, a pipe or a terminal without ever waiting for the reader.
  *
- * Lines queue in bounded memory while the destination is slow; beyond the bound they are dropped and counted. Pipes and
- * terminals are reopened non-blocking: a write that blocks would hold a libuv thread, and process exit would wait for it.
+ * While the destination is slow, lines queue in bounded memory; further lines are dropped and counted. Pipes and terminals are
+ * reopened as non-blocking: a blocking write would occupy a libuv thread, and process exit would wait for it.
  */
 import { constants, fstatSync, open, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,16 +17,16 @@ export interface LineSinkOptions {
   readonly destination: LineDestination;
   /** Bytes that may wait for the destination. */
   readonly limit?: number;
-  /** A write or reopen failed; lines keep queueing and the next write tries again. Told once until a write succeeds. */
+  /** A write or reopen failed. Lines keep queueing and the next write retries. Called once until a write succeeds. */
   readonly onError?: (reason: string) => void;
-  /** So many lines were dropped just now. */
+  /** Called with the number of lines just dropped. */
   readonly onDrop?: (lines: number) => void;
 }
 
 const defaultLimit = 1 << 20;
 /** sonic-boom retries a full pipe every 100 ms. */
 const retryMs = 100;
-/** For the file before a rotation to take what was queued for it. */
+/** Limit for flushing queued lines to the old file at a rotation. */
 const reopenBoundMs = 1000;
 const openFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
 
@@ -46,7 +46,7 @@ export class LineSink {
     this.#current = this.#attach(descriptor);
   }
 
-  /** Opens a file or standard stream. A file that cannot be opened is an operator's error. */
+  /** Opens a file or standard stream. @throws LinkerdTcpError CANNOT_WRITE */
   static async open(options: LineSinkOptions): Promise<LineSink> {
     return new LineSink(
       typeof options.destination === 'string' ? await openFile(options.destination) : nonBlocking(options.destination),
@@ -54,7 +54,7 @@ export class LineSink {
     );
   }
 
-  /** The same for standard output or standard error, at once. */
+  /** The same for standard output or standard error, synchronously. */
   static standard(options: LineSinkOptions & { readonly destination: 1 | 2 }): LineSink {
     return new LineSink(nonBlocking(options.destination), options);
   }
@@ -68,18 +68,16 @@ export class LineSink {
     }
   }
 
-  /** Continues in a new file of the same path, after rotation. If it cannot be opened the old one stays in use. */
+  /** After a rotation, opens the path again and continues there. If that fails, the old file stays in use. */
   async reopen(): Promise<void> {
-    if (typeof this.#destination !== 'string' || this.#closing !== undefined) {
-      return;
-    }
+    if (typeof this.#destination !== 'string' || this.#closing !== undefined) return;
     const descriptor = await openFile(this.#destination);
     const previous = this.#current;
     this.#current = this.#attach(descriptor);
     await finish(previous, reopenBoundMs);
   }
 
-  /** Writes what can be written without waiting: for the last moment before the process exits. */
+  /** Writes as much as possible without waiting; for use just before the process exits. */
   flushNow(): void {
     const { stream } = this.#current;
     this.#current.isAbandoned = true;
@@ -90,7 +88,7 @@ export class LineSink {
     }
   }
 
-  /** Writes out what is queued, for at most `boundMs`; what is left then is dropped. */
+  /** Flushes queued lines for at most `boundMs`, then drops the rest. */
   close(boundMs = 1000): Promise<void> {
     this.#closing ??= finish(this.#current, boundMs);
     return this.#closing;
@@ -123,7 +121,7 @@ export class LineSink {
 
 interface Attached {
   readonly stream: SonicBoom;
-  /** A destination that takes no more is not tried again. */
+  /** No further writes are tried. */
   isAbandoned: boolean;
 }
 
@@ -133,14 +131,10 @@ async function finish(attached: Attached, boundMs: number): Promise<void> {
   stream.once('close', () => resolve(true));
   stream.once('error', () => resolve(false));
   stream.end();
-  if (await within(boundMs, isClosed)) {
-    return;
-  }
-  // The pending retry must see this and stop, before the descriptor is closed and its number perhaps used again.
+  if (await within(boundMs, isClosed)) return;
+  // The pending retry must see this and stop before the descriptor is closed, because its number may be reused.
   attached.isAbandoned = true;
-  if (!(await within(retryMs * 2, isClosed))) {
-    stream.destroy();
-  }
+  if (!(await within(retryMs * 2, isClosed))) stream.destroy();
 }
 
 const openDescriptor = promisify(open);
@@ -154,8 +148,8 @@ async function openFile(path: string): Promise<number> {
 }
 
 /**
- * A pipe or terminal opened again has flags of its own: the programs that share it keep their blocking writes. A socket
- * cannot be opened again; Node makes it non-blocking when its stream is first used.
+ * A reopened pipe or terminal has its own flags, so programs that share it keep their blocking writes. A socket cannot be reopened;
+ * Node makes it non-blocking when its stream is first used.
  */
 function nonBlocking(descriptor: 1 | 2): number {
   try {
@@ -166,12 +160,12 @@ function nonBlocking(descriptor: 1 | 2): number {
       return openSync(`/proc/self/fd/${descriptor}`, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK);
     }
   } catch {
-    // No /proc, or a terminal of another user: the descriptor itself has to do.
+    // No /proc, or another user's terminal: use the descriptor itself.
   }
   return descriptor;
 }
 
-/** Whether `done` came true within the bound. */
+/** Whether `done` resolved to true within the bound. */
 async function within(boundMs: number, done: Promise<boolean>): Promise<boolean> {
   const bound = new AbortController();
   const late = sleep(boundMs, false, { signal: bound.signal }).catch(() => false);

@@ -4,7 +4,7 @@
  *   2026-11-22T12:00:00.000Z info admin listening on http://127.0.0.1:9989
  *   2026-11-22T12:00:01.000Z warn namerd unreachable, serving the last good state dst=/svc/web reason="connect ECONNREFUSED"
  *
- * A detail called `report` may have several lines, which follow the line in the text form.
+ * A detail named `report` may have several lines; in the text format they follow the line.
  * Environment: LINKERD_TCP_LOG=json, LINKERD_TCP_LOG_LEVEL=error|warn|info. Logging never waits for the reader.
  */
 import { pino, stdTimeFunctions } from 'pino';
@@ -16,12 +16,12 @@ export type LogLevel = (typeof logLevels)[number];
 export const logFormats = ['text', 'json'] as const;
 export type LogFormat = (typeof logFormats)[number];
 
-/** What every part takes to say something to the operator. */
+/** How every part of a program reports to the operator. */
 export type Log = Readonly<Record<LogLevel, (message: string, details?: object) => void>>;
 
 /** The log of a whole program. */
 export interface ProgramLog extends Log {
-  /** Writes out what is queued, for a bounded time; say nothing afterwards. */
+  /** Flushes queued lines, for a limited time. Must be the last call. */
   close(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface LogOptions {
   /** Least severe level shown. */
   readonly level?: LogLevel;
   readonly format?: LogFormat;
-  /** Where lines go; standard error unless given. Lines end with a newline. */
+  /** Receives lines, each with its newline; standard error by default. */
   readonly destination?: { write(line: string): void };
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -63,23 +63,19 @@ export function createLog(options: LogOptions = {}): ProgramLog {
   };
 }
 
-/** A log that says nothing. */
+/** A log that discards everything. */
 export const silentLog: Log = { info() {}, warn() {}, error() {} };
 
 const choice = <T extends string>(value: string | undefined, allowed: readonly T[]): T | undefined =>
   allowed.find(each => each === value);
 
-/** The detail that is itself a text of several lines: as text it follows the line as it is. */
+/** The detail with several lines of text; in the text format it follows the line unchanged. */
 const reportKey = 'report';
 
-/** Errors become their text: an operator never sees a stack trace. */
+/** Replaces errors with their message: an operator never sees a stack trace. */
 function plain(details: object | undefined): object {
-  if (details === undefined) {
-    return {};
-  }
-  if (details instanceof Error) {
-    return { reason: reasonOf(details) };
-  }
+  if (details === undefined) return {};
+  if (details instanceof Error) return { reason: reasonOf(details) };
   return Object.fromEntries(
     Object.entries(details).map(([key, value]) => [key, value instanceof Error ? reasonOf(value) : value]),
   );
@@ -96,6 +92,6 @@ function textValue(value: unknown): string {
   return typeof value === 'string' && /^[^\s"=\p{Cc}]+$/u.test(value) ? value : oneLine(JSON.stringify(value));
 }
 
-/** Control characters of a name or a peer's answer must not move a terminal's cursor or fake a second line. */
+/** Escapes control characters: a name or a peer's answer must not move the terminal's cursor or fake a second line. */
 const oneLine = (text: string): string =>
   text.replace(/\p{Cc}/gu, each => (each === '\n' ? '\\n' : `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`));

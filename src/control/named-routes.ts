@@ -25,7 +25,7 @@ export interface NameLimits {
 
 const defaultLimits: NameLimits = { maxNames: 1_000, idleMs: 600_000, idleNegativeMs: 10_000, restMs: 1_000 };
 
-const logLimit = { most: 20, perMs: 10_000 };
+const logLimit = { max: 20, perMs: 10_000 };
 
 export interface NamedRoutesOptions {
   readonly plane: Pick<DataPlane, 'named' | 'unnamed'>;

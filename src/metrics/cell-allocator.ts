@@ -1,27 +1,25 @@
 /**
- * Hands out runs of consecutive cells from a page of fixed size, and takes them back.
+ * Allocates and frees runs of consecutive cells in a page of fixed size.
  *
- * Free runs are kept by size, since the same few sizes come and go with destinations; a larger run is split when its size
- * and the untouched rest of the page are used up.
+ * Free runs are kept by size, because destinations use the same few sizes. A larger run is split only when no run of the size is
+ * free and the untouched rest of the page is used up.
  */
 import type { Cell } from './cells.ts';
 
 export class CellAllocator {
   readonly #capacity: number;
   readonly #free = new Map<number, Cell[]>();
-  /** First cell never handed out; cell 0 is set aside. */
+  /** First cell that was never allocated; cell 0 is reserved. */
   #next: Cell = 1;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** @returns the first cell of the run, or undefined when there is no room. */
+  /** @returns the first cell of the run, or undefined if the page is full. */
   take(size: number): Cell | undefined {
     const reused = this.#free.get(size)?.pop();
-    if (reused !== undefined) {
-      return reused;
-    }
+    if (reused !== undefined) return reused;
     if (this.#next + size <= this.#capacity) {
       const cell = this.#next;
       this.#next += size;

@@ -5,7 +5,7 @@
  */
 import { bounds, maxOffset, minOffset, sumOffset } from './layout.ts';
 
-/** Index of a cell; the same series has the same index on every page. Cell 0 belongs to no series: writes to it are lost. */
+/** Index of a cell; a series has the same index on every page. Cell 0 belongs to no series: writes to it are discarded. */
 export type Cell = number;
 
 export class Cells {
@@ -27,7 +27,7 @@ export class Cells {
     return this.#cells[cell];
   }
 
-  /** Counts a value into a histogram block. What is not ≥ 0 (a clock that stepped back) counts as 0. */
+  /** Adds a value to a histogram block. A negative value or NaN (the clock stepped back) counts as 0. */
   observe(histogram: Cell, value: number): void {
     const cells = this.#cells;
     const observed = Number.isNaN(value) ? 0 : Math.max(value, 0);
@@ -35,9 +35,7 @@ export class Cells {
     if (observed < cells[histogram + minOffset] || (cells[histogram + maxOffset] === 0 && cells[histogram] === 0)) {
       cells[histogram + minOffset] = observed;
     }
-    if (observed > cells[histogram + maxOffset]) {
-      cells[histogram + maxOffset] = observed;
-    }
+    if (observed > cells[histogram + maxOffset]) cells[histogram + maxOffset] = observed;
     cells[histogram + sumOffset] += observed;
     cells[histogram + bucketOf(observed)]++;
   }

@@ -27,9 +27,7 @@ export function exposition(exposed: Iterable<ExposedFamily>, pages: Pages): stri
       const samples: string[] = [];
       for (const each of series) {
         const value = 'cell' in each ? sum(pages, each.cell) : each.value;
-        if (!Number.isNaN(value)) {
-          samples.push(sample(name, each.labels, value));
-        }
+        if (!Number.isNaN(value)) samples.push(sample(name, each.labels, value));
       }
       appendFamily(lines, name, type, help, samples);
     }

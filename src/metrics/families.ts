@@ -1,7 +1,7 @@
 /**
  * The one table of metrics: name, type, labels and help. Names and labels of linkerd-tcp 0.1.1 are kept; the rest is ours.
  *
- * A histogram `x` is also exposed as the gauges `x_min` and `x_max` once something was observed.
+ * A histogram `x` is also exposed as the gauges `x_min` and `x_max` once it has a value.
  */
 
 export type MetricType = 'counter' | 'gauge' | 'histogram';
@@ -35,8 +35,8 @@ export const families = {
     'Time for which the last good state of a destination has been served without fresh data; 0 when it is fresh.',
   ),
 
-  'l5d:route_create': counter(router, 'Destinations met for the first time.'),
-  'l5d:route_found': counter(router, 'Connections to a destination already known.'),
+  'l5d:route_create': counter(router, 'Destinations created on first use.'),
+  'l5d:route_found': counter(router, 'Connections to an existing destination.'),
   'l5d:route_error': counter(router, 'Connections whose destination could not be configured.'),
   'l5d:route_time_us': histogram(router, 'Time to find or create the destination of a connection.'),
 
@@ -48,8 +48,8 @@ export const families = {
   ),
   'l5d:balancer:connection:retries': counter(balancer, 'Outbound connects that replaced a failed one.'),
   'l5d:balancer:unavailable': counter(balancer, 'Connections for which no endpoint could be selected.'),
-  'l5d:balancer:waiters_rejected': counter(balancer, 'Connections refused because too many were waiting already.'),
-  'l5d:balancer:endpoint:available': gauge(balancer, 'Endpoints that take new connections.'),
+  'l5d:balancer:waiters_rejected': counter(balancer, 'Connections refused because too many were waiting.'),
+  'l5d:balancer:endpoint:available': gauge(balancer, 'Endpoints that accept new connections.'),
   'l5d:balancer:endpoint:failed': gauge(balancer, 'Endpoints ejected after consecutive failures.'),
   'l5d:balancer:endpoint:retired': gauge(balancer, 'Endpoints no longer in the destination that still have streams.'),
   'l5d:balancer:connection:pending': gauge(balancer, 'Outbound connections being established.'),
@@ -83,15 +83,12 @@ export const families = {
     ['cause', 'rt', 'srv_addr'],
     'Established streams that failed, by cause: timeout or other.',
   ),
-  'l5d:srv:stream:end': counter(
-    ['cause', 'rt', 'srv_addr'],
-    'Connections by the cause pair they ended with, as in the access log.',
-  ),
+  'l5d:srv:stream:end': counter(['cause', 'rt', 'srv_addr'], 'Ended connections by end cause, as in the access log.'),
   'l5d:srv:stream:rx_bytes': counter(server, 'Bytes read from clients.'),
   'l5d:srv:stream:tx_bytes': counter(server, 'Bytes written to clients.'),
   'l5d:srv:active': gauge(server, 'Connections accepted and not yet ended.'),
   'l5d:srv:waiters': gauge(server, 'Connections accepted and not yet connected to an endpoint.'),
-  'l5d:srv:connect:latency_us': histogram(server, 'Accept to outbound connection, timeouts excepted.'),
+  'l5d:srv:connect:latency_us': histogram(server, 'Time from accept to outbound connection, except timeouts.'),
   'l5d:srv:stream:duration_ms': histogram(server, 'Life of established streams.'),
   'l5d:srv:stream:connection_rx_bytes': histogram(server, 'Bytes read from the client per connection.'),
   'l5d:srv:stream:connection_tx_bytes': histogram(server, 'Bytes written to the client per connection.'),
@@ -105,7 +102,7 @@ export const families = {
   'l5d:srv:tls:group': counter(['group', 'rt', 'srv_addr'], 'TLS handshakes with clients by key exchange group.'),
   'l5d:srv:tls:failure': counter(
     ['reason', 'rt', 'srv_addr'],
-    'TLS handshakes with clients that failed, and connections that TLS broke later, by reason.',
+    'Failed TLS handshakes with clients, and connections that failed in TLS later, by reason.',
   ),
   'l5d:tls:cert:expiry_seconds': gauge(
     ['identity', 'rt', 'srv_addr'],
@@ -121,28 +118,28 @@ export const families = {
   'l5d:client:tls:group': counter(['dst', 'group', 'rt'], 'TLS handshakes with endpoints by key exchange group.'),
   'l5d:client:tls:failure': counter(
     ['dst', 'reason', 'rt'],
-    'TLS handshakes with endpoints that failed, and connections that TLS broke later, by reason.',
+    'Failed TLS handshakes with endpoints, and connections that failed in TLS later, by reason.',
   ),
 
   'l5d:namerd:requests': counter(['endpoint', 'status'], "Answers of namerd's API; a watch counts when it opens."),
   'l5d:namerd:api_denied': counter(
     ['reason', 'token'],
-    "Requests that namerd's API refused, by reason: no_token, unknown_token, or the right that was missing, read or write; and by the name of the token, `none` without one that is known.",
+    "Requests that namerd's API refused, by reason: no_token, unknown_token, or the missing permission, read or write; and by the name of the token, `none` if it is unknown.",
   ),
   'l5d:namerd:watches': gauge([], "Watches open at namerd's API."),
   'l5d:namerd:storage_failing': gauge(
     [],
-    '1 while the storage of namerd does not confirm what is served, the last that was known; else 0.',
+    '1 while the storage of namerd fails and the last known dtabs are served; otherwise 0.',
   ),
   'l5d:namerd:observations': gauge(
     ['of'],
-    'Names (trees) and bound ids (addrs) that namerd follows, asked for or kept warm.',
+    'Names (trees) and bound ids (addrs) that namerd watches, in use or kept warm.',
   ),
 
   'l5d:accesslog:dropped': counter([], 'Access-log lines dropped because the destination was too slow.'),
   'l5d:config:reloads': counter(['result'], 'Reloads of the config file, by result: ok or failed.'),
-  'l5d:build_info': gauge(['node', 'version'], 'Always 1; the labels tell what is running.'),
-  'l5d:driver_info': gauge(['driver'], 'Always 1; the label tells which I/O driver moves the bytes.'),
+  'l5d:build_info': gauge(['node', 'version'], 'Always 1; the labels have the versions.'),
+  'l5d:driver_info': gauge(['driver'], 'Always 1; the label names the I/O driver in use.'),
 
   'l5d:process:cpu_seconds_total': counter([], 'Processor time used by the process, all threads, user and system.'),
   'l5d:process:start_time_seconds': gauge([], 'Start of the process, seconds since the epoch.'),

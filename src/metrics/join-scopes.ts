@@ -1,4 +1,4 @@
-/** Several scopes that come and go together. */
+/** Releases several scopes together. */
 import type { Scope } from './registry.ts';
 
 /** The end of registrations; see {@link Scope}. */
@@ -15,7 +15,7 @@ export function joinScopes(...scopes: readonly Releasable[]): Releasable {
   };
 }
 
-/** For series only the main thread writes to, or that nobody has written to yet. */
+/** Ends a scope whose series only the main thread writes, or that no thread has written yet. */
 export function endScope(scope: Releasable): void {
   scope.release();
   scope.confirmReleased();

@@ -3,7 +3,7 @@ import { families, type MetricName } from './families.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Throws when the keys are not those of the family: a mistake of ours, never of an operator. */
+/** @throws Error if the keys are not those of the family; this is a bug, never an operator's mistake */
 export function labelText(name: MetricName, labels: Labels): string {
   const keys = Object.keys(labels).sort();
   const expected: readonly string[] = families[name].labels;
@@ -15,5 +15,5 @@ export function labelText(name: MetricName, labels: Labels): string {
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\0': '\ufffd' };
 
-/** Prometheus' own lexer takes NUL for the end of the text, so it cannot appear even inside quotes. */
+/** Prometheus' lexer treats NUL as the end of the text, even inside quotes. */
 const escapeValue = (value: string): string => value.toWellFormed().replace(/[\\"\n\0]/g, each => escapes[each]);

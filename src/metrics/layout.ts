@@ -1,6 +1,6 @@
 /**
- * How a histogram lies in shared memory: fixed bounds 1, 2, 5 × 10^k (k = 0..9) in the metric's own unit, so that every
- * thread's block can be added up.
+ * Layout of a histogram in shared memory. Bounds are fixed, 1, 2, 5 × 10^k (k = 0..9) in the unit of the metric, so that the blocks
+ * of all threads can be added.
  *
  *   offset  0 … 29          30     31    32    33
  *           count ≤ bound   +Inf   sum   min   max

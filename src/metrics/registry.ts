@@ -1,10 +1,10 @@
 /**
- * Names cells: which series exist and where their values lie in the pages of the threads. Main thread only.
+ * Maps series to cells in the threads' pages of shared memory. Main thread only.
  *
- * Page 0 belongs to the main thread, page i to worker i; a series has the same cells on every page and its value is their sum.
- * A series registered twice (two servers of one address across a reload, say) is one series, counted by its registrations.
- * Release has two steps, because workers write to cells until they have heard of it: the series leaves the exposition at
- * once, its cells are zeroed and used again only when every registration is confirmed as released.
+ * Page 0 belongs to the main thread, page i to worker i. A series has the same cells on every page; its value is their sum. A series
+ * that is registered twice (for example, two servers with one address across a reload) is one series with two registrations. Release
+ * has two steps, because workers write to cells until they learn of it: the series leaves the exposition at once, but its cells are
+ * zeroed and reused only when every registration is confirmed as released.
  */
 import { LinkerdTcpError } from '../errors.ts';
 import { CellAllocator } from './cell-allocator.ts';
@@ -15,7 +15,7 @@ import { type Labels, labelText } from './labels.ts';
 import { histogramSize } from './layout.ts';
 
 export interface Scope {
-  /** Labels given here are added to those of the scope; together they are exactly the labels of the family. */
+  /** The labels are added to those of the scope; together they must be the labels of the family. */
   counter(name: CounterName, labels?: Labels): Cell;
   gauge(name: GaugeName, labels?: Labels): Cell;
   histogram(name: HistogramName, labels?: Labels): Cell;
@@ -23,11 +23,11 @@ export interface Scope {
   counters(name: CounterName, label: string, values: readonly string[], labels?: Labels): Cell;
   /** The same for gauges, e.g. the states of an endpoint. */
   gauges(name: GaugeName, label: string, values: readonly string[], labels?: Labels): Cell;
-  /** A value read at scrape; NaN means there is none now. Of two with the same labels the newer is read. */
+  /** A value read at each scrape; NaN means there is none. If two have the same labels, the newer one is read. */
   computed(name: CounterName | GaugeName, labels: Labels, read: () => number): void;
   /** Ends every registration of the scope. */
   release(): void;
-  /** No thread writes to the cells of the scope any more. */
+  /** Confirms that no thread writes to the cells of the scope. */
   confirmReleased(): void;
 }
 
@@ -44,9 +44,9 @@ interface Block {
   readonly size: number;
   /** Label texts of its series, in the order of their cells. */
   readonly series: readonly string[];
-  /** Registrations that show the series. */
+  /** Registrations that expose the series. */
   shown: number;
-  /** Registrations through which a thread may still write: never less than `shown`. */
+  /** Registrations through which a thread may still write; at least `shown`. */
   held: number;
 }
 
@@ -133,12 +133,12 @@ export class Registry {
     };
   }
 
-  /** What all threads together have in a cell at this moment. */
+  /** The current sum of a cell over all threads. */
   read(cell: Cell): number {
     return this.#views.reduce((sum, view) => sum + view[cell], 0);
   }
 
-  /** Prometheus text format 0.0.4, of this moment. */
+  /** The current values in Prometheus text format 0.0.4. */
   expose(): string {
     return exposition(this.#exposed(), this.#views);
   }
@@ -168,19 +168,17 @@ export class Registry {
     return series;
   }
 
-  /** The block that holds exactly these series, one after the other; undefined when none of them exists. */
+  /** The block that holds exactly these consecutive series; undefined if none of them exists. */
   #share(name: MetricName, texts: readonly string[]): Block | undefined {
     const known = texts.map(text => this.#series.get(name)?.get(text));
     const first = known[0];
-    if (known.every(each => each === undefined)) {
-      return undefined;
-    }
+    if (known.every(each => each === undefined)) return undefined;
     if (
       first === undefined ||
       !('cell' in first) ||
       known.some((each, i) => each === undefined || !('cell' in each) || each.cell !== first.cell + i)
     ) {
-      throw new Error(`${name}{${texts[0]}} and its neighbours are registered already, in another way`);
+      throw new Error(`${name}{${texts[0]}} and its neighbours are already registered in another way`);
     }
     return first.block;
   }
@@ -206,9 +204,7 @@ export class Registry {
 
   #hide(block: Block): void {
     block.shown--;
-    if (block.shown === 0) {
-      this.#forget(block.family, block.series);
-    }
+    if (block.shown === 0) this.#forget(block.family, block.series);
   }
 
   #letGo(block: Block): void {
@@ -229,7 +225,7 @@ export class Registry {
     } else if ('readings' in known) {
       known.readings.push(reading);
     } else {
-      throw new Error(`${name}{${text}} is registered already, with a cell`);
+      throw new Error(`${name}{${text}} is already registered with a cell`);
     }
   }
 
@@ -237,9 +233,7 @@ export class Registry {
     const known = this.#series.get(name)?.get(text);
     if (known !== undefined && 'readings' in known) {
       known.readings.splice(known.readings.indexOf(reading), 1);
-      if (known.readings.length === 0) {
-        this.#forget(name, [text]);
-      }
+      if (known.readings.length === 0) this.#forget(name, [text]);
     }
   }
 
@@ -248,8 +242,6 @@ export class Registry {
     for (const text of texts) {
       series.delete(text);
     }
-    if (series.size === 0) {
-      this.#series.delete(name);
-    }
+    if (series.size === 0) this.#series.delete(name);
   }
 }

@@ -267,7 +267,7 @@ test('what many clients cause fills the log a few lines at a time', async () => 
   assert.equal(log.lines.length, 20);
   clock.now = 10_000;
   names.asked(7, 'another');
-  assert.deepEqual([log.lines.length, log.lines[20]], [22, 'info: 980 lines like the one before were left out']);
+  assert.deepEqual([log.lines.length, log.lines[20]], [22, 'info: 980 similar lines were suppressed']);
 });
 
 test('no room for the route of a name: whoever asks is refused, the others go on', () => {

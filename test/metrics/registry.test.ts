@@ -136,7 +136,7 @@ test('a series too many is refused with the limit, and those that exist go on', 
   const before = registry.expose();
   assert.throws(() => scope.counter('l5d:srv:closes'), {
     code: 'SHARED_MEMORY_FULL',
-    message: 'no room for another series of l5d:srv:closes: the limit is 36 cells',
+    message: 'cannot add another series of l5d:srv:closes: the limit is 36 cells',
   });
   assert.equal(registry.expose(), before);
   scope.release();
@@ -177,5 +177,5 @@ test('the same series cannot be registered both alone and as the member of anoth
   const registry = new Registry({ pages: 1 });
   const scope = registry.scope(server);
   scope.counter('l5d:srv:stream:end', { cause: 'RT' });
-  assert.throws(() => scope.counters('l5d:srv:stream:end', 'cause', ['--', 'RT']), /registered already/);
+  assert.throws(() => scope.counters('l5d:srv:stream:end', 'cause', ['--', 'RT']), /already registered/);
 });

@@ -6,7 +6,7 @@ import type { Cell } from '../../metrics/cells.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import type { Denial } from './denial.ts';
 
-const limit = { most: 10, perMs: 60_000 };
+const limit = { max: 10, perMs: 60_000 };
 
 /** @returns what to call for each of them; of reasons and tokens there are few */
 export function reportDenials(registry: Registry, log: Log, now: () => number): (denial: Denial) => void {
