@@ -23,12 +23,17 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-export interface ListenOptions extends SocketAddress {
+/** What can be changed while it listens. */
+export interface ListenerSettings {
   /** Length of the kernel's queue of connections not yet accepted. */
   readonly backlog: number;
+  /** Of the connections accepted from then on. */
+  readonly socket: SocketOptions;
+}
+
+export interface ListenOptions extends SocketAddress, ListenerSettings {
   /** Share the port with the same listener of other threads (SO_REUSEPORT). */
   readonly reusePort: boolean;
-  readonly socket: SocketOptions;
 }
 
 export interface SocketOptions {
@@ -65,6 +70,11 @@ export interface DriverEvents {
 
 export interface Driver {
   readonly kind: 'portable' | 'epoll' | 'uring';
+  /**
+   * The kernel has more ready than was delivered yet. A deadline that has passed may then look missed only because this thread is late:
+   * judge it when the driver has caught up, which is soon. `woken` waits for that, too.
+   */
+  readonly isBehind: boolean;
   /** Milliseconds of the monotonic clock all threads of the process share; may be cached for one turn of the loop. */
   now(): number;
   /** Asks for `woken` at that time; a later call replaces an earlier one; Infinity asks for none. */
@@ -73,8 +83,8 @@ export interface Driver {
   listen(options: ListenOptions): Handle;
   /** Off: connections stay in the queue. Listeners start with it on. */
   accepting(listener: Handle, on: boolean): void;
-  /** Changes a listener in place: it keeps its port, its queue and its connections. Socket options hold for connections accepted later. */
-  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void;
+  /** Changes a listener in place: it keeps its port and every connection in its queue. */
+  adjust(listener: Handle, options: ListenerSettings): void;
   connect(address: SocketAddress, options: SocketOptions): Handle;
   /** Sockets start with reading off. */
   reading(socket: Handle, on: boolean): void;
@@ -93,9 +103,9 @@ export interface Driver {
   splice(from: Handle, to: Handle): boolean;
   /**
    * Much is coming from the socket, and it cannot be spliced: it may be read in larger chunks, until little comes at a time again.
-   * It is told like all other bytes.
+   * The bytes are delivered as always.
    */
-  gulp(socket: Handle): void;
+  bulkRead(socket: Handle): void;
   shutdown(socket: Handle): void;
   close(socket: Handle): void;
   /** Closes with RST. */

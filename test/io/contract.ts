@@ -278,19 +278,19 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.deepEqual(rig.heard(socket).events, ['data', 'ended']);
   });
 
-  promise('a socket that is to gulp tells the same bytes, much or little at a time, and its end', async (rig, t) => {
+  promise('a socket read in bulk delivers the same bytes, many or few at a time, and its end', async (rig, t) => {
     const { from: socket, to, client, server } = await pipe(rig, t);
     await client.play('send 100');
     await server.play('expect 100');
-    rig.driver.gulp(socket);
+    rig.driver.bulkRead(socket);
     client.queue(8 * megabyte);
     await server.play('expect 8M');
     for (let i = 0; i < 40; i++) {
       await client.play('send 1k');
       await server.play('expect 1k');
     }
-    rig.driver.gulp(socket);
-    rig.driver.gulp(socket);
+    rig.driver.bulkRead(socket);
+    rig.driver.bulkRead(socket);
     client.queue(megabyte);
     await client.play('shutdown');
     await rig.event(socket, 'ended');
@@ -298,29 +298,29 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await server.play('expect 1M', 'expect end');
   });
 
-  promise('a socket that gulps stops when reading is off, and goes on where it stopped', async (rig, t) => {
+  promise('a socket read in bulk stops when reading is off, and continues where it stopped', async (rig, t) => {
     const { socket, client } = await rig.accept(t);
     const heard = rig.heard(socket);
     heard.onData = () => rig.driver.reading(socket, false);
-    rig.driver.gulp(socket);
+    rig.driver.bulkRead(socket);
     rig.driver.reading(socket, true);
     await client.play('queue 2M', 'shutdown');
     for (let seen = 0; seen < 2 * megabyte; seen = heard.received) {
       await rig.until(() => heard.received > seen, 'more');
       await rig.settle();
-      rig.driver.gulp(socket);
+      rig.driver.bulkRead(socket);
       rig.driver.reading(socket, true);
     }
     await rig.event(socket, 'ended');
     assert.equal(heard.received, 2 * megabyte);
   });
 
-  promise('a socket that gulps is closed and reset like any other', async (rig, t) => {
+  promise('a socket read in bulk is closed and reset like any other', async (rig, t) => {
     const one = await rig.accept(t);
     const other = await rig.accept(t);
     for (const { socket, client } of [one, other]) {
       rig.driver.reading(socket, true);
-      rig.driver.gulp(socket);
+      rig.driver.bulkRead(socket);
       client.queue(megabyte);
       await rig.until(() => rig.heard(socket).received > 0, 'some of it');
     }
@@ -402,11 +402,13 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
 
   promise('writes that have to wait are pending, and drained comes once when all are out', async (rig, t) => {
     const { to, client, server } = await fill(rig, t);
+    // Before the kernel was full each write that it took was drained.
+    const before = rig.heard(to).count('drained');
     await rig.settle();
-    assert.equal(rig.heard(to).count('drained'), 0);
+    assert.equal(rig.heard(to).count('drained'), before);
     client.queue(1000);
     await server.play('resume', 'expect 16M', 'expect 1000');
-    await rig.event(to, 'drained');
+    await rig.until(() => rig.heard(to).count('drained') > before && rig.driver.pending(to) === 0, 'drained');
     assert.equal(rig.driver.pending(to), 0);
     assert.equal(rig.driver.ledger().buffers, 0);
   });
@@ -514,11 +516,12 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
 
   promise('close gives up what is still pending', async (rig, t) => {
     const { from, to } = await fill(rig, t);
+    const before = rig.heard(to).events.length;
     rig.driver.close(to);
     rig.heard(from).sink = 'release';
     await rig.event(to, 'closed');
     assert.equal(rig.driver.ledger().buffers, 0);
-    assert.deepEqual(rig.heard(to).events, ['connected', 'closed']);
+    assert.deepEqual(rig.heard(to).events.slice(before), ['closed']);
   });
 
   promise('a reset by the peer fails the socket once, then it only has to be closed', async (rig, t) => {

@@ -6,6 +6,7 @@ import type {
   BufferId,
   Driver,
   DriverEvents,
+  ListenerSettings,
   ListenOptions,
   SocketAddress,
   SocketOptions,
@@ -45,6 +46,10 @@ export class CheckedDriver implements Driver {
     return this.#driver.kind;
   }
 
+  get isBehind(): boolean {
+    return this.#driver.isBehind;
+  }
+
   now(): number {
     return this.#driver.now();
   }
@@ -66,7 +71,7 @@ export class CheckedDriver implements Driver {
     this.#command(() => this.#driver.accepting(listener, on));
   }
 
-  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+  adjust(listener: Handle, options: ListenerSettings): void {
     this.#living(listener, 'adjust');
     this.#command(() => this.#driver.adjust(listener, options));
   }
@@ -113,9 +118,9 @@ export class CheckedDriver implements Driver {
     return isSpliced;
   }
 
-  gulp(socket: Handle): void {
-    this.#living(socket, 'gulp');
-    this.#command(() => this.#driver.gulp(socket));
+  bulkRead(socket: Handle): void {
+    this.#living(socket, 'bulkRead');
+    this.#command(() => this.#driver.bulkRead(socket));
   }
 
   shutdown(socket: Handle): void {

@@ -6,7 +6,14 @@
  */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
-import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress } from '../../src/io/driver.ts';
+import type {
+  BufferId,
+  Driver,
+  DriverEvents,
+  ListenerSettings,
+  ListenOptions,
+  SocketAddress,
+} from '../../src/io/driver.ts';
 import { showAddress } from '../../src/io/driver.ts';
 import { type Handle, HandleTable, noHandle } from '../../src/io/handle.ts';
 
@@ -114,6 +121,7 @@ export type Completion = () => void;
 
 export class FakeDriver implements Driver {
   readonly kind = 'epoll';
+  readonly isBehind = false;
   /** All there ever were, in the order they were made. */
   readonly sockets: FakeSocket[] = [];
   readonly listeners: FakeListener[] = [];
@@ -211,7 +219,7 @@ export class FakeDriver implements Driver {
     (this.#listeners.get(handle) as FakeListener).accepting = on;
   }
 
-  adjust(handle: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+  adjust(handle: Handle, options: ListenerSettings): void {
     const listener = this.#listeners.get(handle) as FakeListener;
     listener.options = { ...listener.options, ...options };
   }
@@ -244,7 +252,7 @@ export class FakeDriver implements Driver {
     return this.canSplice ? this.socket(handle).pending : undefined;
   }
 
-  gulp(handle: Handle): void {
+  bulkRead(handle: Handle): void {
     this.socket(handle);
   }
 

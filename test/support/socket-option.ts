@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import * as c from '../../src/io/native/kernel/constants.ts';
 import { libc } from '../../src/io/native/kernel/libc.ts';
 import { mapMemory } from '../../src/io/native/kernel/memory.ts';
-import { localAddress, peerAddress } from '../../src/io/native/kernel/sockets.ts';
+import { localAddress, peerAddress } from '../../src/io/native/kernel/socket-state.ts';
 
 const options = {
   keepAlive: [c.SOL_SOCKET, c.SO_KEEPALIVE],

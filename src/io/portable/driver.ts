@@ -8,7 +8,15 @@
 import net from 'node:net';
 import { constants } from 'node:os';
 import { monotonicNow } from '../clock.ts';
-import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
+import type {
+  BufferId,
+  Driver,
+  DriverEvents,
+  ListenerSettings,
+  ListenOptions,
+  SocketAddress,
+  SocketOptions,
+} from '../driver.ts';
 import { keepAliveIntervalSecs, keepAliveProbes, showAddress } from '../driver.ts';
 import { errnoOf } from '../errno.ts';
 import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
@@ -46,6 +54,7 @@ interface Listener {
 
 export class PortableDriver implements Driver {
   readonly kind = 'portable';
+  readonly isBehind = false;
   readonly #events: DriverEvents;
   readonly #handles = new HandleTable();
   readonly #sockets: (DriverSocket | null)[] = [];
@@ -117,7 +126,7 @@ export class PortableDriver implements Driver {
     if (on && listener.parked.length > 0) setImmediate(() => this.#unpark(listener));
   }
 
-  adjust(handle: Handle, { backlog, socket }: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+  adjust(handle: Handle, { backlog, socket }: ListenerSettings): void {
     const listener = this.#listeners[slotOf(handle)];
     if (!listener) return;
     listener.backlog = backlog;
@@ -176,7 +185,7 @@ export class PortableDriver implements Driver {
   }
 
   /** Node's chunks are large anyway. */
-  gulp(): void {}
+  bulkRead(): void {}
 
   shutdown(handle: Handle): void {
     const socket = this.#socket(handle);

@@ -6,7 +6,15 @@
  */
 import { constants } from 'node:os';
 import type { ClientHello } from '../../wire/client-hello.ts';
-import type { BufferId, Driver, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../driver.ts';
+import type {
+  BufferId,
+  Driver,
+  DriverEvents,
+  ListenerSettings,
+  ListenOptions,
+  SocketAddress,
+  SocketOptions,
+} from '../driver.ts';
 import { type Handle, slotOf } from '../handle.ts';
 import type { TlsContext, TlsContextId } from './context.ts';
 import type { TlsDetails, TlsEngine, TlsPeer, TlsSink, TlsStream } from './engine.ts';
@@ -75,6 +83,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   get below(): Driver {
     return this.#below;
+  }
+
+  get isBehind(): boolean {
+    return this.#below.isBehind;
   }
 
   // ---- contexts and handshakes ------------------------------------------------------------------------------------------
@@ -160,7 +172,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     this.#below.accepting(listener, on);
   }
 
-  adjust(listener: Handle, options: Pick<ListenOptions, 'backlog' | 'socket'>): void {
+  adjust(listener: Handle, options: ListenerSettings): void {
     this.#below.adjust(listener, options);
   }
 
@@ -202,12 +214,12 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   splice(from: Handle, to: Handle): boolean {
     if (!this.#rows[slotOf(from)] && !this.#rows[slotOf(to)]) return this.#below.splice(from, to);
-    this.#below.gulp(from);
+    this.#below.bulkRead(from);
     return false;
   }
 
-  gulp(socket: Handle): void {
-    this.#below.gulp(socket);
+  bulkRead(socket: Handle): void {
+    this.#below.bulkRead(socket);
   }
 
   shutdown(socket: Handle): void {
@@ -319,12 +331,16 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   woken(): void {
     this.#runWork();
+    if (!this.#below.isBehind) this.#judge();
+    this.#arm();
+  }
+
+  #judge(): void {
     if (this.#below.now() >= this.#waitsEnd) this.#endWaits();
     if (this.#below.now() >= this.#wakeAt) {
       this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#events.woken();
     }
-    this.#arm();
   }
 
   // ---- what streams tell ------------------------------------------------------------------------------------------------

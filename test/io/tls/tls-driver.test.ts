@@ -17,6 +17,7 @@ const { EPROTO, ECONNRESET } = constants.errno;
 /** Sockets that take what they are given at once, or when the test says so. */
 class FakeBelow implements Driver {
   readonly kind = 'epoll';
+  readonly isBehind = false;
   readonly events: DriverEvents;
   readonly buffers = new CountedBuffers();
   readonly log: string[] = [];
@@ -73,8 +74,8 @@ class FakeBelow implements Driver {
 
   unacknowledged(): undefined {}
 
-  gulp(socket: Handle): void {
-    this.log.push(`gulp ${socket}`);
+  bulkRead(socket: Handle): void {
+    this.log.push(`bulkRead ${socket}`);
   }
 
   splice(): boolean {
@@ -293,7 +294,7 @@ test('nothing is spliced from or to a socket with TLS', () => {
   assert.equal(driver.splice(plain, socket), false);
   assert.ok(!below.log.includes('splice'));
   // Where it comes from is read in larger chunks instead.
-  assert.deepEqual(below.log.slice(-2), [`gulp ${socket}`, `gulp ${plain}`]);
+  assert.deepEqual(below.log.slice(-2), [`bulkRead ${socket}`, `bulkRead ${plain}`]);
 });
 
 // ---- handshakes -------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ export class BufferPool {
 
   /** For a chunk that will be held for long: the same buffer, or a copy when the pool is short or it does not begin at 0. */
   keep(id: BufferId, offset: number, length: number): BufferId {
-    return offset === 0 && !this.isScarce ? id : this.copyOut(id, offset, length);
+    return offset === 0 && !this.underPressure ? id : this.copyOut(id, offset, length);
   }
 
   give(id: BufferId): void {
@@ -116,12 +116,17 @@ export class BufferPool {
     return id >= this.#options.limit;
   }
 
-  get isExhausted(): boolean {
-    return this.#taken === this.#options.limit;
+  get limit(): number {
+    return this.#options.limit;
+  }
+
+  /** How many buffers `take` will still give. */
+  get available(): number {
+    return this.#options.limit - this.#taken;
   }
 
   /** Whether the pool is running short: who holds a buffer for a slow reader should copy and give it back. */
-  get isScarce(): boolean {
+  get underPressure(): boolean {
     return this.#taken * 2 > this.#options.limit;
   }
 

@@ -1,14 +1,14 @@
-/** What the native drivers have beside the contract: a loop that is turned by its thread. */
+/** What the native drivers have beyond the contract: a loop that their thread turns. */
 import type { Driver } from '../../driver.ts';
 import type { Handle } from '../../handle.ts';
 import type { BufferPool } from './buffer-pool.ts';
 
 export interface NativeDriver extends Driver {
-  /** Where the chunks are that it tells of, and is given to write. */
+  /** Where the chunks lie that it delivers and is given to write. */
   readonly pool: BufferPool;
   /** Waits until something happens, at most `longestMs`, and delivers it. */
   turn(longestMs?: number): void;
-  /** Gives the driver's own resources back; its sockets are closed before. */
+  /** Frees the driver's own resources; its sockets are closed before. */
   destroy(): void;
 }
 
@@ -17,7 +17,7 @@ export interface NativeDriverOptions {
   readonly wake?: { readonly fd: number; readonly onWake: () => void };
   /** How many buffers there may be; the driver's own choice when not given. */
   readonly buffers?: number;
-  /** Poisons buffers that are given back, and checks who owns them. */
+  /** Poisons buffers that are given back, and checks their ownership. */
   readonly debug?: boolean;
 }
 

@@ -1,19 +1,29 @@
 /**
- * The columns both native drivers keep for their sockets, and the list of those that have something to do in the next turn.
+ * The columns both native drivers keep for their sockets, and the list of sockets that have work in the next turn.
  *
  * A row is in use from `adopt` until its handle is released in {@link SocketTable.handles}, which is when `closed` was delivered.
  */
 import { type Handle, HandleTable, noHandle, slotOf } from '../../handle.ts';
 import { libc } from '../kernel/libc.ts';
 
-/** Bits of {@link SocketTable.flags} that the table knows; a driver's own begin at `firstDriverBit`. */
-export const TableFlag = {
+/** Bits of {@link SocketTable.flags}; a driver's own begin at {@link firstDriverBit}. */
+export const Flag = {
   /** In the list of the next turn. */
   queued: 1,
-  /** `failed` was delivered, or the socket is being closed: nothing more is told of it but `closed`. */
+  /** `failed` was delivered, or the socket is being closed: no event but `closed` may follow. */
   over: 2,
+  listening: 4,
+  /** `listening` was delivered. */
+  announced: 8,
+  accepting: 16,
+  connecting: 32,
+  reading: 64,
+  /** `ended` was delivered. */
+  ended: 128,
+  /** FIN follows all that was written. */
+  shut: 256,
 } as const;
-export const firstDriverBit = 4;
+export const firstDriverBit = 512;
 
 const firstRows = 256;
 
@@ -26,26 +36,27 @@ export class SocketTable {
   failure = new Int32Array(0);
   #work: Handle[] = [];
   #otherWork: Handle[] = [];
-  readonly #onGrow: (rows: number) => void;
-  readonly #columns: undefined[][] = [];
+  readonly #growing: ((rows: number) => void)[] = [];
 
-  /** @param onGrow told the new number of rows, for columns of a driver's own */
-  constructor(onGrow: (rows: number) => void = () => {}) {
-    this.#onGrow = onGrow;
+  /** For columns of typed arrays: `grow` is called with the new number of rows. */
+  whenGrown(grow: (rows: number) => void): void {
+    this.#growing.push(grow);
   }
 
   /**
-   * A column for what few sockets have. It has a place for every row from the start: an array that is first written to far beyond
-   * its end becomes a hash table, and is one for ever.
+   * A column for what few sockets have. It has a place for every row from the start: V8 turns an array with holes into a hash table,
+   * and never turns it back.
    */
   column<T>(): (T | undefined)[] {
     const column: undefined[] = [];
-    this.#columns.push(column);
+    this.whenGrown(rows => {
+      while (column.length < rows) column.push(undefined);
+    });
     return column;
   }
 
   /**
-   * Takes a descriptor in, or the -errno of one that could not be made, which is to be delivered.
+   * Adds a socket: its descriptor, or the -errno of one that could not be opened, which is delivered as `failed`.
    * @returns noHandle when there are 2^20 sockets; the descriptor is closed then
    */
   adopt(fd: number, flags: number): Handle {
@@ -63,12 +74,12 @@ export class SocketTable {
     return handle;
   }
 
-  /** Whether there is still something to tell of the socket. */
+  /** Whether events of the socket may still be delivered. */
   isOpen(handle: Handle): boolean {
-    return this.handles.isCurrent(handle) && (this.flags[slotOf(handle)] & TableFlag.over) === 0;
+    return this.handles.isCurrent(handle) && (this.flags[slotOf(handle)] & Flag.over) === 0;
   }
 
-  /** Keeps a failure for its delivery, the first one: commands never call back. */
+  /** Keeps the first failure of a socket for its delivery: commands never call back. */
   fail(handle: Handle, errno: number): void {
     const slot = slotOf(handle);
     if (this.failure[slot] === 0) this.failure[slot] = errno;
@@ -77,8 +88,8 @@ export class SocketTable {
 
   queue(handle: Handle): void {
     const slot = slotOf(handle);
-    if (this.flags[slot] & TableFlag.queued) return;
-    this.flags[slot] |= TableFlag.queued;
+    if (this.flags[slot] & Flag.queued) return;
+    this.flags[slot] |= Flag.queued;
     this.#work.push(handle);
   }
 
@@ -86,14 +97,14 @@ export class SocketTable {
     return this.#work.length > 0;
   }
 
-  /** Runs `step` once for each queued socket that still is; who is queued meanwhile waits for the next turn. */
+  /** Runs `step` once for each queued socket; sockets queued meanwhile wait for the next turn. */
   work(step: (handle: Handle) => void): void {
     const work = this.#work;
     this.#work = this.#otherWork;
     this.#otherWork = work;
     for (const handle of work) {
       if (!this.handles.isCurrent(handle)) continue;
-      this.flags[slotOf(handle)] &= ~TableFlag.queued;
+      this.flags[slotOf(handle)] &= ~Flag.queued;
       step(handle);
     }
     work.length = 0;
@@ -104,8 +115,7 @@ export class SocketTable {
     this.fd = longer(this.fd, rows);
     this.flags = longer(this.flags, rows);
     this.failure = longer(this.failure, rows);
-    for (const column of this.#columns) while (column.length < rows) column.push(undefined);
-    this.#onGrow(rows);
+    for (const grow of this.#growing) grow(rows);
   }
 }
 

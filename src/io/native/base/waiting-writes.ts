@@ -24,7 +24,7 @@ export class WaitingWrites {
   push(buffer: BufferId, offset: number, length: number): void {
     this.bytes += length;
     this.#segments.push(
-      this.#pool.isScarce
+      this.#pool.underPressure
         ? { buffer: this.#pool.copyOut(buffer, offset, length), offset: 0, length }
         : { buffer, offset, length },
     );

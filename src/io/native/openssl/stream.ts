@@ -333,7 +333,7 @@ export class OpensslStream implements TlsStream, Caller {
   #kept(chunk: Chunk): Chunk {
     const { pool } = this.#setting;
     const { buffer, offset, length } = chunk;
-    if (!pool.isScarce || pool.isCopy(buffer)) return chunk;
+    if (!pool.underPressure || pool.isCopy(buffer)) return chunk;
     return { buffer: pool.copyOut(buffer, offset, length), offset: 0, length };
   }
 

@@ -1,66 +1,64 @@
 /**
  * Sockets of the uring driver that bring much at a time and cannot be spliced, because their bytes are encrypted or decrypted here.
  *
- * The receive ring's chunks are small, and go around more memory than the cache holds. These sockets are polled instead, and read by
- * calls of their own into the buffer that was used last. When little comes at a time, so often in a row, they go back to the ring.
+ * The chunks of the receive ring are small, and cycle through more memory than the cache holds. These sockets are polled instead, and
+ * read with calls of their own into the buffer that was used last. After a number of small reads in a row they return to the ring.
  */
 import type { BufferId } from '../../driver.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
 import { longer, type SocketTable } from '../base/socket-table.ts';
 import { libc } from '../kernel/libc.ts';
 
-const little = 8 * 1024;
-const thinReads = 16;
+const smallBytes = 8 * 1024;
+const mostSmallReads = 16;
 
-export class Gulps {
+export class BulkReads {
   readonly #sockets: SocketTable;
   readonly #pool: BufferPool;
-  /** 0: reads from the ring; else 1 + how often in a row little came. */
-  #thin = new Int32Array(0);
+  /** 0: reads from the ring; else 1 + the number of small reads in a row. */
+  #smallReads = new Int32Array(0);
   #count = 0;
-  /** Where the last read has put its bytes. */
-  buffer: BufferId = -1;
+  /** What the last read has returned: bytes, 0 at the end of input, or less than 0, where errno says why. */
+  lastLength = 0;
 
   constructor(sockets: SocketTable, pool: BufferPool) {
     this.#sockets = sockets;
     this.#pool = pool;
+    sockets.whenGrown(rows => {
+      this.#smallReads = longer(this.#smallReads, rows);
+    });
   }
 
-  grow(rows: number): void {
-    this.#thin = longer(this.#thin, rows);
-  }
-
-  /** @returns whether it did not do so already */
+  /** @returns whether it is new to bulk reads */
   begin(slot: number): boolean {
-    if (this.#thin[slot] > 0) return false;
-    this.#thin[slot] = 1;
+    if (this.#smallReads[slot] > 0) return false;
+    this.#smallReads[slot] = 1;
     this.#count++;
     return true;
   }
 
   has(slot: number): boolean {
-    return this.#count > 0 && this.#thin[slot] > 0;
+    return this.#count > 0 && this.#smallReads[slot] > 0;
   }
 
   end(slot: number): void {
     if (!this.has(slot)) return;
-    this.#thin[slot] = 0;
+    this.#smallReads[slot] = 0;
     this.#count--;
   }
 
-  /** @returns bytes, which are in {@link buffer}; 0 at the end of input; less than 0: errno says why; undefined without a buffer */
-  read(slot: number): number | undefined {
+  /** @returns the buffer with {@link lastLength} bytes, if that is more than 0; -1 when the pool has none to read into */
+  read(slot: number): BufferId {
     const buffer = this.#pool.take();
-    if (buffer < 0) return undefined;
-    const length = libc.read(this.#sockets.fd[slot], this.#pool.pointer(buffer), this.#pool.bytes);
-    if (length <= 0) this.#pool.give(buffer);
-    else this.#note(slot, length);
-    this.buffer = buffer;
-    return length;
+    if (buffer < 0) return buffer;
+    this.lastLength = libc.read(this.#sockets.fd[slot], this.#pool.pointer(buffer), this.#pool.bytes);
+    if (this.lastLength > 0) this.#note(slot);
+    else this.#pool.give(buffer);
+    return buffer;
   }
 
-  #note(slot: number, length: number): void {
-    if (length >= little) this.#thin[slot] = 1;
-    else if (++this.#thin[slot] > thinReads) this.end(slot);
+  #note(slot: number): void {
+    if (this.lastLength >= smallBytes) this.#smallReads[slot] = 1;
+    else if (++this.#smallReads[slot] > mostSmallReads) this.end(slot);
   }
 }

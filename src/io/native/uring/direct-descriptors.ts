@@ -11,9 +11,10 @@ import type { Ring } from './ring.ts';
 /** The kernel allows no larger table than the process may have open files. */
 const sizes = [32_768, 8192, 1024];
 const sendsBefore = 16;
+const registered = sendsBefore + 1;
 
 export class DirectDescriptors {
-  /** Sends of sockets not registered yet, up to {@link sendsBefore}. */
+  /** By slot: the sends of a socket that is not registered, up to {@link sendsBefore}; then {@link registered}. */
   readonly #sends: Uint8Array;
 
   constructor(ring: Ring) {
@@ -26,6 +27,14 @@ export class DirectDescriptors {
     // Also for a slot beyond the table: undefined is not equal to anything.
     if (this.#sends[slot] === sendsBefore) return false;
     return ++this.#sends[slot] === sendsBefore;
+  }
+
+  registered(slot: number): void {
+    this.#sends[slot] = registered;
+  }
+
+  isRegistered(slot: number): boolean {
+    return this.#sends[slot] === registered;
   }
 
   /** The slot is free for another socket. */

@@ -1,10 +1,12 @@
 /**
- * The operations the uring driver asks of the kernel, each one entry in the submission queue. Source: io_uring_enter(2), io_uring.h.
+ * The operations of the uring driver, each one entry in the submission queue. Source: io_uring_enter(2), io_uring.h.
  *
- * Every entry carries the socket's handle and, to tell completions apart, a tag: its {@link Operation}.
+ * Every entry carries the socket's handle and, to tell completions apart, a tag: its {@link Operation}. Operations are counted here,
+ * where they begin, so that no path can forget one: see life.ts.
  */
 import type { SocketAddress } from '../../driver.ts';
 import { type Handle, slotOf } from '../../handle.ts';
+import { longer, type SocketTable } from '../base/socket-table.ts';
 import { POLLIN, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../kernel/constants.ts';
 import { writeSockaddr } from '../kernel/sockaddr.ts';
 import { receiveGroup } from './receive-ring.ts';
@@ -15,9 +17,9 @@ export const Operation = {
   connect: 2,
   receive: 3,
   send: 4,
-  /** Something was received: for a socket whose bytes are spliced. */
+  /** Something was received: for a socket that is read by calls of its own. */
   pollIn: 5,
-  /** There is room to send: the same. */
+  /** There is room to send: for a socket that a pipe is emptied into. */
   pollOut: 6,
   cancel: 7,
   close: 8,
@@ -37,8 +39,10 @@ const filesUpdateWord = 20;
 const sendWord = 26;
 /** With IOSQE_FIXED_FILE: the row of a direct descriptor stands in place of the descriptor. */
 const sendDirectWord = sendWord | (1 << 8);
-/** With IOSQE_BUFFER_SELECT and IORING_RECV_MULTISHOT. */
-const receiveMultishotWord = 27 | (0x20 << 8) | (2 << 16);
+/** With IOSQE_BUFFER_SELECT. */
+const receiveOnceWord = 27 | (0x20 << 8);
+/** With IORING_RECV_MULTISHOT, too. */
+const receiveMultishotWord = receiveOnceWord | (2 << 16);
 /** IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_FD */
 const cancelAllOfFd = 3;
 
@@ -53,30 +57,51 @@ export class Operations {
   readonly #ring: Ring;
   readonly #entry: Int32Array;
   readonly #scratch: Int32Array;
+  /** Operations of each socket that the kernel has: those whose last completion has not come. */
+  #count = new Int32Array(0);
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, sockets: SocketTable) {
     this.#ring = ring;
     this.#entry = ring.entry;
     this.#scratch = new Int32Array(ring.scratch.buffer);
+    sockets.whenGrown(rows => {
+      this.#count = longer(this.#count, rows);
+    });
+  }
+
+  inKernel(slot: number): number {
+    return this.#count[slot];
+  }
+
+  /** The last completion of an operation has come. */
+  completed(slot: number): void {
+    this.#count[slot]--;
+  }
+
+  /** Starts an operation that uses the descriptor, or memory of ours, until its last completion. */
+  #begin(word: number, fd: number, tag: number, socket: Handle): number {
+    this.#count[slotOf(socket)]++;
+    return this.#ring.prepare(word, fd, tag, socket);
   }
 
   accept(listener: Handle, fd: number): void {
-    const at = this.#ring.prepare(acceptMultishotWord, fd, Operation.accept, listener);
+    const at = this.#begin(acceptMultishotWord, fd, Operation.accept, listener);
     this.#entry[at + operationFlags] = SOCK_CLOEXEC | SOCK_NONBLOCK;
   }
 
   connect(socket: Handle, fd: number, address: SocketAddress): void {
     const ring = this.#ring;
-    const at = ring.prepare(connectWord, fd, Operation.connect, socket);
+    const at = this.#begin(connectWord, fd, Operation.connect, socket);
     const offset = ring.scratchOffset(at);
     // The length goes where other operations have an offset.
     this.#entry[at + 2] = writeSockaddr(ring.scratch, address, offset);
     this.#setAddress(at, ring.scratch.pointer + BigInt(offset));
   }
 
-  /** Into buffers of the receive ring, until it is cancelled, fails or finds no buffer. */
-  receive(socket: Handle, fd: number): void {
-    const at = this.#ring.prepare(receiveMultishotWord, fd, Operation.receive, socket);
+  /** Into buffers of the receive ring: once, or until it is cancelled, fails or finds no buffer. */
+  receive(socket: Handle, fd: number, isMultishot: boolean): void {
+    const word = isMultishot ? receiveMultishotWord : receiveOnceWord;
+    const at = this.#begin(word, fd, Operation.receive, socket);
     this.#entry[at + bufferGroup] = receiveGroup;
   }
 
@@ -85,7 +110,7 @@ export class Operations {
    * @param isDirect `fd` is the row of a registered socket
    */
   send(socket: Handle, fd: number, isDirect: boolean, low: number, high: number, bytes: number, flags: number): void {
-    const at = this.#ring.prepare(isDirect ? sendDirectWord : sendWord, fd, Operation.send, socket);
+    const at = this.#begin(isDirect ? sendDirectWord : sendWord, fd, Operation.send, socket);
     const entry = this.#entry;
     entry[at + addressLow] = low;
     entry[at + addressHigh] = high;
@@ -95,16 +120,16 @@ export class Operations {
 
   /** Makes the socket known by its row. The result is 1 when that is done. */
   register(socket: Handle, fd: number): void {
-    this.#updateRow(Operation.register, socket, fd);
+    this.#updateRow(this.#begin(filesUpdateWord, -1, Operation.register, socket), socket, fd);
   }
 
+  /** Not counted: `close` comes after it. */
   unregister(socket: Handle): void {
-    this.#updateRow(Operation.unregister, socket, -1);
+    this.#updateRow(this.#ring.prepare(filesUpdateWord, -1, Operation.unregister, socket), socket, -1);
   }
 
-  #updateRow(tag: number, socket: Handle, fd: number): void {
+  #updateRow(at: number, socket: Handle, fd: number): void {
     const ring = this.#ring;
-    const at = ring.prepare(filesUpdateWord, -1, tag, socket);
     const offset = ring.scratchOffset(at);
     this.#scratch[offset >> 2] = fd;
     this.#entry[at + 2] = slotOf(socket);
@@ -114,17 +139,17 @@ export class Operations {
 
   /** Once, also when there is something already. */
   pollIn(socket: Handle, fd: number): void {
-    const at = this.#ring.prepare(pollWord, fd, Operation.pollIn, socket);
+    const at = this.#begin(pollWord, fd, Operation.pollIn, socket);
     this.#entry[at + operationFlags] = POLLIN | POLLRDHUP;
   }
 
   /** Once, also when there is room already. */
   pollOut(socket: Handle, fd: number): void {
-    const at = this.#ring.prepare(pollWord, fd, Operation.pollOut, socket);
+    const at = this.#begin(pollWord, fd, Operation.pollOut, socket);
     this.#entry[at + operationFlags] = POLLOUT;
   }
 
-  /** Everything the kernel has of the socket. */
+  /** Every operation the kernel has of the descriptor. Cancels are not counted: nothing depends on their completion. */
   cancel(socket: Handle, fd: number): void {
     const at = this.#ring.prepare(cancelWord, fd, Operation.cancel, socket);
     this.#entry[at + operationFlags] = cancelAllOfFd;
@@ -132,16 +157,17 @@ export class Operations {
 
   cancelReceive(socket: Handle): void {
     const at = this.#ring.prepare(cancelWord, -1, Operation.cancel, socket);
-    // What is looked for is the other entry's handle and tag.
+    // The kernel finds the receive by the handle and the tag of its entry.
     this.#entry[at + addressLow] = socket;
     this.#entry[at + addressHigh] = Operation.receive;
   }
 
-  /** A close of -1 fails, and completes all the same. */
+  /** `fd` may be -1: the operation fails with EBADF, but still posts the completion that delivers `closed`. */
   close(socket: Handle, fd: number): void {
     this.#ring.prepare(closeWord, fd, Operation.close, socket);
   }
 
+  /** Of a descriptor that is no socket. */
   read(handle: Handle, fd: number, pointer: bigint, bytes: number): void {
     const at = this.#ring.prepare(readWord, fd, Operation.read, handle);
     this.#setAddress(at, pointer);

@@ -1,8 +1,9 @@
 /**
  * Buffers handed to the kernel in advance, for receives that find bytes before anybody asked (IORING_REGISTER_PBUF_RING).
  *
- * The kernel takes them first in, first out, so a large ring walks through more memory than the cache holds. The ring is therefore
- * kept short, refilled each turn from the pool (last in, first out), and grows only when a turn has used it up.
+ * The kernel takes them first in, first out, so a large ring cycles through more memory than the cache holds, and what is in it no write
+ * and no bulk read can have. The ring is therefore kept short and refilled each turn from the pool (last in, first out). It doubles at
+ * most once a turn, when receives have found it empty, up to an eighth of the pool.
  */
 import type { BufferId } from '../../driver.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
@@ -12,22 +13,28 @@ import type { Ring } from './ring.ts';
 export const receiveGroup = 0;
 const entries = 4096;
 const smallest = 32;
+const shareOfPool = 1 / 8;
+const quietTurnsBeforeShrink = 1000;
 
 export class ReceiveRing {
+  /** Bytes received into a buffer at most: less than it has room for, which keeps the memory in use together. */
+  readonly chunkBytes: number;
   readonly #pool: BufferPool;
-  readonly #chunkBytes: number;
   readonly #ints: Int32Array;
   readonly #shorts: Uint16Array;
+  readonly #largest: number;
   #tail = 0;
   #inRing = 0;
-  #target = smallest;
+  #target: number;
+  #ranOut = false;
   #quietTurns = 0;
 
-  /** @param chunkBytes what is received into a buffer at most: less than it has room for keeps what is in use together */
-  constructor(ring: Ring, pool: BufferPool, chunkBytes: number) {
+  constructor(ring: Pick<Ring, 'registerBufferRing'>, pool: BufferPool, chunkBytes: number) {
     const memory = mapMemory(entries * 16);
     this.#pool = pool;
-    this.#chunkBytes = chunkBytes;
+    this.chunkBytes = chunkBytes;
+    this.#largest = Math.min(entries, Math.max(1, Math.floor(pool.limit * shareOfPool)));
+    this.#target = Math.min(smallest, this.#largest);
     this.#ints = new Int32Array(memory.buffer);
     this.#shorts = new Uint16Array(memory.buffer);
     ring.registerBufferRing(memory, entries, receiveGroup);
@@ -39,25 +46,19 @@ export class ReceiveRing {
     return this.#inRing;
   }
 
-  /** The kernel has used one; it belongs to whoever gets its bytes. */
+  /** The kernel has used one; its receiver owns it now. */
   taken(): void {
     this.#inRing--;
   }
 
-  /** A receive found the ring empty: it was too short. */
+  /** A receive found the ring empty. */
   ranOut(): void {
-    this.#target = Math.min(entries, this.#target * 2);
-    this.#quietTurns = 0;
+    this.#ranOut = true;
   }
 
-  /** Once per turn. @returns whether there is any buffer to receive into */
-  refill(): boolean {
-    if (this.#inRing > this.#target / 4) this.#quietTurns++;
-    else this.#quietTurns = 0;
-    if (this.#quietTurns > 1000 && this.#target > smallest) {
-      this.#target /= 2;
-      this.#quietTurns = 0;
-    }
+  /** Once per turn. */
+  refill(): void {
+    this.#adapt();
     const before = this.#tail;
     while (this.#inRing < this.#target) {
       const buffer = this.#pool.take();
@@ -66,14 +67,23 @@ export class ReceiveRing {
     }
     // The tail lies in the first entry's last two bytes; the store publishes the entries before it.
     if (this.#tail !== before) Atomics.store(this.#shorts, 7, this.#tail & 0xffff);
-    return this.#inRing > 0;
+  }
+
+  #adapt(): void {
+    if (this.#ranOut) this.#target = Math.min(this.#largest, this.#target * 2);
+    const isQuiet = !this.#ranOut && this.#inRing > this.#target / 4;
+    this.#ranOut = false;
+    this.#quietTurns = isQuiet ? this.#quietTurns + 1 : 0;
+    if (this.#quietTurns <= quietTurnsBeforeShrink || this.#target <= smallest) return;
+    this.#target = Math.max(smallest, Math.floor(this.#target / 2));
+    this.#quietTurns = 0;
   }
 
   #put(buffer: BufferId): void {
     const at = (this.#tail & (entries - 1)) << 2;
     this.#ints[at] = this.#pool.low(buffer);
     this.#ints[at + 1] = this.#pool.high(buffer);
-    this.#ints[at + 2] = this.#chunkBytes;
+    this.#ints[at + 2] = this.chunkBytes;
     this.#shorts[(at << 1) + 6] = buffer;
     this.#tail = (this.#tail + 1) & 0xffff;
     this.#inRing++;

@@ -1,6 +1,4 @@
-/**
- * What the uring driver has to send, per socket: one send in flight, whose bytes must stay where they are, and others behind it.
- */
+/** Writes of the uring driver, per socket: one send in flight, whose bytes must stay where they are, and others behind it. */
 import type { BufferId } from '../../driver.ts';
 import type { Handle } from '../../handle.ts';
 import { slotOf } from '../../handle.ts';
@@ -11,8 +9,8 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from '../kernel/constants.ts'
 import { libc } from '../kernel/libc.ts';
 import type { Operations } from './operations.ts';
 
-/** The ring would only take longer over it. */
-const muchBytes = 32 * 1024;
+/** From here on write(2) is cheaper than the ring. */
+const largeBytes = 32 * 1024;
 
 export class Sends {
   readonly #pool: BufferPool;
@@ -27,13 +25,12 @@ export class Sends {
     this.#waiting = sockets.column();
     this.#pool = pool;
     this.#operations = operations;
-  }
-
-  grow(rows: number): void {
-    const before = this.#buffer.length;
-    this.#buffer = longer(this.#buffer, rows).fill(-1, before);
-    this.#offset = longer(this.#offset, rows);
-    this.#length = longer(this.#length, rows);
+    sockets.whenGrown(rows => {
+      const before = this.#buffer.length;
+      this.#buffer = longer(this.#buffer, rows).fill(-1, before);
+      this.#offset = longer(this.#offset, rows);
+      this.#length = longer(this.#length, rows);
+    });
   }
 
   isEmpty(slot: number): boolean {
@@ -45,9 +42,9 @@ export class Sends {
     return this.#buffer[slot] < 0 ? 0 : this.#length[slot] + (this.#waiting[slot]?.bytes ?? 0);
   }
 
-  /** By a call of its own, if much is to be sent. @returns how much the kernel has taken; why not more, a send of the rest will tell */
+  /** Sends large writes with write(2). @returns bytes accepted; an error is ignored here, the send of the rest reports it */
   writeNow(slot: number, fd: number, buffer: BufferId, offset: number, length: number): number {
-    if (length < muchBytes || !this.isEmpty(slot)) return 0;
+    if (length < largeBytes || !this.isEmpty(slot)) return 0;
     const start = this.#pool.pointer(buffer);
     return Math.max(0, libc.write(fd, offset === 0 ? start : start + BigInt(offset), length));
   }
@@ -69,8 +66,8 @@ export class Sends {
     const buffer = this.#buffer[slot];
     const low = (this.#pool.low(buffer) >>> 0) + this.#offset[slot];
     const high = this.#pool.high(buffer) + (low > 0xffff_ffff ? 1 : 0);
-    // The kernel keeps the bytes until the reader takes them all; but a buffer of the pool, when they are short, only if it need not wait.
-    const mayWait = !this.#pool.isScarce || this.#pool.isCopy(buffer);
+    // The kernel holds the bytes until the reader has taken all of them. Under pressure it must not hold a buffer of the pool that long.
+    const mayWait = !this.#pool.underPressure || this.#pool.isCopy(buffer);
     const flags = MSG_NOSIGNAL | (mayWait ? MSG_WAITALL : MSG_DONTWAIT);
     this.#operations.send(socket, isDirect ? slot : fd, isDirect, low | 0, high, this.#length[slot], flags);
   }
@@ -91,7 +88,7 @@ export class Sends {
     this.#set(slot, buffer, offset, length);
   }
 
-  /** Only when nothing is in flight: the kernel would send from a buffer that is somebody else's. */
+  /** Only when nothing is in flight: the kernel would send from a buffer that has another owner. */
   drop(slot: number): void {
     if (this.#buffer[slot] >= 0) this.#pool.give(this.#buffer[slot]);
     this.#buffer[slot] = -1;
@@ -99,10 +96,10 @@ export class Sends {
     this.#waiting[slot] = undefined;
   }
 
-  /** The reader is slow: when buffers are short, its bytes wait elsewhere. */
+  /** The reader is slow: under pressure its bytes wait outside the pool. */
   #moveAside(slot: number): void {
     const buffer = this.#buffer[slot];
-    if (!this.#pool.isScarce || this.#pool.isCopy(buffer)) return;
+    if (!this.#pool.underPressure || this.#pool.isCopy(buffer)) return;
     this.#buffer[slot] = this.#pool.copyOut(buffer, this.#offset[slot], this.#length[slot]);
     this.#offset[slot] = 0;
   }
