@@ -30,9 +30,10 @@ export const namerdHttpInterpreter = defineInterpreter({
       log.warn(
         `the token for namerd travels in clear to ${target.baseUrl.host}: whoever listens can use it; use https`,
       );
+    const tls = target.tls && connectionOptions(target.tls);
     const client = new NamerdHttpClient({
       baseUrl: target.baseUrl,
-      tls: target.tls && connectionOptions(target.tls),
+      tls: tls && (() => tls),
       token,
       requestTimeoutMs: target.requestTimeoutMs,
       maxBodyBytes: maxDocumentBytes,

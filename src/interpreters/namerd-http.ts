@@ -22,7 +22,6 @@ import {
 } from 'rxjs';
 import type { NamerdHttpClient } from '../clients/namerd/http-client.ts';
 import { poll } from '../clients/namerd/poll.ts';
-import { SharedByKey } from '../clients/namerd/shared.ts';
 import { TroubleLog } from '../clients/namerd/trouble-log.ts';
 import { type RequestObserver, type WatchOptions, type WatchStatus, watch } from '../clients/namerd/watch.ts';
 import type { Dtab } from '../dtab/dtab.ts';
@@ -34,6 +33,7 @@ import { type Activity, ok, pending } from '../live/activity.ts';
 import type { BackoffLimits } from '../live/backoff.ts';
 import type { Clock } from '../live/clock.ts';
 import { markLastGood } from '../live/last-good.ts';
+import { SharedByKey } from '../live/shared-by-key.ts';
 import type { Log } from '../log.ts';
 import { type Addr, sameAddr } from '../naming/addr.ts';
 import type { Delegation } from '../naming/delegation.ts';

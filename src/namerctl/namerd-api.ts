@@ -3,7 +3,8 @@
  *
  * Nothing is sent twice, redirects are not followed, proxies of the environment are not used.
  */
-import { Client } from 'undici';
+import { HttpClient } from '../clients/http/client.ts';
+import { HttpFailure } from '../clients/http/failure.ts';
 import { LinkerdTcpError, networkReason } from '../errors.ts';
 import { version as ownVersion } from '../version.ts';
 import type { BaseUrl } from './base-url.ts';
@@ -48,16 +49,16 @@ export const jsonBody = (dtab: ShownDtab): DtabBody => ({
 
 export class NamerdApi {
   readonly #connection: Connection;
-  readonly #client: Client;
+  readonly #http: HttpClient;
 
   constructor(connection: Connection) {
     const { baseUrl, tls, timeoutMs } = connection;
     this.#connection = connection;
-    this.#client = new Client(baseUrl.url.origin, {
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxResponseSize: longestBody,
-      connect: { ...tls, timeout: timeoutMs },
+    this.#http = new HttpClient({
+      origin: baseUrl.url.origin,
+      tls: tls && (() => tls),
+      connectTimeoutMs: timeoutMs,
+      maxBodyBytes: longestBody,
     });
   }
 
@@ -165,7 +166,7 @@ export class NamerdApi {
   }
 
   async close(): Promise<void> {
-    await this.#client.destroy();
+    await this.#http.close();
   }
 
   async #send(
@@ -179,20 +180,20 @@ export class NamerdApi {
     const { url } = baseUrl;
     const shown = `${shownUrl(url)}/api/1${path}`;
     try {
-      const answer = await this.#client.request({
+      const answer = await this.#http.request({
         method,
         path: basePath(url) + target(url, path, parameters),
         headers: { 'user-agent': `namerctl/${ownVersion}`, ...always, ...headers },
         body,
-        signal: AbortSignal.timeout(timeoutMs),
+        timeoutMs,
       });
       return {
         url: shown,
-        status: answer.statusCode,
-        etag: first(answer.headers['etag']),
-        location: first(answer.headers['location']),
-        challenge: first(answer.headers['www-authenticate']),
-        text: await answer.body.text(),
+        status: answer.status,
+        etag: answer.headers['etag'],
+        location: answer.headers['location'],
+        challenge: answer.headers['www-authenticate'],
+        text: answer.text,
       };
     } catch (error) {
       throw this.#transportError(shown, error);
@@ -200,12 +201,12 @@ export class NamerdApi {
   }
 
   #transportError(url: string, error: unknown): LinkerdTcpError {
-    const { name = '' } = error as { name?: string };
+    const kind = error instanceof HttpFailure ? error.kind : undefined;
     const { tls, timeoutMs } = this.#connection;
-    if (name === 'HTTPParserError')
+    if (kind === 'malformed')
       return new LinkerdTcpError('NAMERD_ANSWER', { url, reason: 'it is not HTTP' }, { cause: error });
     const details =
-      name === 'TimeoutError'
+      kind === 'timeout'
         ? { reason: `no answer within ${timeoutMs} ms` }
         : troubleOf(error, tls !== undefined && tls.cert === undefined);
     return new LinkerdTcpError('NAMERD_UNREACHABLE', { url, ...details }, { cause: error });
@@ -259,9 +260,6 @@ function conflict(namespace: string, version = 'given', present: string | undefi
 }
 
 const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespace)}`;
-
-const first = (header: string | readonly string[] | undefined): string | undefined =>
-  typeof header === 'object' ? header[0] : header;
 
 /** `dtab` may be a list of dentries or text, `at` milliseconds or ISO 8601. */
 function decodeHistory(json: unknown): readonly PastDtab[] {

@@ -47,7 +47,7 @@ test('two namerds on one Kubernetes: what one is told the other tells, through a
   const since = performance.now();
   server.pause();
   const late = putDtab(dtabUrl(a), '/svc => /$/inet/127.1/5');
-  for (const { program } of [a, b]) await program.printed(/cannot be watched: no answer within 4000 ms/);
+  for (const { program } of [a, b]) await program.printed(/cannot be watched: no complete answer within 4000 ms/);
   assert.ok(performance.now() - since < 15_000, `noticed after ${performance.now() - since} ms`);
   const refused = await late;
   assert.equal(refused.status, 503);

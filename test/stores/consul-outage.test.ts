@@ -223,7 +223,7 @@ test('a Consul that takes requests and answers none is given up, also when it ne
   const store = openStore(t, consul, { requestTimeoutMs: 300, writeTimeoutMs: 200 });
   const seen = observe(t, store.observe('web'));
   const { error } = (await seen.until(({ state }) => state === 'failed', 'the failure')) as { error: Error };
-  assert.match(error.message, /cannot be watched: it has not answered in 300 ms; it is tried again/);
+  assert.match(error.message, /cannot be watched: no complete answer within 300 ms; it is tried again/);
   await assert.rejects(store.put('web', numbered(1)), /it has not answered in 200 ms; it may still take effect/);
   consul.setHanging(false);
   await known(seen);

@@ -40,7 +40,7 @@ test('stopped and continued under load: it is noticed, writes are refused in tim
   for (let round = 0; round < 2; round++) {
     server.pause();
     await load.unconfirmed();
-    await load.refused(/no answer within 400 ms/);
+    await load.refused(/no complete answer within 400 ms/);
     server.resume();
     await load.progress();
   }

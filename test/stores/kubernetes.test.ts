@@ -269,7 +269,7 @@ test('a write without an answer may have taken effect, and says so; one that was
   await known(seen);
   server.beforeAnswer = verb => verb !== 'create';
   const unsure =
-    /cannot write namespace web: no answer within 300 ms; it may have taken effect: read the namespace before/;
+    /cannot write namespace web: no complete answer within 300 ms; it may have taken effect: read the namespace before/;
   await assert.rejects(store.create('web', first), unsure);
   server.beforeAnswer = () => true;
   await seen.until(() => presentOf(seen)?.dtab === showDtab(first), 'what took effect');
@@ -301,7 +301,7 @@ test('a write waits for a server that asks for patience, as long as there is tim
   assert.equal(server.requests.length, 2);
   busy('30');
   const impatient = openKubernetes(t, server, { writeMs: 200 }).store;
-  await assert.rejects(impatient.put('web', second), /it asks to be left alone for 30 s; try again/);
+  await assert.rejects(impatient.put('web', second), /the server asked us to retry after 3\d s; try again/);
 });
 
 test('versions that are no numbers have no order: the store says so and is not wrong instead', async t => {

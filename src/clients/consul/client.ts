@@ -3,15 +3,16 @@
  *
  * Every request has a bound on its time and on the size of its answer. Messages never say the token.
  */
-import type { ConnectionOptions } from 'node:tls';
-import type { Pool } from 'undici';
 import { reasonOf } from '../../errors.ts';
+import { type HttpAnswer, HttpClient } from '../http/client.ts';
+import type { TlsSource } from '../http/connector.ts';
+import { excerptOf, withoutSecrets } from '../http/excerpt.ts';
 import type { TokenSource } from '../token-source.ts';
-import { ConsulFailure, networkFailure, refusal } from './failure.ts';
+import { ConsulFailure, refusal, withoutAnswer } from './failure.ts';
 
 export interface ConsulClientOptions {
   readonly origin: string;
-  readonly tls?: ConnectionOptions;
+  readonly tls?: TlsSource;
   readonly token?: TokenSource;
   /** The one of the agent that is asked, unless given. */
   readonly datacenter?: string;
@@ -60,39 +61,38 @@ export interface TransactionError {
 }
 
 /** A document; or the operations that failed, and then nothing was done. */
-export type Outcome = { readonly body: unknown } | { readonly errors: readonly TransactionError[] };
+export type TransactionResult = { readonly body: unknown } | { readonly errors: readonly TransactionError[] };
 
 const defaultRequestTimeoutMs = 6000;
 const connectTimeoutMs = 3000;
 /** Consul adds up to a sixteenth to the time it was told to wait; what is beyond that is a server that is gone. */
 const waitGraceMs = 2500;
-const connections = 16;
 const maxBodyBytes = 32 * 1024 * 1024;
 
-interface Sent {
+interface Question {
   readonly method: 'GET' | 'PUT';
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  readonly isWaiting?: boolean;
   /** Those that are answers, with a body that is JSON if there is one. */
   readonly statuses: readonly number[];
 }
 
-interface Received {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+interface Received extends Pick<HttpAnswer, 'status' | 'headers'> {
   readonly body: unknown;
 }
 
 export class ConsulClient {
   readonly #options: ConsulClientOptions;
-  #pool: Promise<Pool> | undefined;
-  #isClosed = false;
+  readonly #http: HttpClient;
 
   constructor(options: ConsulClientOptions) {
     this.#options = options;
+    const { origin, tls } = options;
+    this.#http = new HttpClient({ origin, tls, connectTimeoutMs, maxBodyBytes });
   }
 
   /** Rejects with a {@link ConsulFailure}. */
@@ -108,9 +108,10 @@ export class ConsulClient {
       },
       timeoutMs: wait === undefined ? requestTimeoutMs : wait.waitMs * (1 + 1 / 16) + waitGraceMs,
       signal,
+      isWaiting: wait !== undefined,
       statuses: [200, 404],
     });
-    const header = (name: string) => String(received.headers[name] ?? '');
+    const header = (name: string) => received.headers[name] ?? '';
     const index = header('x-consul-index');
     if (!/^\d{1,20}$/.test(index))
       throw new ConsulFailure(`it answered ${received.status} without X-Consul-Index: it is not Consul that answers`);
@@ -123,7 +124,7 @@ export class ConsulClient {
   }
 
   /** All or nothing. Rejects with a {@link ConsulFailure}, also where rights are missing. */
-  async transact(operations: readonly KvOperation[]): Promise<Outcome> {
+  async transact(operations: readonly KvOperation[]): Promise<TransactionResult> {
     const { requestTimeoutMs = defaultRequestTimeoutMs } = this.#options;
     const { status, body } = await this.#exchange({
       method: 'PUT',
@@ -136,87 +137,46 @@ export class ConsulClient {
     if (status === 200) return { body };
     const errors = errorsIn(body);
     const forbidden = errors.find(({ What }) => /permission denied|acl not found/i.test(What));
-    if (forbidden !== undefined) throw new ConsulFailure(forbidden.What, { isForbidden: true, isWithoutEffect: true });
+    if (forbidden !== undefined) throw new ConsulFailure(forbidden.What, { isForbidden: true, outcome: 'none' });
     return { errors };
   }
 
   /** Cuts everything that is under way. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    const pool = await this.#pool;
-    await pool?.destroy();
+  close(): Promise<void> {
+    return this.#http.close();
   }
 
-  async #exchange(sent: Sent): Promise<Received> {
-    const token = await this.#options.token?.();
-    const timeout = new AbortController();
-    const late = `it has not answered in ${Math.round(sent.timeoutMs)} ms`;
-    const timer = setTimeout(() => timeout.abort(new Error(late)), sent.timeoutMs);
-    // Consul does not repeat a token; one never knows about what stands before it.
-    const discreet = (text: string) => (token === undefined ? text : text.replaceAll(token, '(hidden)'));
-    try {
-      const signal = sent.signal === undefined ? timeout.signal : AbortSignal.any([sent.signal, timeout.signal]);
-      return await this.#send(sent, token, signal);
-    } catch (error) {
-      if (error instanceof ConsulFailure) throw new ConsulFailure(discreet(error.message), error);
-      if (timeout.signal.aborted) throw new ConsulFailure(late);
-      throw networkFailure(error);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async #send({ method, path, query, body, statuses }: Sent, token: string | undefined, signal: AbortSignal) {
-    const { datacenter } = this.#options;
+  async #exchange({ path, query, statuses, body, ...request }: Question): Promise<Received> {
+    const { datacenter, token } = this.#options;
+    const secret = await token?.();
     const parameters = new URLSearchParams({ ...query, ...(datacenter !== undefined && { dc: datacenter }) });
-    const pool = await this.#connected();
-    const answer = await pool.request({
-      method,
-      path: `/v1/${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
-      headers: {
-        accept: 'application/json',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...(token !== undefined && { 'x-consul-token': token }),
-      },
-      signal,
-      ...(body !== undefined && { body }),
-    });
-    const text = await read(answer.body);
-    const status = answer.statusCode;
-    if (!statuses.includes(status)) throw refusal(status, text);
-    return { status, headers: answer.headers, body: status === 404 ? undefined : parsed(text) };
+    const answer = await this.#http
+      .request({
+        ...request,
+        path: `/v1/${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
+        headers: {
+          accept: 'application/json',
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(secret !== undefined && { 'x-consul-token': secret }),
+        },
+        body,
+      })
+      .catch(error => {
+        throw withoutAnswer(error);
+      });
+    const { status, headers } = answer;
+    // Only a success has data in which a token would be somebody's value.
+    const text = status === 200 ? answer.text : withoutSecrets(answer.text, secret === undefined ? [] : [secret]);
+    if (!statuses.includes(status)) throw refusal(status, excerptOf(text));
+    return { status, headers, body: status === 404 ? undefined : parsed(text) };
   }
-
-  /** undici is loaded by whoever uses Consul, and by nobody else. */
-  #connected(): Promise<Pool> {
-    if (this.#isClosed) throw new ConsulFailure('it is closed', { isWithoutEffect: true });
-    this.#pool ??= import('undici').then(({ Pool, buildConnector }) => {
-      const { tls, origin } = this.#options;
-      // A question that waits has a connection of its own: cutting it disturbs nothing else.
-      const allowH2 = false;
-      const connect = buildConnector({ ...tls, allowH2, timeout: connectTimeoutMs, keepAlive: true });
-      return new Pool(origin, { connections, allowH2, headersTimeout: 0, bodyTimeout: 0, connect });
-    });
-    return this.#pool;
-  }
-}
-
-async function read(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBodyBytes) throw new ConsulFailure(`its answer is longer than ${maxBodyBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConsulFailure(`its answer is no JSON: ${reasonOf(error)}`);
+    throw new ConsulFailure(`its answer is not JSON: ${reasonOf(error)}`);
   }
 }
 

@@ -50,7 +50,7 @@ export function consulClient(config: ConsulConfig, log: Log): ConsulClient {
   const token = consulToken(config, log);
   return new ConsulClient({
     origin: consulOrigin(config),
-    ...(tls !== undefined && { tls }),
+    ...(tls !== undefined && { tls: () => tls }),
     ...(token !== undefined && { token }),
     ...(datacenter !== undefined && { datacenter }),
   });

@@ -17,8 +17,9 @@ import {
   tap,
   throwError,
 } from 'rxjs';
+import { outcomeOf } from '../outcome.ts';
 import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
-import { isAuthOff, isMembersFault, isTokensFault, isWithoutEffect, loginFailure } from './failure.ts';
+import { isAuthOff, isMembersFault, isTokensFault, loginFailure } from './failure.ts';
 import type {
   RangeRequest,
   RangeResponse,
@@ -84,7 +85,7 @@ export class EtcdCluster {
       } catch (error) {
         if (!isMembersFault(error)) throw error;
         this.#leave(connection);
-        if (left === 0 || !isWithoutEffect(error) || Date.now() >= deadline) throw error;
+        if (left === 0 || outcomeOf(error) !== 'none' || Date.now() >= deadline) throw error;
       }
     }
   }

@@ -1,5 +1,6 @@
 /** What a failed call to etcd means: whose fault it is, and whether a write may have taken effect all the same. */
 import { reasonOf } from '../../errors.ts';
+import { outcomeOf, RequestFailure } from '../outcome.ts';
 
 /** Of gRPC, as far as they mean something to us. */
 export const status = {
@@ -18,17 +19,6 @@ export const status = {
   unauthenticated: 16,
 } as const;
 
-export class CallFailure extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
-export const late = (): CallFailure => new CallFailure(status.deadlineExceeded, 'it has not answered in time');
-
 /** Answers to the request itself: every member would say the same. */
 const answers: ReadonlySet<number> = new Set([
   status.invalidArgument,
@@ -41,13 +31,20 @@ const answers: ReadonlySet<number> = new Set([
   status.resourceExhausted,
 ]);
 
+export class CallFailure extends RequestFailure {
+  readonly code: number;
+
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    const isUndone = code === status.unseen || answers.has(code) || message === 'etcdserver: no leader';
+    super(message, isUndone ? 'none' : 'unknown', options);
+    this.code = code;
+  }
+}
+
+export const late = (): CallFailure => new CallFailure(status.deadlineExceeded, 'it has not answered in time');
+
 /** Another member may do better. */
 export const isMembersFault = (error: unknown): boolean => error instanceof CallFailure && !answers.has(error.code);
-
-/** A write that failed so has not taken effect, and never will. */
-export const isWithoutEffect = (error: unknown): boolean =>
-  error instanceof CallFailure &&
-  (error.code === status.unseen || answers.has(error.code) || error.message === 'etcdserver: no leader');
 
 export function isForbidden(error: unknown): boolean {
   if (!(error instanceof CallFailure)) return false;
@@ -68,7 +65,7 @@ export function loginFailure(error: unknown): CallFailure {
   const options = { cause: error };
   // No other member would do better.
   if (!(error instanceof CallFailure)) return new CallFailure(status.failedPrecondition, reasonOf(error), options);
-  return isWithoutEffect(error) ? error : new CallFailure(status.unseen, error.message, options);
+  return outcomeOf(error) === 'none' ? error : new CallFailure(status.unseen, error.message, options);
 }
 
 /** For people. */

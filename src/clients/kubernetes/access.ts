@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ConnectionOptions } from 'node:tls';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import type { TlsSource } from '../http/connector.ts';
 
 export interface Credentials {
   /** `http://localhost:8001` */
@@ -11,8 +11,8 @@ export interface Credentials {
   /** Stands before every path; may be empty. */
   readonly basePath: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The same object for as long as it says the same. */
-  readonly tls: ConnectionOptions | undefined;
+  /** The same function for as long as it is the same identity; undefined for plain HTTP. */
+  readonly tls: TlsSource | undefined;
 }
 
 export interface Access {
@@ -27,7 +27,7 @@ export interface Access {
 }
 
 /** A server that asks for nothing, such as `kubectl proxy`, or knows us by our certificate. */
-export function openAccess(origin: string, tls?: ConnectionOptions, advice?: string): Access {
+export function openAccess(origin: string, tls?: TlsSource, advice?: string): Access {
   const credentials = { origin, basePath: '', headers: {}, tls };
   return { where: origin, advice, credentials: async () => credentials };
 }
@@ -47,14 +47,15 @@ export function serviceAccountAccess(folder: string, origin: string): Access {
   const caFile = join(folder, 'ca.crt');
   for (const file of [tokenFile, caFile]) checkReadable(file);
   let ca = '';
-  let tls: ConnectionOptions = {};
+  let tls: TlsSource | undefined;
   return {
     where: origin,
     async credentials() {
       const [token, authority] = await Promise.all([readFile(tokenFile, 'utf8'), readFile(caFile, 'utf8')]);
       if (authority !== ca) {
+        const options = { ca: authority };
         ca = authority;
-        tls = { ca };
+        tls = () => options;
       }
       return { origin, basePath: '', headers: { authorization: `Bearer ${token.trim()}` }, tls };
     },

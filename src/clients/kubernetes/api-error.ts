@@ -1,4 +1,6 @@
-/** What a Kubernetes API server answers in place of what it was asked for: a Status object, or text of whatever stands before it. */
+/** A refusal of a Kubernetes API server: a Status object, or the text of a proxy before it. */
+import { excerptOf } from '../http/excerpt.ts';
+import { outcomeOfStatus, RequestFailure } from '../outcome.ts';
 
 export interface StatusDetails {
   readonly name?: string;
@@ -6,31 +8,29 @@ export interface StatusDetails {
   readonly kind?: string;
 }
 
-export class ApiError extends Error {
+export class ApiError extends RequestFailure {
   readonly status: number;
   /** One word for programs, such as `AlreadyExists`; empty where there is no Status object. */
   readonly reason: string;
   readonly details: StatusDetails;
-  /** For how long the server asks to be left alone. */
-  readonly retryAfterMs: number | undefined;
 
-  constructor(status: number, body: unknown, retryAfterMs?: number) {
+  /** The server says when to try again. */
+  readonly isTemporary: boolean;
+
+  constructor(status: number, body: unknown, { isRead = false, isTemporary = false } = {}) {
     const { message, reason, details } = (isStatus(body) ? body : {}) as Partial<Record<string, unknown>>;
-    super(`it answered ${status}: ${typeof message === 'string' && message !== '' ? message : shown(body)}`);
+    const said = typeof message === 'string' && message !== '' ? message : shown(body);
+    super(`it answered ${status}: ${said}`, isRead ? 'none' : outcomeOfStatus(status));
     this.name = 'ApiError';
     this.status = status;
+    this.isTemporary = isTemporary;
     this.reason = typeof reason === 'string' ? reason : '';
     this.details = typeof details === 'object' && details !== null ? details : {};
-    this.retryAfterMs = retryAfterMs;
   }
 }
 
 const isStatus = (body: unknown): boolean =>
   typeof body === 'object' && body !== null && 'kind' in body && body.kind === 'Status';
 
-const shownText = 300;
-
-function shown(body: unknown): string {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  return text.slice(0, shownText).replace(/\s+/g, ' ').trim() || 'nothing more';
-}
+const shown = (body: unknown): string =>
+  excerptOf(typeof body === 'string' ? body : JSON.stringify(body)) || 'no reason given';

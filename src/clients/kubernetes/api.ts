@@ -1,17 +1,20 @@
 /**
- * Requests to a Kubernetes API server over HTTP/1.1: short ones that are read to their end, and streams.
+ * Requests to a Kubernetes API server: short ones that are read to their end, and streams.
  *
- * Short requests share a few connections; a stream has one of its own that ends with it. What an {@link ApiError} or the network
- * says is what is thrown. A server that asks to be left alone for a while (`Retry-After`) is: until then requests wait.
+ * What is thrown is an {@link ApiError}, or a failure of the network; `outcomeOf` says of both whether a write may have taken
+ * effect. Requests that the server refuses because it is overloaded (429 with `Retry-After`) wait and are sent again.
  */
 import type { Readable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { ConnectionOptions } from 'node:tls';
-import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
-import { networkReason } from '../../errors.ts';
 import { version } from '../../version.ts';
+import { HttpClient, type HttpRequest } from '../http/client.ts';
+import type { TlsSource } from '../http/connector.ts';
+import { abortable } from '../http/deadline.ts';
+import { withoutSecrets } from '../http/excerpt.ts';
+import { HttpFailure } from '../http/failure.ts';
+import { outcomeOf, RequestFailure } from '../outcome.ts';
 import type { Access, Credentials } from './access.ts';
 import { ApiError } from './api-error.ts';
+import { Pacer } from './pacer.ts';
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -20,150 +23,116 @@ export interface ApiRequest {
   readonly body?: unknown;
 }
 
-/** Nobody knows whether the request was carried out: it went out, and no answer came. */
-export class UnansweredError extends Error {}
-
-/** More short requests at once than this wait for each other. */
-const shortConnections = 16;
 const connectTimeoutMs = 3000;
-const keepAliveMs = 30_000;
-const tcpKeepAliveMs = 5000;
 const maxBodyBytes = 64 * 2 ** 20;
-const maxErrorBytes = 64 * 2 ** 10;
+/** Callers have tighter ones. */
+const requestTimeoutMs = 60_000;
 const longestPauseMs = 30_000;
 const shortestPauseMs = 100;
 
 /** Connections to one server with one identity. */
 interface Route {
   readonly origin: string;
-  readonly tls: ConnectionOptions | undefined;
-  readonly settings: Client.Options;
-  readonly pool: Pool;
+  readonly tls: TlsSource | undefined;
+  readonly http: HttpClient;
 }
 
 export class KubernetesApi {
   readonly #access: Access;
-  readonly #streams = new Set<Client>();
+  readonly #pacer: Pacer;
   #route: Route | undefined;
-  /** By performance.now(). */
-  #pausedUntil = 0;
   #isClosed = false;
 
-  constructor(access: Access) {
+  /** @param random uniform in [0, 1) */
+  constructor(access: Access, random: () => number = Math.random) {
     this.#access = access;
+    this.#pacer = new Pacer(random);
   }
 
-  /** The JSON of the answer. `signal` bounds its time, waiting for a server that asks for patience included. */
+  /** The JSON of the answer. `signal` bounds its time, including the wait for a server that is overloaded. */
   async call(request: ApiRequest, signal: AbortSignal): Promise<unknown> {
     for (;;) {
-      await this.#pause(signal);
       try {
-        return JSON.parse(await this.#callOnce(request, signal));
+        return await this.#pacer.run(() => this.#callOnce(request, signal), signal);
       } catch (error) {
-        if (error instanceof SyntaxError) throw new Error(`its answer is not JSON: ${error.message}`, { cause: error });
-        // Refused before anything was done: it may be asked again.
-        if (!(error instanceof ApiError && error.status === 429 && error.retryAfterMs !== undefined)) throw error;
+        if (!(error instanceof ApiError && error.status === 429 && error.isTemporary)) throw error;
       }
     }
   }
 
   /** The body of an answer that goes on, until it ends or `signal` aborts. @param answerMs for its headers */
   async stream(path: string, answerMs: number, signal: AbortSignal): Promise<Readable> {
-    const credentials = await within(this.#access.credentials(), answerMs, signal);
-    const client = new Client(credentials.origin, this.#routeFor(credentials).settings);
-    this.#streams.add(client);
-    const cut = (reason: Error) => {
-      signal.removeEventListener('abort', aborted);
-      this.#streams.delete(client);
-      client.destroy(reason, () => undefined);
-    };
-    const aborted = () => cut(signal.reason);
-    signal.addEventListener('abort', aborted);
-    try {
-      signal.throwIfAborted();
-      const answer = within(client.request(optionsOf({ method: 'GET', path }, credentials)), answerMs, signal);
-      const { statusCode, headers, body } = await answer;
-      if (statusCode !== 200) throw await within(this.#refusal(statusCode, headers, body), answerMs, signal);
-      // Cutting emits an error also after the reader has turned away.
-      return body.on('error', () => undefined).on('close', () => cut(new Error('the stream is over')));
-    } catch (error) {
-      cut(new Error('the request is over'));
-      throw this.#explained(error);
-    }
+    const credentials = await abortable(this.#access.credentials(), signal);
+    const { http } = this.#routeFor(credentials);
+    const request = { ...requestOf({ method: 'GET', path }, credentials), timeoutMs: answerMs, signal };
+    const answer = await http.stream(request).catch(error => {
+      throw this.#explained(error, 'GET');
+    });
+    if ('body' in answer) return answer.body;
+    throw this.#refusal('GET', answer, credentials);
   }
 
   /** Cuts everything that is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([this.#route?.pool.destroy(), ...Array.from(this.#streams, stream => stream.destroy())]);
+    this.#pacer.close();
+    await this.#route?.http.close();
   }
 
-  async #callOnce(request: ApiRequest, signal: AbortSignal): Promise<string> {
-    let isSent = false;
+  async #callOnce(request: ApiRequest, signal: AbortSignal): Promise<unknown> {
+    const { method } = request;
+    const credentials = await abortable(this.#access.credentials(), signal).catch(error => {
+      throw new RequestFailure(error.message, 'none', { cause: error });
+    });
+    const { http } = this.#routeFor(credentials);
+    const answer = await http.request({ ...requestOf(request, credentials), signal }).catch(error => {
+      throw this.#explained(error, method);
+    });
+    if (answer.status < 200 || answer.status > 299) throw this.#refusal(method, answer, credentials);
     try {
-      const credentials = await within(this.#access.credentials(), undefined, signal);
-      signal.throwIfAborted();
-      const { pool } = this.#routeFor(credentials);
-      isSent = true;
-      const { statusCode, headers, body } = await pool.request({ ...optionsOf(request, credentials), signal });
-      if (statusCode < 200 || statusCode > 299) throw await this.#refusal(statusCode, headers, body);
-      return await read(body, maxBodyBytes);
+      return JSON.parse(answer.text);
     } catch (error) {
-      const explained = this.#explained(error);
-      if (isSent && request.method !== 'GET' && isUnanswered(error))
-        throw new UnansweredError(explained.message, { cause: error });
-      throw explained;
+      const outcome = method === 'GET' ? 'none' : 'unknown';
+      throw new RequestFailure(`its answer is not JSON: ${(error as Error).message}`, outcome, { cause: error });
     }
   }
 
-  async #refusal(status: number, headers: Dispatcher.ResponseData['headers'], body: Readable): Promise<ApiError> {
-    const text = await read(body, maxErrorBytes);
-    const retryAfterMs = pauseOf(headers['retry-after']);
-    if (retryAfterMs !== undefined) this.#pausedUntil = performance.now() + retryAfterMs;
+  #refusal(
+    method: ApiRequest['method'],
+    { status, headers, text }: Awaited<ReturnType<HttpClient['request']>>,
+    credentials: Credentials,
+  ): ApiError {
+    const pauseMs = pauseOf(headers['retry-after']);
+    if (pauseMs !== undefined) this.#pacer.refused(pauseMs);
     if (status === 401) this.#access.refused?.();
-    return new ApiError(status, jsonOr(text), retryAfterMs);
-  }
-
-  async #pause(signal: AbortSignal): Promise<void> {
-    const ms = this.#pausedUntil - performance.now();
-    if (ms <= 0) return;
-    await delay(ms, undefined, { signal }).catch(() => {
-      throw new Error(`it asks to be left alone for ${Math.ceil(ms / 1000)} s`);
-    });
+    const body = jsonOr(withoutSecrets(text, secretsOf(credentials)));
+    return new ApiError(status, body, { isRead: method === 'GET', isTemporary: pauseMs !== undefined });
   }
 
   #routeFor({ origin, tls }: Credentials): Route {
-    if (this.#isClosed) throw new Error('it is closed');
+    if (this.#isClosed) throw new HttpFailure('closed', 'this client is closed');
     const current = this.#route;
     if (current !== undefined && current.origin === origin && current.tls === tls) return current;
-    const settings: Client.Options = {
-      keepAliveTimeout: keepAliveMs,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      // One connector for all, so that TLS sessions are resumed.
-      connect: buildConnector({
-        ...tls,
-        timeout: connectTimeoutMs,
-        keepAlive: true,
-        keepAliveInitialDelay: tcpKeepAliveMs,
-      }),
-    };
-    const pool = new Pool(origin, { ...settings, connections: shortConnections });
-    this.#route = { origin, tls, settings, pool };
+    const http = new HttpClient({ origin, tls, connectTimeoutMs, maxBodyBytes });
+    this.#route = { origin, tls, http };
     // Requests under way end in their own time.
-    current?.pool.close().catch(() => undefined);
+    current?.http.retire().catch(() => undefined);
     return this.#route;
   }
 
-  #explained(error: unknown): Error {
-    if (error instanceof ApiError) return error;
+  /** A read has no effect, however it ends. */
+  #explained(error: unknown, method: ApiRequest['method']): Error {
     const { advice } = this.#access;
-    const isAbsent = /ECONNREFUSED|ENOTFOUND/.test(networkReason(error));
-    return new Error(networkReason(error) + (isAbsent && advice !== undefined ? ` (${advice})` : ''), { cause: error });
+    const message = (error as Error).message;
+    const isAbsent = error instanceof HttpFailure && /ECONNREFUSED|ENOTFOUND/.test(error.code);
+    const outcome = method === 'GET' ? 'none' : outcomeOf(error);
+    return new RequestFailure(message + (isAbsent && advice !== undefined ? ` (${advice})` : ''), outcome, {
+      cause: error,
+    });
   }
 }
 
-function optionsOf({ method, path, body }: ApiRequest, { basePath, headers }: Credentials) {
+function requestOf({ method, path, body }: ApiRequest, { basePath, headers }: Credentials): HttpRequest {
   return {
     method,
     path: basePath + path,
@@ -173,61 +142,15 @@ function optionsOf({ method, path, body }: ApiRequest, { basePath, headers }: Cr
       'user-agent': `linkerd-tcp/${version}`,
       ...(body !== undefined && { 'content-type': 'application/json' }),
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    body: body === undefined ? undefined : JSON.stringify(body),
+    timeoutMs: requestTimeoutMs,
   };
 }
 
-/** Gives `use` a signal that aborts when it takes longer than `ms`, or when `stop` does. */
-export async function beforeDeadline<T>(
-  ms: number,
-  use: (signal: AbortSignal) => Promise<T>,
-  stop?: AbortSignal,
-): Promise<T> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Error(`no answer within ${ms} ms`)), ms);
-  const stopped = () => late.abort(stop?.reason);
-  stop?.addEventListener('abort', stopped);
-  try {
-    stop?.throwIfAborted();
-    return await use(late.signal);
-  } finally {
-    clearTimeout(timer);
-    stop?.removeEventListener('abort', stopped);
-  }
-}
-
-/** For what takes no signal of its own. */
-async function within<T>(promise: Promise<T>, ms: number | undefined, signal: AbortSignal): Promise<T> {
-  const cut = Promise.withResolvers<never>();
-  const aborted = () => cut.reject(signal.reason);
-  signal.addEventListener('abort', aborted);
-  if (signal.aborted) aborted();
-  const timer = ms === undefined ? undefined : setTimeout(() => cut.reject(new Error(`no answer within ${ms} ms`)), ms);
-  try {
-    return await Promise.race([promise, cut.promise]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', aborted);
-  }
-}
-
-/** Whether the request may have reached the server although no answer came from it. */
-function isUnanswered(error: unknown): boolean {
-  if (error instanceof ApiError) return error.status >= 500 && error.status !== 503;
-  const { code } = error as NodeJS.ErrnoException;
-  return code === undefined || ['UND_ERR_SOCKET', 'UND_ERR_ABORTED', 'ECONNRESET', 'EPIPE', 'ABORT_ERR'].includes(code);
-}
-
-async function read(body: Readable, maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new Error(`its answer is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
+const secretsOf = ({ headers }: Credentials): readonly string[] =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    name.toLowerCase() === 'authorization' ? [value.replace(/^\w+ /, '')] : [],
+  );
 
 function jsonOr(text: string): unknown {
   try {
@@ -238,7 +161,7 @@ function jsonOr(text: string): unknown {
 }
 
 /** Seconds; the other form of the header, a date, is not used by Kubernetes. */
-function pauseOf(retryAfter: string | string[] | undefined): number | undefined {
+function pauseOf(retryAfter: string | undefined): number | undefined {
   const seconds = Number(retryAfter ?? Number.NaN);
   if (!Number.isFinite(seconds) || seconds < 0) return undefined;
   return Math.min(Math.max(seconds * 1000, shortestPauseMs), longestPauseMs);

@@ -91,7 +91,7 @@ export function accessFor(keys: KubernetesKeys, env: NodeJS.ProcessEnv = process
     keys.host === undefined && keys.port === undefined
       ? 'nothing says where Kubernetes is and this is no pod: run kubectl proxy, or set host and port, or auth: kubeconfig'
       : 'is kubectl proxy running?';
-  return openAccess(origin, tls, advice);
+  return openAccess(origin, tls && (() => tls), advice);
 }
 
 function chosenAuth(keys: KubernetesKeys, env: NodeJS.ProcessEnv): NonNullable<KubernetesKeys['auth']> {

@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { reasonOf } from '../../errors.ts';
+import type { TlsSource } from '../http/connector.ts';
 import { type Access, type Credentials, checkReadable } from './access.ts';
 
 export interface KubeconfigOptions {
@@ -31,16 +32,16 @@ export function kubeconfigAccess({ file, context }: KubeconfigOptions, env: Node
   for (const each of files) checkReadable(each);
   const where = `kubeconfig ${files.join(delimiter)}${context === undefined ? '' : `, context ${context}`}`;
   let loaded: Promise<KubeConfig> | undefined;
-  let tls: ConnectionOptions | undefined;
+  let tls: { readonly options: ConnectionOptions; readonly source: TlsSource } | undefined;
 
   const credentials = async (): Promise<Credentials> => {
     loaded ??= load(files, context);
     const config = await loaded;
     const { origin, pathname } = new URL(config.getCurrentCluster()!.server);
     const { headers = {}, auth, ...found } = await fill(config);
-    if (!sameTls(tls, found)) tls = found;
+    if (tls === undefined || !sameTls(tls.options, found)) tls = { options: found, source: () => found };
     const basic = auth !== undefined && { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
-    return { origin, basePath: pathname.replace(/\/+$/, ''), headers: { ...basic, ...headers }, tls };
+    return { origin, basePath: pathname.replace(/\/+$/, ''), headers: { ...basic, ...headers }, tls: tls.source };
   };
 
   // Read again: certificates in the file may have been replaced, and what its programs said is kept by the library.
@@ -104,9 +105,7 @@ async function fill(config: KubeConfig): Promise<Filled> {
   return filled;
 }
 
-function sameTls(a: ConnectionOptions | undefined, b: ConnectionOptions): boolean {
-  return a !== undefined && tlsText(a) === tlsText(b);
-}
+const sameTls = (a: ConnectionOptions, b: ConnectionOptions): boolean => tlsText(a) === tlsText(b);
 
 const tlsText = ({ ca, cert, key, rejectUnauthorized, servername }: ConnectionOptions): string =>
   [ca, cert, key, rejectUnauthorized, servername].map(each => String(each ?? '')).join('\n');

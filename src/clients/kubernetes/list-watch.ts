@@ -14,8 +14,9 @@
  * "410 Gone responses".
  */
 import { Observable, type Subscriber } from 'rxjs';
-import { JsonDocuments } from '../namerd/json-documents.ts';
-import { beforeDeadline, type KubernetesApi } from './api.ts';
+import { beforeDeadline } from '../http/deadline.ts';
+import { JsonDocuments } from '../http/json-documents.ts';
+import type { KubernetesApi } from './api.ts';
 import { ApiError } from './api-error.ts';
 import { type KubernetesObject, objectOf, revisionOf } from './objects.ts';
 

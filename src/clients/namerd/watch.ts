@@ -17,8 +17,8 @@ import { LinkerdTcpError, networkReason, reasonOf } from '../../errors.ts';
 import { type Activity, failed, ok } from '../../live/activity.ts';
 import { type BackoffLimits, backoffMs } from '../../live/backoff.ts';
 import type { Clock } from '../../live/clock.ts';
+import { JsonDocuments } from '../http/json-documents.ts';
 import type { NamerdHttpClient } from './http-client.ts';
-import { JsonDocuments } from './json-documents.ts';
 
 export interface WatchStatus {
   readonly url: string;

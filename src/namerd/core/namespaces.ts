@@ -5,7 +5,6 @@
  * bound without such a dtab is kept warm (see Observations); with one it is bound for that request only.
  */
 import { defer, distinctUntilChanged, filter, firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs';
-import { SharedByKey } from '../../clients/namerd/shared.ts';
 import { concat, type Dentry, type Dtab } from '../../dtab/dtab.ts';
 import type { NameTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
@@ -14,6 +13,7 @@ import { LinkerdTcpError } from '../../errors.ts';
 import { type Activity, sameActivity } from '../../live/activity.ts';
 import type { Clock } from '../../live/clock.ts';
 import { flatMapOk, live } from '../../live/live.ts';
+import { SharedByKey } from '../../live/shared-by-key.ts';
 import type { Addr } from '../../naming/addr.ts';
 import { bindTree } from '../../naming/bind.ts';
 import { delegate } from '../../naming/delegate.ts';

@@ -15,6 +15,7 @@ import type {
   TransactionError,
 } from '../../clients/consul/client.ts';
 import { ConsulFailure } from '../../clients/consul/failure.ts';
+import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
@@ -221,7 +222,7 @@ export class ConsulBackend implements Backend {
     try {
       return await run();
     } catch (error) {
-      if (!(error instanceof ConsulFailure) || error.isForbidden || error.isWithoutEffect)
+      if (!(error instanceof ConsulFailure) || error.isForbidden || outcomeOf(error) === 'none')
         throw this.#told(error, action);
       const hint = 'it may still take effect: read the namespace before you try again';
       const details = { store: this.#options.store, action, reason: error.message, hint };

@@ -25,7 +25,7 @@ import {
   timer,
 } from 'rxjs';
 import type { EtcdCluster, EtcdSession } from '../../clients/etcd/cluster.ts';
-import { callReason, isForbidden, isWithoutEffect, late } from '../../clients/etcd/failure.ts';
+import { callReason, isForbidden, late } from '../../clients/etcd/failure.ts';
 import type {
   Compare,
   KeyValue,
@@ -34,6 +34,7 @@ import type {
   TxnResponse,
   WatchResponse,
 } from '../../clients/etcd/messages.ts';
+import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
@@ -147,7 +148,7 @@ export class EtcdBackend implements Backend {
     } catch (error) {
       const action = `write namespace ${namespace}`;
       const told = this.#failure(error, action);
-      if (told instanceof LinkerdTcpError || isWithoutEffect(error)) throw told;
+      if (told instanceof LinkerdTcpError || outcomeOf(error) === 'none') throw told;
       const hint = 'it may still take effect: read the namespace before you try again';
       const details = { store: this.#options.store, action, reason: told.message, hint };
       throw new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });

@@ -7,12 +7,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { catchError, map, type Observable } from 'rxjs';
-import { type ApiRequest, beforeDeadline, type KubernetesApi, UnansweredError } from '../../clients/kubernetes/api.ts';
+import { beforeDeadline } from '../../clients/http/deadline.ts';
+import type { ApiRequest, KubernetesApi } from '../../clients/kubernetes/api.ts';
 import { ApiError } from '../../clients/kubernetes/api-error.ts';
 import { type ListWatchOptions, type ListWatchReport, listWatch } from '../../clients/kubernetes/list-watch.ts';
 import { type KubernetesObject, objectOf, revisionOf } from '../../clients/kubernetes/objects.ts';
+import { outcomeOf, RequestFailure } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
-import { LinkerdTcpError } from '../../errors.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Fact } from '../mirror.ts';
 import type { Backend, Report, Written } from '../remote.ts';
 import type { Version } from '../store.ts';
@@ -187,10 +189,13 @@ export class KubernetesBackend implements Backend {
       } catch (error) {
         const isRace = isRefusal(error, 'Conflict') || isRefusal(error, 'AlreadyExists') || isMissing(error);
         if (!isRace) throw error;
-        if (tries === mostTries) throw new Error(`others changed it ${tries} times in a row`, { cause: error });
+        if (tries === mostTries)
+          throw new RequestFailure(`others changed it ${tries} times in a row`, 'none', { cause: error });
       }
       const pauseMs = this.#options.random() * Math.min(longestPauseMs, 2 ** tries);
-      await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await delay(pauseMs, undefined, { signal }).catch(() => {
+        throw new RequestFailure(reasonOf(signal.reason), 'none');
+      });
     }
   }
 
@@ -198,7 +203,7 @@ export class KubernetesBackend implements Backend {
     try {
       return await beforeDeadline(this.#options.writeMs ?? 4500, use, this.#closed.signal);
     } catch (error) {
-      throw this.#explained(error, `write namespace ${namespace}`, 'try again once it works; reads go on');
+      throw this.#explained(error, `write namespace ${namespace}`, isDoubtful(error) ? doubtHint : retryHint);
     }
   }
 
@@ -227,9 +232,8 @@ export class KubernetesBackend implements Backend {
     const { store, namespace } = this.#options;
     const unavailable = (reason: string, nextStep: string) =>
       new LinkerdTcpError('STORE_UNAVAILABLE', { store, action, reason, hint: nextStep }, { cause: error });
-    if (error instanceof UnansweredError)
-      return unavailable(error.message, 'it may have taken effect: read the namespace before you try again');
-    if (!(error instanceof ApiError)) return error;
+    if (error instanceof LinkerdTcpError) return error;
+    if (!(error instanceof ApiError)) return unavailable(reasonOf(error), hint);
     if (error.status === 401 || error.status === 403) {
       const reason =
         error.status === 401
@@ -243,6 +247,11 @@ export class KubernetesBackend implements Backend {
     return unavailable(error.message, hint);
   }
 }
+
+const retryHint = 'try again once it works; reads go on';
+const doubtHint = 'it may have taken effect: read the namespace before you try again';
+
+const isDoubtful = (error: unknown): boolean => !(error instanceof LinkerdTcpError) && outcomeOf(error) === 'unknown';
 
 const definitionHint = '`kubectl apply -f examples/kubernetes/dtab-crd.yml` defines it';
 

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { beforeDeadline } from '../../../src/clients/http/deadline.ts';
 import type { Access } from '../../../src/clients/kubernetes/access.ts';
-import { beforeDeadline, KubernetesApi } from '../../../src/clients/kubernetes/api.ts';
+import { KubernetesApi } from '../../../src/clients/kubernetes/api.ts';
 import { ApiError } from '../../../src/clients/kubernetes/api-error.ts';
 import {
   accessFor,

@@ -193,7 +193,7 @@ test('a wrong path is an error of the name, not of the server', async t => {
   const namerd = await startNamerd(t);
   const { bind, log } = interpreterOf(t, namerd.url);
   namerd.setStatus('bind', 400);
-  assert.match(shown(await bind('/svc/a').first(({ state }) => state === 'failed')), /answered 400: nothing more/);
+  assert.match(shown(await bind('/svc/a').first(({ state }) => state === 'failed')), /answered 400: no reason given/);
   assert.match(log.lines[0], /^warn http:.* answered 400/);
 });
 

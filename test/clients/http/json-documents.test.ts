@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { JsonDocuments } from '../../../src/clients/namerd/json-documents.ts';
+import { JsonDocuments } from '../../../src/clients/http/json-documents.ts';
 
 function read(chunks: readonly (string | Buffer)[], maxBytes = 1000): unknown[] {
   const documents = new JsonDocuments(maxBytes);
