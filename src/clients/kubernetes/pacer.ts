@@ -47,12 +47,23 @@ export class Pacer {
     if (now >= this.#pausedUntil) this.#steepUntil = Math.max(1, this.#limit / 2);
     this.#limit = 1;
     this.#pausedUntil = Math.max(this.#pausedUntil, now + ms * (1 + this.#random() / 4));
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#release(), Math.ceil(this.#pausedUntil - now));
+    this.#awaitEnd();
   }
 
   close(): void {
     clearTimeout(this.#timer);
+  }
+
+  #awaitEnd(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        // Timers have a clock of their own, which may be a little ahead.
+        if (performance.now() < this.#pausedUntil) this.#awaitEnd();
+        else this.#release();
+      },
+      Math.ceil(this.#pausedUntil - performance.now()),
+    );
   }
 
   #mayStart(): boolean {
