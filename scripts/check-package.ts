@@ -1,5 +1,5 @@
 /**
- * What `npm publish` would publish, tried as its users get it: packed, installed in an empty folder, run and imported.
+ * Tries the package that `npm publish` would publish: packs it, installs it in an empty directory, runs and imports it.
  *
  * `npm run check-package`. Writes dist/ anew.
  */
@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '..');
 const programs = ['linkerd-tcp', 'namerd', 'namerctl'];
 const folder = mkdtempSync(join(tmpdir(), 'linkerd-tcp-package-'));
 
-/** A checkout's programs must not help what is installed in the folder. */
+/** Without the checkout's programs: the installed package must do without them. */
 const env = {
   ...process.env,
   PATH: (process.env['PATH'] ?? '').replaceAll(`${join(root, 'node_modules/.bin')}:`, ''),

@@ -1,18 +1,18 @@
 /**
- * The real programs the end-to-end tests need, and the Debian packages that bring them.
+ * The programs that the tests need, and the Debian packages that contain them.
  *
- * A package is installed only when its program is missing, and only where that needs no question: as root or with a
- * passwordless sudo. Elsewhere the line to type is printed and the tests that need the program fail.
+ * A package is installed only if its program is missing, and only as root or with passwordless sudo. Otherwise the command to run
+ * is printed, and the tests that need the program fail.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 interface Requirement {
-  /** Its name, or the whole path of a file that is none. */
+  /** The program's name, or the full path of a file that is not a program. */
   readonly program: string;
   readonly package: string;
-  /** The system service the package brings; stopped after we installed it, the tests start their own processes. */
+  /** The system service that the package starts. It is stopped after the installation: the tests start their own processes. */
   readonly service?: string;
 }
 
@@ -30,16 +30,19 @@ const requirements: readonly Requirement[] = [
   { program: 'fish', package: 'fish' },
   { program: 'java', package: 'default-jre-headless' },
   { program: '/usr/share/java/zookeeper.jar', package: 'libzookeeper-java' },
+  { program: 'hunspell', package: 'hunspell' },
+  { program: '/usr/share/hunspell/en_US.dic', package: 'hunspell-en-us' },
+  { program: '/usr/share/hunspell/en_GB.dic', package: 'hunspell-en-gb' },
 ];
 
 /** Where Debian puts programs, even when the caller's PATH lacks sbin. */
-const debianFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const debianDirectories = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...debianFolders];
-  return folders
-    .filter(folder => folder !== '')
-    .map(folder => join(folder, name))
+  const directories = [...(process.env['PATH'] ?? '').split(delimiter), ...debianDirectories];
+  return directories
+    .filter(directory => directory !== '')
+    .map(directory => join(directory, name))
     .find(isExecutable);
 }
 
@@ -55,7 +58,7 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** Installs what is missing. @returns the problem in words, or undefined when every program is there. */
+/** Installs missing packages. @returns the problem, or undefined if every program is there. */
 export function ensureDebianPackages(print: (line: string) => void): string | undefined {
   const missing = requirements.filter(requirement => !isThere(requirement));
   if (missing.length === 0) return undefined;
@@ -63,9 +66,9 @@ export function ensureDebianPackages(print: (line: string) => void): string | un
   const programs = missing.map(({ program }) => program).join(', ');
   const toType = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`;
   if (findProgram('apt-get') === undefined)
-    return `missing: ${programs}; there is no apt-get here, install them by hand`;
+    return `missing: ${programs}; there is no apt-get on this machine; install them by hand`;
   const asRoot = rootPrefix();
-  if (asRoot === undefined) return `missing: ${programs}; type: sudo sh -c '${toType}'`;
+  if (asRoot === undefined) return `missing: ${programs}; run: sudo sh -c '${toType}'`;
 
   print(`missing: ${programs}`);
   print(`installing Debian packages: ${packages.join(' ')}`);
@@ -93,7 +96,7 @@ export function ensureDebianPackages(print: (line: string) => void): string | un
   return `still missing: ${names}; try: ${toType}\n${install.output || update.output}`;
 }
 
-/** What to put before a command to run it as root without being asked anything; undefined where that is impossible. */
+/** The prefix that runs a command as root without a prompt; undefined if that is impossible. */
 function rootPrefix(): readonly string[] | undefined {
   if (process.getuid?.() === 0) return [];
   return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : undefined;
@@ -104,7 +107,7 @@ function runQuietly([program, ...args]: readonly string[]): { readonly ok: boole
   return { ok: result.status === 0, output: `${result.stdout ?? ''}${result.stderr ?? ''}`.trimEnd() };
 }
 
-/** A fresh package may start its daemon at once and at every boot; a test run must not leave one behind. */
+/** A new package may start its daemon now and at every boot; a test run must not leave one running. */
 function stopServices(asRoot: readonly string[], fresh: readonly Requirement[], print: (line: string) => void): void {
   for (const { service } of fresh) {
     if (service === undefined) continue;
@@ -113,5 +116,13 @@ function stopServices(asRoot: readonly string[], fresh: readonly Requirement[], 
       : { ok: false, output: '' };
     const stopped = disable.ok || (findProgram('service') && runQuietly([...asRoot, 'service', service, 'stop']).ok);
     if (stopped) print(`stopped the service ${service} that came with the package`);
+  }
+}
+
+if (import.meta.main) {
+  const problem = ensureDebianPackages(line => console.log(line));
+  if (problem !== undefined) {
+    console.error(problem);
+    process.exitCode = 1;
   }
 }

@@ -22,11 +22,11 @@ One file, YAML or JSON. Every key is listed here; an unknown key is an error. \`
 with their line and column and starts nothing. The [JSON Schema](linkerd-tcp.schema.json) makes editors check while you type:
 \`# yaml-language-server: $schema=…/linkerd-tcp.schema.json\`. There is no interpolation of the environment.
 
-- Relative paths start from the folder of the configuration file. (linkerd-tcp 0.1 took the working directory. For a configuration
-  from standard input it still is.)
+- Relative paths start from the directory of the configuration file. (linkerd-tcp 0.1 used the working directory; a configuration from
+  standard input still does.)
 - Durations say their unit in the name of the key and may be as long as you like.
-- A file of linkerd-tcp 0.0.x is recognised: \`linkerd-tcp --check old.yml > new.yml\` says what became of each key and writes the
-  translated file.
+- A file of linkerd-tcp 0.0.x is recognised: \`linkerd-tcp --check old.yml > new.yml\` reports how each key was translated and writes
+  the translated file.
 - \`SIGHUP\` and \`POST /reload\` read the file again. A file with a problem changes nothing.
 
 `;
@@ -37,7 +37,7 @@ One file, YAML or JSON, with the keys of Linkerd 1.x's Namerd. Every key is list
 \`namerd --check FILE\` reports all problems with their line and column and starts nothing. The
 [JSON Schema](namerd.schema.json) makes editors check while you type.
 
-- Relative paths start from the folder of the configuration file.
+- Relative paths start from the directory of the configuration file.
 - Prefixes of namers must not overlap: a bound id leads to one namer.
 - Namers and storage are followed live; a change of this file takes effect with a restart. \`SIGHUP\` checks it.
 

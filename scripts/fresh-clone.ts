@@ -1,8 +1,8 @@
 /**
  * The README's two commands in a fresh clone: `npm install && npm start`, then `npm test`.
  *
- * Usage: `npm run fresh-clone -- [folder of a node]...`: once for each, with that folder first on PATH (npm is the one on PATH
- * and runs on that node). Without arguments once with PATH as it is. Clones what is committed; takes some minutes.
+ * Usage: `npm run fresh-clone -- [directory with a node]...`: once for each, with that directory first on PATH (npm is the one on
+ * PATH and runs on that node). Without arguments, once with the present PATH. It clones the committed state and takes minutes.
  */
 import { execFileSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
@@ -16,11 +16,11 @@ const root = join(import.meta.dirname, '..');
 /** The packaged node must come from the clone's own installation, not from here. */
 const path = (process.env['PATH'] ?? '')
   .split(delimiter)
-  .filter(folder => !folder.includes('node_modules'))
+  .filter(directory => !directory.includes('node_modules'))
   .join(delimiter);
-const folders = process.argv.slice(2);
+const directories = process.argv.slice(2);
 
-for (const first of folders.length === 0 ? [undefined] : folders) {
+for (const first of directories.length === 0 ? [undefined] : directories) {
   await withScope(async scope => {
     const env = { PATH: first === undefined ? path : `${first}${delimiter}${path}` };
     const clone = join(tempDir(scope).path, 'clone');

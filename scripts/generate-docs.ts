@@ -67,12 +67,12 @@ The numbers follow sysexits(3).
 ## linkerd-tcp, namerd
 
 ${table(['Code', 'Meaning'], rowsOf(exitCodes))}
-A supervisor should restart after 69 and 70, and not after 64 and 78: they come again until a person has changed something.
+A supervisor should restart after 69 and 70, and not after 64 and 78: they will recur until someone changes the configuration or the machine.
 
 ## namerctl
 
 ${table(['Code', 'Meaning'], rowsOf(namerctlExitCodes))}
-A script may try again after 69. \`diff --exit-code\` ends with 1 where there are differences.
+A script may retry after 69. \`diff --exit-code\` ends with 1 if there are differences.
 `;
 }
 

@@ -1,21 +1,19 @@
-/**
- * No way to end a connection leaks: after 20 000 of each, descriptors and the live heap of every thread are where they were.
- *
- * LEAK_CONNECTIONS changes the number.
- */
+/** No way to end a connection leaks: after thousands of each, descriptors and the live heap of every thread are where they were. */
+
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { DriverKind } from '../../src/io/drivers/choose-driver.ts';
 import { inspectable, liveHeapBytes } from '../support/heap.ts';
 import { fsRouting, type LinkerdTcp, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { inParallel } from '../support/parallel.ts';
+import { sized } from '../support/size.ts';
 import { until } from '../support/waiting.ts';
 import { playToTheEnd, startUpstreams, type WayToEnd, waysToEnd } from '../support/ways-to-end.ts';
 
-const connections = Number(process.env['LEAK_CONNECTIONS'] ?? 20_000);
-const warmUp = 1000;
+const connections = sized({ quick: 2_000, full: 20_000 });
+const warmUp = sized({ quick: 500, full: 1_000 });
 const atOnce = 200;
-/** Compiled code and feedback still grow a little after the warm-up; 20 000 leaked objects would be far more. */
+/** Compiled code and feedback still grow a little after the warm-up; a leaked session of each connection would be far more. */
 const heapToleranceBytes = 1.5 * 1024 * 1024;
 
 /** Registers the test for one driver. One file per driver calls this, so that they run side by side. */

@@ -1,8 +1,5 @@
-/**
- * 10 000 clients of namerd come and go, in every way a client can: no watch, no observation, no descriptor and no heap is left.
- *
- * NAMERD_CLIENTS changes the number.
- */
+/** Thousands of clients of namerd come and go, in every way a client can: no watch, observation, descriptor or memory remains. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -11,14 +8,15 @@ import { parseExposition } from '../metrics/parse-exposition.ts';
 import { inspectable, liveHeapBytes } from '../support/heap.ts';
 import { memoryConfig, type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
 import { inParallel } from '../support/parallel.ts';
+import { sized } from '../support/size.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until, within } from '../support/waiting.ts';
 
-const clients = Number(process.env['NAMERD_CLIENTS'] ?? 10_000);
-const warmUp = 1000;
+const clients = sized({ quick: 2_000, full: 10_000 });
+const warmUp = sized({ quick: 500, full: 1_000 });
 const atOnce = 100;
 const names = 20;
-/** Compiled code still grows a little after the warm-up; 10 000 leaked objects would be far more. */
+/** Compiled code still grows a little after the warm-up; a leaked object of each client would be far more. */
 const heapToleranceBytes = 1.5 * 2 ** 20;
 
 const pathOf = (index: number): string => encodeURIComponent(`/svc/n${index % names}`);

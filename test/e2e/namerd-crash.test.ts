@@ -1,18 +1,20 @@
 /** Killed with SIGKILL in the middle of writes, again and again: a write that was answered is there when namerd is back. */
+
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
+import { sized } from '../support/size.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
 
-const acknowledgements = 1000;
+const acknowledgements = sized({ quick: 200, full: 1_000 });
 const writers = 4;
 /** Each writer has a namespace of its own; all of them write this one too, each on top of the version it has read. */
 const common = 'common';
 const namespaces = [...Array.from({ length: writers }, (_, writer) => `own-${writer}`), common];
 /** Between two deaths. */
-const mostAcknowledged = 200;
+const mostAcknowledged = sized({ quick: 80, full: 200 });
 
 /** By version, the rule that was written. */
 type Acknowledged = ReadonlyMap<string, Map<string, string>>;
@@ -89,9 +91,7 @@ async function findAll({ url }: OwnNamerd, acknowledged: Acknowledged): Promise<
   }
 }
 
-test(`${acknowledgements} acknowledged writes survive the death of namerd at any moment`, {
-  timeout: 60_000,
-}, async t => {
+test(`${acknowledgements} acknowledged writes survive the death of namerd at any moment`, async t => {
   const folder = tempDir(t);
   const acknowledged: Acknowledged = new Map(namespaces.map(namespace => [namespace, new Map()]));
   let crashes = 0;

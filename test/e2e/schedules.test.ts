@@ -1,7 +1,8 @@
 /**
- * 1 000 random schedules of send, pause, stall, half-close, close and reset look through the proxy as they do on a direct
- * connection. A failure prints the smallest schedule that fails. SCHEDULES and SCHEDULE_SEED draw more of them, and others.
+ * Random schedules of send, pause, stall, half-close, close and reset look through the proxy as they do on a direct connection.
+ * A failure prints the smallest schedule that fails. SCHEDULE_SEED draws others.
  */
+
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
@@ -9,8 +10,9 @@ import { fsRouting, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { listeningPeer } from '../support/peer.ts';
 import { compareDirectAndProxied, runSchedule } from '../support/run-schedule.ts';
 import { schedules } from '../support/schedule.ts';
+import { sized } from '../support/size.ts';
 
-const total = Number(process.env['SCHEDULES'] ?? 1000);
+const total = sized({ quick: 240, full: 4_000 });
 /** Each lane has an upstream of its own, so the connection that arrives there is the one of the schedule at hand. */
 const lanes = 8;
 const seed = Number(process.env['SCHEDULE_SEED'] ?? 1);
@@ -39,7 +41,7 @@ for (const driver of driverKinds) {
           {
             numRuns: Math.ceil(total / lanes),
             seed: seed * lanes + i,
-            interruptAfterTimeLimit: 120_000,
+            interruptAfterTimeLimit: sized({ quick: 120_000, full: 1_800_000 }),
             markInterruptAsFailure: true,
           },
         ),

@@ -1,8 +1,8 @@
 /**
  * No way to end a TLS connection leaks: descriptors, the live heap of all threads and resident memory are where they were.
- *
- * TLS_LEAK_CONNECTIONS changes how often each way is gone; the memory of OpenSSL shows in what is resident only with thousands.
+ * OpenSSL's own memory shows in resident memory only at campaign size.
  */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -12,11 +12,12 @@ import { type DriverKind, driverKinds } from '../../src/io/drivers/choose-driver
 import { createAuthority } from '../support/certificates.ts';
 import { inspectable, liveHeapBytes } from '../support/heap.ts';
 import { inParallel } from '../support/parallel.ts';
+import { sized } from '../support/size.ts';
 import { backend, clientHello, echoes, tlsServer } from '../support/tls-peers.ts';
 import { identityOf, startTlsProxy } from '../support/tls-proxy.ts';
 import { until, within } from '../support/waiting.ts';
 
-const connections = Number(process.env['TLS_LEAK_CONNECTIONS'] ?? 80);
+const connections = sized({ quick: 80, full: 2_000 });
 const warmUp = 40;
 /** Of each way; they are gone side by side. */
 const atOnce = 20;

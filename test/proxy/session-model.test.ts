@@ -2,6 +2,7 @@
  * The session state machine under every order of events a driver may bring: clients, upstreams, TLS with either, clock,
  * publications, reloads and a drain, chosen at random. After each step the books must balance; at the end nothing may be left.
  */
+
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
@@ -14,6 +15,7 @@ import type { FakeDriver, FakeListener, FakeSocket } from '../support/fake-drive
 import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
 import { closeNotify, fakeContext } from '../support/fake-tls.ts';
 import { bound, type Publication, type Relay } from '../support/relay.ts';
+import { sized } from '../support/size.ts';
 import { serverTls } from '../support/specs.ts';
 
 const { ECONNREFUSED, EMFILE } = constants.errno;
@@ -478,7 +480,7 @@ class Run {
 test('whatever happens in whatever order, every session ends once, with its books balanced', () => {
   fc.assert(
     fc.property(world, one => new Run(one).play()),
-    { numRuns: Number(process.env['MODEL_RUNS'] ?? 400), interruptAfterTimeLimit: 60_000 },
+    { numRuns: sized({ quick: 400, full: 10_000 }) },
   );
 });
 

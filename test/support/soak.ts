@@ -65,7 +65,7 @@ export async function soak(t: Scope, options: SoakOptions): Promise<SoakResult> 
     }
   };
   // Early: measuring collects all garbage, and resident memory needs a minute to rise again to where it stays.
-  const earlyHeap = delay(Math.max(5, seconds / 20) * 1000).then(liveHeap);
+  const earlyHeap = delay(Math.min(seconds / 3, Math.max(5, seconds / 20)) * 1000).then(liveHeap);
   await Promise.all([load(), reload(), sample(), earlyHeap]);
   assert.equal(proxy.program.exit, undefined, `the proxy ended:\n${proxy.program.output}`);
   assert.equal(await proxy.metric('l5d:config:reloads', { result: 'ok' }), reloads);

@@ -6,6 +6,7 @@
  *
  * Each storm is a seed. STORM_SEEDS=7,8,9 plays others: what a seed draws is always the same, only the timing is not.
  */
+
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
@@ -18,13 +19,13 @@ import { openDescriptors, openFilesLimit } from './open-files.ts';
 import { refusingPort } from './ports.ts';
 import { connectTo, Relay } from './relay.ts';
 import type { Scope } from './scope.ts';
+import { sized } from './size.ts';
 import type { FromPeers, StormReport, ToPeers } from './storm-peers.ts';
 import { connectionsPerStorm, planStorm } from './storm-plan.ts';
 import { until, within } from './waiting.ts';
 
-const seeds = (process.env['STORM_SEEDS'] ?? Array.from({ length: 24 }, (_, i) => i + 1).join(','))
-  .split(',')
-  .map(Number);
+const count = sized({ quick: 3, full: 24 });
+const seeds = process.env['STORM_SEEDS']?.split(',').map(Number) ?? Array.from({ length: count }, (_, i) => i + 1);
 /** Both ends of every connection, and what a process has open besides. */
 const neededFiles = 2 * connectionsPerStorm + 1_000;
 /** What a driver may keep open to use again; it has to close these too when it is destroyed. */

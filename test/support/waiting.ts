@@ -1,7 +1,8 @@
 /** Waiting with a bound: every wait names what it waited for, so a hang reads as a sentence. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-export const defaultTimeoutMs = 15_000;
+/** Generous: a wait ends as soon as the state is there, so this only delays a failure. */
+export const defaultTimeoutMs = 60_000;
 
 /** The promise's value, or an error that names `what` when it takes longer than `timeoutMs`. */
 export async function within<T>(promise: Promise<T>, what: string, timeoutMs = defaultTimeoutMs): Promise<T> {

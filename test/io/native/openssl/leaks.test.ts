@@ -1,7 +1,9 @@
 /** What OpenSSL has allocated for connections and contexts is given back: nobody else would do it. */
+
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { createAuthority } from '../../../support/certificates.ts';
+import { sized } from '../../../support/size.ts';
 import { clientContext, identityOf, serverContext, ticketKey } from '../../tls/fixtures.ts';
 import { Ends, securePair } from './rig.ts';
 
@@ -41,7 +43,7 @@ test('connections, resumed or not, ended or not, leave nothing behind', () => {
   const halfway = new Ends(64, 16 * 1024, false);
   const asking = halfway.define(clientContext(authority));
   let count = 0;
-  const growth = growthMiB(2000, () => {
+  const growth = growthMiB(sized({ quick: 300, full: 2_000 }), () => {
     const pair = securePair(ends, clients[count++ % 2], server);
     pair.client.write(Buffer.alloc(1000));
     if (count % 3 === 0) pair.client.stream.end();
@@ -65,7 +67,7 @@ test('contexts defined again and again, or in vain, leave nothing behind', () =>
   const server = ends.define(serverContext(issued, common));
   const asking = ends.define(clientContext(authority, { resume: true, identity }));
   let count = 0;
-  const growth = growthMiB(400, () => {
+  const growth = growthMiB(sized({ quick: 200, full: 400 }), () => {
     ends.engine.define(server, serverContext(issued, common));
     assert.throws(() => ends.engine.define(server, serverContext(issued, { ...common, groups: 'none' })));
     // Each has a store of its own: the text is another one.
