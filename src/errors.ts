@@ -148,6 +148,11 @@ export const errors = {
   },
 
   CONFIG_UNREADABLE: { side: 'config', retryable: false, status: 400, text: 'cannot read {file}: {reason}' },
+  ENVIRONMENT_INVALID: {
+    side: 'config',
+    retryable: false,
+    text: 'environment variable {variable} is {value}; expected one of: {expected}',
+  },
   CONFIG_INVALID: { side: 'config', retryable: false, status: 400, text: '{report}' },
   TOKEN_UNUSABLE: { side: 'config', retryable: false, text: 'the token of {origin} cannot be used: {reason}' },
   TLS_UNUSABLE: { side: 'config', retryable: false, status: 400, text: 'TLS cannot be set up: {reason}' },
@@ -246,4 +251,22 @@ export function networkReason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0)
     return error.errors.map(one => networkReason(one)).join('; ');
   return reasonOf(error);
+}
+
+const fileReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of its path is not a directory',
+  ELOOP: 'its symbolic links form a loop',
+  ENXIO: 'it is a named pipe that no program reads',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** The operator's text of a failed operation on a file, without the name of the call and the path. */
+export function fileReason(error: unknown): string {
+  return fileReasons[(error as { code?: string } | null)?.code ?? ''] ?? reasonOf(error);
 }

@@ -8,7 +8,7 @@ import { constants, fstatSync, open, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
-import { LinkerdTcpError, reasonOf } from './errors.ts';
+import { fileReason, LinkerdTcpError, reasonOf } from './errors.ts';
 
 /** A file path, or the descriptor of standard output (1) or standard error (2). */
 export type LineDestination = string | 1 | 2;
@@ -143,7 +143,7 @@ async function openFile(path: string): Promise<number> {
   try {
     return await openDescriptor(path, openFlags, 0o640);
   } catch (error) {
-    throw new LinkerdTcpError('CANNOT_WRITE', { file: path, reason: reasonOf(error) }, { cause: error });
+    throw new LinkerdTcpError('CANNOT_WRITE', { file: path, reason: fileReason(error) }, { cause: error });
   }
 }
 

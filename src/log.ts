@@ -8,7 +8,7 @@
  * Environment: LINKERD_TCP_LOG=json, LINKERD_TCP_LOG_LEVEL=error|warn|info. Logging never waits for the reader.
  */
 import { pino, stdTimeFunctions } from 'pino';
-import { reasonOf } from './errors.ts';
+import { LinkerdTcpError, reasonOf } from './errors.ts';
 import { LineSink } from './line-sink.ts';
 
 export const logLevels = ['info', 'warn', 'error'] as const;
@@ -35,9 +35,7 @@ export interface LogOptions {
 }
 
 export function createLog(options: LogOptions = {}): ProgramLog {
-  const env = options.env ?? process.env;
-  const format = options.format ?? choice(env['LINKERD_TCP_LOG'], logFormats) ?? 'text';
-  const level = options.level ?? choice(env['LINKERD_TCP_LOG_LEVEL'], logLevels) ?? 'info';
+  const { format, level } = { ...logEnvironment(options.env), ...options };
   const sink = options.destination === undefined ? LineSink.standard({ destination: 2 }) : undefined;
   const output = options.destination ?? sink!;
   const flushAtExit = (): void => sink?.flushNow();
@@ -66,8 +64,25 @@ export function createLog(options: LogOptions = {}): ProgramLog {
 /** A log that discards everything. */
 export const silentLog: Log = { info() {}, warn() {}, error() {} };
 
-const choice = <T extends string>(value: string | undefined, allowed: readonly T[]): T | undefined =>
-  allowed.find(each => each === value);
+/** What the environment says of the log. @throws LinkerdTcpError ENVIRONMENT_INVALID */
+export function logEnvironment(env: LogOptions['env'] = process.env): { format: LogFormat; level: LogLevel } {
+  return {
+    format: choice(env, 'LINKERD_TCP_LOG', logFormats) ?? 'text',
+    level: choice(env, 'LINKERD_TCP_LOG_LEVEL', logLevels) ?? 'info',
+  };
+}
+
+function choice<T extends string>(
+  env: NonNullable<LogOptions['env']>,
+  variable: string,
+  allowed: readonly T[],
+): T | undefined {
+  const value = env[variable];
+  if (value === undefined || value === '') return undefined;
+  const found = allowed.find(each => each === value);
+  if (found !== undefined) return found;
+  throw new LinkerdTcpError('ENVIRONMENT_INVALID', { variable, value, expected: allowed.join(', ') });
+}
 
 /** The detail with several lines of text; in the text format it follows the line unchanged. */
 const reportKey = 'report';

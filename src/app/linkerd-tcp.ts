@@ -1,7 +1,7 @@
 /**
  * The program `linkerd-tcp`, running: starts the parts a configuration asks for, follows its reloads, drains and stops.
  *
- * Order of a start: workers, routes (naming begins), listeners, admin. Nothing is half started: a failure stops what runs.
+ * Order of a start: workers, admin, routes (naming begins), listeners. Nothing is half started: a failure stops what runs.
  */
 import { setTimeout } from 'node:timers/promises';
 import { AccessLog } from '../access-log/access-log.ts';
@@ -42,7 +42,7 @@ export interface RunningProxy extends RunningProgram {
   /** Where it listens now, with the ports that were taken for 0. */
   readonly servers: readonly ListeningServer[];
   /**
-   * Reads the file again. A failure is logged, too, and what ran goes on running.
+   * Reads the file again. A failure is logged too, and the running configuration stays in effect.
    * @throws LinkerdTcpError CONFIG_INVALID, CONFIG_UNREADABLE, CANNOT_LISTEN, CANNOT_WRITE or STOPPING
    */
   reload(): Promise<void>;
@@ -57,7 +57,8 @@ const reloadBoundMs = 5_000;
 /** @throws LinkerdTcpError CONFIG_INVALID or CANNOT_LISTEN; then nothing runs. */
 export async function startProxy({ text, ...options }: ProxyOptions): Promise<RunningProxy> {
   const { file, kinds = builtInKinds } = options;
-  return startConfigured(loadLinkerdTcp({ file, text }, kinds), { ...options, kinds });
+  const warned = (text: string) => options.log.warn(text);
+  return startConfigured(loadLinkerdTcp({ file, text, warned }, kinds), { ...options, kinds });
 }
 
 /** With a configuration that is read already. @throws LinkerdTcpError CANNOT_LISTEN; then nothing runs. */
@@ -83,6 +84,7 @@ class LinkerdTcp implements RunningProxy {
   #config: LinkerdTcpConfig;
   #parts: ProxyParts | undefined;
   #accessLog: AccessLog | undefined;
+  #isStarted = false;
   #reloading: Promise<unknown> = Promise.resolve();
   adminAddress = '';
 
@@ -136,12 +138,15 @@ class LinkerdTcp implements RunningProxy {
       });
       this.#parts = parts;
       this.#lifecycle.onClose(() => parts.terminate());
-      await this.#apply(config, parts);
+      // Before the listeners: a start that fails for the admin port must not have accepted a connection.
       const admin = await startAdmin({ ...config.admin, proxy: this.#view(parts), registry, log }).catch(error => {
         throw adviseOnListening(error, 'admin.port');
       });
       this.#lifecycle.onClose(() => admin.close());
       this.adminAddress = admin.address;
+      this.#reloading = this.#apply(config, parts);
+      await this.#reloading;
+      this.#isStarted = true;
       log.info(`admin listening on http://${admin.address}`);
     } catch (error) {
       await this.#lifecycle.close();
@@ -181,7 +186,10 @@ class LinkerdTcp implements RunningProxy {
         });
       }
       const { text } = await readSource(this.#file);
-      const config = loadLinkerdTcp({ file: this.#file, text, purpose: 'reload' }, this.#kinds);
+      const config = loadLinkerdTcp(
+        { file: this.#file, text, purpose: 'reload', warned: text => this.#log.warn(text) },
+        this.#kinds,
+      );
       this.#warnOfFixed(config);
       await this.#apply(config, this.#parts as ProxyParts);
       main.add(this.#reloads.ok, 1);
@@ -196,7 +204,7 @@ class LinkerdTcp implements RunningProxy {
   #logFailedReload(error: unknown): void {
     const isReport = error instanceof LinkerdTcpError && error.code === 'CONFIG_INVALID';
     this.#log.error(
-      `${this.#file} not reloaded, what ran goes on`,
+      `${this.#file}: reload failed; the running configuration stays in effect`,
       isReport ? { report: error.message } : { reason: reasonOf(error) },
     );
   }
@@ -261,13 +269,19 @@ class LinkerdTcp implements RunningProxy {
     this.#log.info('stopped');
   }
 
+  /** Why nothing is served, whatever the names say. */
+  #notServing(): readonly string[] | undefined {
+    if (this.#lifecycle.stopping) return ['the proxy is stopping'];
+    return this.#isStarted ? undefined : ['the proxy is starting'];
+  }
+
   #view(parts: ProxyParts): AdminView {
     return {
       config: () => this.#inForce(),
       routes: () => parts.routes(),
       delegate: async (router, path) => (await parts.delegate(router, parsed(path))) as Json,
       ready: () => {
-        const waitingFor = this.#lifecycle.stopping ? ['the proxy is stopping'] : parts.waitingFor();
+        const waitingFor = this.#notServing() ?? parts.waitingFor();
         return { ready: waitingFor.length === 0, waitingFor };
       },
       shutdown: () => this.shutdown('POST /shutdown'),

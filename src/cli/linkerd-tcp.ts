@@ -1,11 +1,12 @@
 /** The program `linkerd-tcp`: its command line, its exit codes, its signals. */
 import { Option } from 'commander';
 import { type ConfigSource, readSource } from '../config/source.ts';
+import { logEnvironment } from '../log.ts';
 import { type Quickstart, startQuickstart } from '../quickstart/quickstart.ts';
-import { configSchema } from '../settings/linkerd-tcp/config.ts';
+import { configSchema, type LinkerdTcpConfig } from '../settings/linkerd-tcp/config.ts';
 import { kinds } from '../settings/linkerd-tcp/kinds.ts';
 import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
-import { exitCodes } from './exit-codes.ts';
+import { type CheckOptions, checkConfig, type WantedAddress } from './check.ts';
 import { exitWith, printSchema, runProgram } from './program.ts';
 import { type ProgramFlags, programCommand } from './program-command.ts';
 
@@ -36,16 +37,24 @@ async function main(): Promise<number> {
   if (path === undefined) command.error("error: missing argument 'config'");
   const source = await readSource(path);
   if (!flags.check) return run(source, flags);
-  loadLinkerdTcp({ ...source, purpose: 'check' }, kinds);
-  process.stdout.write(`${name}: ${source.file} is valid\n`);
-  return exitCodes.ok.code;
+  logEnvironment();
+  const load: CheckOptions['load'] = warned =>
+    listening(loadLinkerdTcp({ ...source, purpose: 'check', warned }, kinds));
+  return checkConfig({ program: name, file: source.file, ...flags, load });
 }
+
+const listening = ({ admin, routers }: LinkerdTcpConfig): readonly WantedAddress[] => [
+  { key: 'admin.port', ...admin },
+  ...routers.flatMap(({ servers }, i) =>
+    servers.map(({ ip, port }, j) => ({ key: `routers[${i}].servers[${j}].port`, ip, port })),
+  ),
+];
 
 async function run({ file, text }: ConfigSource, flags: Flags): Promise<number> {
   let quickstart: Promise<Quickstart> | undefined;
   return runProgram({
     start: async log => {
-      const config = loadLinkerdTcp({ file, text }, kinds);
+      const config = loadLinkerdTcp({ file, text, warned: text => log.warn(text) }, kinds);
       quickstart = flags.quickstart ? startQuickstart(config) : undefined;
       await quickstart;
       // Loaded only now: --check and --help need nothing of it.

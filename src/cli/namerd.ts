@@ -1,10 +1,11 @@
 /** The program `namerd`: its command line, its exit codes, its signals. */
 
 import { readSource } from '../config/source.ts';
-import { namerdSchema } from '../settings/namerd/config.ts';
+import { logEnvironment } from '../log.ts';
+import { type NamerdConfig, namerdSchema } from '../settings/namerd/config.ts';
 import { namerdKinds } from '../settings/namerd/kinds.ts';
 import { loadNamerd, type NamerdSource, withoutConfig } from '../settings/namerd/load.ts';
-import { exitCodes } from './exit-codes.ts';
+import { type CheckOptions, checkConfig, type WantedAddress } from './check.ts';
 import { exitWith, printSchema, runProgram } from './program.ts';
 import { type ProgramFlags, programCommand } from './program-command.ts';
 
@@ -30,15 +31,21 @@ async function main(): Promise<number> {
   if (path === undefined && flags.check) command.error("error: missing argument 'config'");
   const source = path === undefined ? withoutConfig : await readSource(path);
   if (!flags.check) return run(source);
-  loadNamerd({ ...source, purpose: 'check' }, namerdKinds);
-  process.stdout.write(`${name}: ${source.file} is valid\n`);
-  return exitCodes.ok.code;
+  logEnvironment();
+  const load: CheckOptions['load'] = warned =>
+    listening(loadNamerd({ ...source, purpose: 'check', warned }, namerdKinds));
+  return checkConfig({ program: name, file: source.file, ...flags, load });
 }
+
+const listening = ({ admin, interfaces }: NamerdConfig): readonly WantedAddress[] => [
+  { key: 'admin.port', ...admin },
+  ...interfaces.map(({ ip, port }, i) => ({ key: `interfaces[${i}].port`, ip, port })),
+];
 
 const run = ({ file, text }: NamerdSource): Promise<number> =>
   runProgram({
     start: async log => {
-      const config = loadNamerd({ file, text }, namerdKinds);
+      const config = loadNamerd({ file, text, warned: text => log.warn(text) }, namerdKinds);
       // Loaded only now: --check and --help need nothing of it.
       const { startConfiguredNamerd } = await import('../app/namerd.ts');
       return startConfiguredNamerd(config, { file, log, kinds: namerdKinds });

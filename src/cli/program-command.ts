@@ -14,6 +14,8 @@ export interface ProgramCommandSpec {
 
 export interface ProgramFlags {
   readonly check?: true;
+  readonly strict?: true;
+  readonly live?: true;
   readonly jsonSchema?: true;
 }
 
@@ -22,6 +24,8 @@ export function programCommand({ name, description, config, examples }: ProgramC
     .description(description)
     .argument('[config]', config)
     .option('--check', 'check the configuration, report every problem, start nothing')
+    .addOption(new Option('--strict', 'with --check: fail on warnings too').implies({ check: true }))
+    .addOption(new Option('--live', 'with --check: also try to listen on every address').implies({ check: true }))
     .addOption(new Option('--json-schema', 'print the JSON Schema of the configuration').conflicts('check'))
     .version(`${name} ${version}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')

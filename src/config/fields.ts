@@ -1,5 +1,5 @@
 /** Values that many configuration keys have, each with the one sentence that says what is expected. */
-import { isIP } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 
 /** What one timer of the platform can hold (24 days). */
@@ -43,3 +43,13 @@ export const parsedText = (what: string, parse: (text: string) => unknown) =>
       context.addIssue({ code: 'custom', message: `not ${what}: ${message}`, params: { offset } });
     }
   });
+
+/** A host name or an address as it stands in the host part of a URL, an IPv6 address without its brackets. */
+export const host = () =>
+  z
+    .string(expectedHost)
+    .refine(text => isIPv6(text) || (/^[^\s/?#@\\:[\]]+$/.test(text) && URL.canParse(`http://${text}`)), {
+      error: expectedHost,
+    });
+
+const expectedHost = 'expected a host name or an address, without scheme, port, path and brackets';

@@ -4,7 +4,7 @@ import { LinkerdTcpError } from '../errors.ts';
 import { ConfigDocument } from './document.ts';
 import { explain, type Vocabulary } from './explain.ts';
 import type { Problem } from './problem.ts';
-import { type LocatedProblem, locate, type Purpose, report } from './report.ts';
+import { type LocatedProblem, listing, locate, type Purpose, report } from './report.ts';
 
 export interface LoadOptions<S extends z.ZodType> {
   /** Named in the report: `linkerd-tcp`, `namerd`. */
@@ -15,6 +15,8 @@ export interface LoadOptions<S extends z.ZodType> {
   readonly purpose?: Purpose;
   readonly schema: S;
   readonly vocabulary?: Vocabulary;
+  /** Told of everything questionable in a configuration that can be used, with its place. */
+  readonly warned?: ((warning: string) => void) | undefined;
   /** Sees the document first and may throw an answer of its own, e.g. for the format of another version. */
   readonly recognise?: (document: ConfigDocument) => void;
   /** Completes the plain value before the schema sees it, e.g. relative paths; must bear any shape. */
@@ -39,7 +41,9 @@ export function load<S extends z.ZodType>(options: LoadOptions<S>): z.output<S> 
     options.check?.(plain, problem => problems.push(problem), document);
     for (const problem of problems) found.push(locate(document, problem));
   }
-  if (found.length > 0)
-    throw new LinkerdTcpError('CONFIG_INVALID', { report: report(program, file, options.purpose ?? 'start', found) });
+  const errors = found.filter(({ severity }) => severity === undefined);
+  if (errors.length > 0)
+    throw new LinkerdTcpError('CONFIG_INVALID', { report: report(program, file, options.purpose ?? 'start', errors) });
+  if (found.length > 0) for (const line of listing(file, found)) options.warned?.(line.trim());
   return value as z.output<S>;
 }

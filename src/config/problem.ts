@@ -9,6 +9,8 @@ export interface Problem {
   readonly onKey?: boolean;
   /** Point at this UTF-16 unit of the string at `path`. */
   readonly offset?: number;
+  /** A warning does not keep the configuration from being used; anything else does. */
+  readonly severity?: 'warning';
 }
 
 /** `routers[0].servers[1].dstName`; empty for the root. */

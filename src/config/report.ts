@@ -8,20 +8,21 @@ export type Purpose = 'start' | 'check' | 'reload';
 export interface LocatedProblem {
   readonly at: Position;
   readonly text: string;
+  readonly severity?: 'warning' | undefined;
 }
 
 /** More than this many lines help nobody. */
 const shown = 100;
 
 export function locate(document: ConfigDocument, problem: Problem): LocatedProblem {
-  const { path, message, offset, onKey } = problem;
+  const { path, message, offset, onKey, severity } = problem;
   const at =
     offset !== undefined
       ? document.insidePosition(path, offset)
       : onKey
         ? document.keyPosition(path)
         : document.valuePosition(path);
-  return { at, text: path.length === 0 ? message : `${pathText(path)}: ${message}` };
+  return { at, text: path.length === 0 ? message : `${pathText(path)}: ${message}`, severity };
 }
 
 export function report(program: string, file: string, purpose: Purpose, problems: readonly LocatedProblem[]): string {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { LinkerdTcpError } from '../errors.ts';
+import { fileReason, LinkerdTcpError } from '../errors.ts';
 
 export interface ConfigSource {
   /** As shown in messages. */
@@ -10,20 +10,12 @@ export interface ConfigSource {
   readonly text: string;
 }
 
-const causes: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of its path is not a folder',
-};
-
 export async function readSource(path: string, stdin: NodeJS.ReadableStream = process.stdin): Promise<ConfigSource> {
   if (path === '-') return { file: '<stdin>', text: await readAll(stdin) };
   try {
     return { file: path, text: await readFile(path, 'utf8') };
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    throw new LinkerdTcpError('CONFIG_UNREADABLE', { file: path, reason: causes[code] ?? message }, { cause: error });
+    throw new LinkerdTcpError('CONFIG_UNREADABLE', { file: path, reason: fileReason(error) }, { cause: error });
   }
 }
 

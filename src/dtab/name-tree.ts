@@ -46,6 +46,13 @@ export function flatMapTree<T, U>(tree: NameTree<T>, change: (value: T) => NameT
   }
 }
 
+/** The values of all leaves, in their order. */
+export function leavesOf<T>(tree: NameTree<T>): readonly T[] {
+  if (tree.type === 'leaf') return [tree.value];
+  if (tree.type === 'alt') return tree.trees.flatMap(leavesOf);
+  return tree.type === 'union' ? tree.branches.flatMap(branch => leavesOf(branch.tree)) : [];
+}
+
 /** Number of nodes. */
 export function sizeOf(tree: NameTree<unknown>): number {
   if (tree.type === 'alt') return tree.trees.reduce((sum, child) => sum + sizeOf(child), 1);

@@ -9,7 +9,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { ConfigDocument } from '../config/document.ts';
 import { describe } from '../config/problem.ts';
 import { nearest } from '../config/suggest.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { fileReason, LinkerdTcpError } from '../errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** In one folder the first that exists counts. */
@@ -52,7 +52,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : reasonOf(error);
+    const reason = fileReason(error);
     throw new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason }, { cause: error });
   }
 }

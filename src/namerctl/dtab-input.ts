@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { ConfigDocument, type Position, type ValuePath } from '../config/document.ts';
 import { describe } from '../config/problem.ts';
 import { DtabSyntaxError, parsePrefix, parseTree } from '../dtab/parse.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { fileReason, LinkerdTcpError, reasonOf } from '../errors.ts';
 import { type DtabBody, jsonBody } from './namerd-api.ts';
 import { type ShownDentry, type ShownDtab, shownDtab } from './stored-dtab.ts';
 import type { Terminal } from './terminal.ts';
@@ -43,18 +43,11 @@ async function readText(path: string, { stdin, folder }: Terminal): Promise<stri
   }
 }
 
-const causes: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a folder',
-};
-
 function readBytes(path: string, folder: string): Buffer {
   try {
     return readFileSync(resolve(folder, path));
   } catch (error) {
-    const reason = causes[(error as NodeJS.ErrnoException).code ?? ''] ?? reasonOf(error);
-    throw new LinkerdTcpError('INPUT_UNREADABLE', { file: path, reason }, { cause: error });
+    throw new LinkerdTcpError('INPUT_UNREADABLE', { file: path, reason: fileReason(error) }, { cause: error });
   }
 }
 

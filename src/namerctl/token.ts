@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isLoopback } from '../clients/namerd/loopback.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { fileReason, LinkerdTcpError } from '../errors.ts';
 import { type BaseUrl, parseBaseUrl } from './base-url.ts';
 import { shownUrl } from './request-target.ts';
 import type { Settings } from './settings.ts';
@@ -52,7 +52,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : reasonOf(error);
+    const reason = fileReason(error);
     throw new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason }, { cause: error });
   }
 }

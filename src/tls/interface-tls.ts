@@ -1,9 +1,12 @@
 /** `tls` of one of namerd's interfaces: its schema, and the options of node:tls that its files make. */
 import { readFileSync } from 'node:fs';
-import type { TlsOptions } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 import { z } from 'zod';
+import type { ValuePath } from '../config/document.ts';
 import { nonEmpty } from '../config/fields.ts';
+import type { Problem } from '../config/problem.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { Reading } from './reading.ts';
 
 const file = (what: string) => nonEmpty('the path of a PEM file').meta({ description: what });
 
@@ -29,6 +32,27 @@ export const interfaceTls = z
   });
 
 export type InterfaceTlsConfig = z.output<typeof interfaceTls>;
+
+/** Reads the files and tries them together, so that what is wrong stands in the report of the configuration. */
+export function checkInterfaceTls(value: unknown, path: ValuePath, complain: (problem: Problem) => void): void {
+  const tls = interfaceTls.safeParse(value);
+  if (!tls.success) return;
+  const reading = new Reading();
+  for (const key of ['certPath', 'keyPath', 'intermediateCertsPath', 'caCertPath'] as const) {
+    const file = tls.data[key];
+    if (file !== undefined) reading.read(file, [key]);
+  }
+  for (const { place, message } of reading.problems) complain({ path: [...path, ...place], message });
+  if (reading.problems.length > 0) return;
+  try {
+    createSecureContext(serverTlsOptions(tls.data));
+  } catch (error) {
+    complain({ path, onKey: true, message: `these files cannot be used together: ${opensslReason(error)}` });
+  }
+}
+
+/** Without OpenSSL's number and library: `error:05800074:x509 certificate routines::key values mismatch`. */
+const opensslReason = (error: unknown): string => reasonOf(error).replace(/^error:[\dA-F]+:[^:]*:[^:]*:/, '');
 
 /** @throws LinkerdTcpError CONFIG_UNREADABLE */
 export function serverTlsOptions(tls: InterfaceTlsConfig): TlsOptions {

@@ -1,16 +1,22 @@
 /** The command line of linkerd-tcp: what it prints where, and its exit codes. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempDir } from '../support/temp-dir.ts';
 
 const root = join(import.meta.dirname, '../..');
-const valid = 'routers:\n- label: a\n  servers: [{port: 0, dstName: /svc/a}]\n';
+const valid = 'routers:\n- label: a\n  dtab: /svc => /$/inet/10.0.0.1\n  servers: [{port: 0, dstName: /svc/80}]\n';
 
-function run(args: readonly string[], input = '') {
-  const { status, stdout, stderr } = spawnSync(join(root, 'bin/linkerd-tcp'), args, { input, encoding: 'utf8' });
+function run(args: readonly string[], input = '', env: Readonly<Record<string, string>> = {}) {
+  const { status, stdout, stderr } = spawnSync(join(root, 'bin/linkerd-tcp'), args, {
+    input,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
   return { status, stdout, stderr };
 }
 
@@ -45,6 +51,46 @@ for (const [args, message] of [
 test('--check says that a good file is valid', t => {
   const file = tempDir(t).write('edge.yml', valid);
   assert.deepEqual(run(['--check', file]), { status: 0, stdout: `linkerd-tcp: ${file} is valid\n`, stderr: '' });
+});
+
+test('--check prints warnings and succeeds; with --strict they fail it', () => {
+  const config = `namers: [{kind: io.l5d.fs, rootDir: .}]\n${valid.replace('/$/inet/10.0.0.1', '/#/io.l5d.consul')}`;
+  const warning =
+    '  <stdin>:4:9  routers[0].dtab: /#/io.l5d.consul: no namer has that prefix; there are /#/io.l5d.fs\n';
+  const stdout = 'linkerd-tcp: <stdin> is valid, with 1 warning\n';
+  assert.deepEqual(run(['--check', '-'], config), { status: 0, stdout, stderr: warning });
+  assert.deepEqual(run(['--strict', '-'], config), { status: 78, stdout, stderr: warning });
+});
+
+test('--check --live finds an address that is in use, and names the key that changes it', async t => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const config = valid.replace('port: 0', `port: ${port}`).replace(/^/, 'admin: {port: 0}\n');
+  assert.equal(run(['--check', '-'], config).status, 0);
+  const { status, stderr } = run(['--check', '--live', '-'], config);
+  assert.equal(status, 69);
+  assert.match(
+    stderr,
+    new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: EADDRINUSE.*routers\\[0\\]\\.servers\\[0\\]\\.port`),
+  );
+});
+
+test('a log format or level that does not exist is refused, by a start and by --check', () => {
+  for (const [args, env, expected] of [
+    [['-'], { LINKERD_TCP_LOG: 'xml' }, 'LINKERD_TCP_LOG is xml; expected one of: text, json'],
+    [
+      ['--check', '-'],
+      { LINKERD_TCP_LOG_LEVEL: 'debug' },
+      'LINKERD_TCP_LOG_LEVEL is debug; expected one of: info, warn, error',
+    ],
+  ] as const)
+    assert.deepEqual(run(args, valid, env), {
+      status: 78,
+      stdout: '',
+      stderr: `linkerd-tcp: environment variable ${expected}\n`,
+    });
 });
 
 test('--check reads JSON', t => {
@@ -82,7 +128,7 @@ test('a file that cannot be read ends with 78 and says why', t => {
     stdout: '',
     stderr: `linkerd-tcp: cannot read ${path}/none.yml: no such file\n`,
   });
-  assert.equal(run(['--check', path]).stderr, `linkerd-tcp: cannot read ${path}: it is a folder\n`);
+  assert.equal(run(['--check', path]).stderr, `linkerd-tcp: cannot read ${path}: it is a directory\n`);
 });
 
 test('a file of 0.0.x is answered on standard error, and its translation goes to standard output', () => {

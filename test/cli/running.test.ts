@@ -105,3 +105,16 @@ async function survivesStraySignals(program: Program): Promise<void> {
   assert.deepEqual(await program.exited, { code: 0, signal: null });
   assert.doesNotMatch(program.output, /debugger/i);
 }
+
+test('a start that fails for the admin port has accepted no connection', async t => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const config = `admin: {port: ${port}}\nrouters: [{label: a, servers: [{port: 0, dstName: /svc/a}]}]\n`;
+  const file = tempDir(t).write('edge.yml', config);
+  const { code, output } = await runProgram(t, join(projectRoot, 'bin/linkerd-tcp'), [file]);
+  assert.equal(code, 69, output);
+  assert.match(output, /change admin\.port/);
+  assert.doesNotMatch(output, /routing on/);
+});

@@ -63,14 +63,16 @@ test('a listener that leads elsewhere is logged with where', async t => {
 });
 
 test('a reload that cannot listen is answered with 409, says where and what next, and is logged', async t => {
-  const backend = await listeningPeer(t);
+  const [backend, other] = [await listeningPeer(t), await listeningPeer(t)];
   const proxy = await startLinkerdTcp(t, { config: config([`port: 0, ${to(backend)}`]) });
-  proxy.folder.write('linkerd.yml', config([`port: 0, ${to(backend)}`, `port: ${backend.port}, ${to(backend)}`]));
+  proxy.folder.write('linkerd.yml', config([`port: 0, ${to(backend)}`, `port: ${other.port}, ${to(backend)}`]));
   await assert.rejects(
     proxy.post('/reload'),
     /answered 409: .*CANNOT_LISTEN.*EADDRINUSE.*change routers\[0\]\.servers\[1\]\.port/,
   );
-  await proxy.program.printed(/error \S+linkerd\.yml not reloaded, what ran goes on reason="cannot listen on /);
+  await proxy.program.printed(
+    /error \S+linkerd\.yml: reload failed; the running configuration stays in effect reason="cannot listen on /,
+  );
 });
 
 test('with JSON logs the report of a bad file is one JSON line', async t => {
@@ -78,7 +80,7 @@ test('with JSON logs the report of a bad file is one JSON line', async t => {
   const proxy = await startLinkerdTcp(t, { config: good, env: { ...process.env, LINKERD_TCP_LOG: 'json' } });
   proxy.folder.write('linkerd.yml', `${good}telemetri: 1\n`);
   proxy.program.signal('SIGHUP');
-  const [line] = await proxy.program.printed(/^\{.*not reloaded.*\}$/m);
+  const [line] = await proxy.program.printed(/^\{.*reload failed.*\}$/m);
   assert.match(JSON.parse(line).report, /^linkerd-tcp: 1 problem in .*\n.*telemetri: unknown key/);
 });
 

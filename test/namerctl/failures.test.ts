@@ -215,7 +215,7 @@ test('a file that cannot be read', async t => {
   );
   assert.deepEqual(
     await namerctl(['update', 'x', '.'], { folder }),
-    failed(66, 'namerctl: cannot read .: it is a folder\n'),
+    failed(66, 'namerctl: cannot read .: it is a directory\n'),
   );
   assert.deepEqual(
     await namerctl(['update', 'x', '-'], {

@@ -39,7 +39,7 @@ for (const [title, dtab, expected] of [
   [
     'a namer that is not there',
     '/svc=>/#/io.l5d.consul/dc',
-    ['0 unknown-namer: /#/io.l5d.consul/dc: no namer of this namerd has that prefix; there are /#/io.l5d.fs'],
+    ['0 unknown-namer: /#/io.l5d.consul/dc: no namer has that prefix; there are /#/io.l5d.fs'],
   ],
   ['a namer that a rule stands for', '/svc=>/#/io.l5d.consul/dc;/#/io.l5d.consul=>/#/io.l5d.fs', []],
   [

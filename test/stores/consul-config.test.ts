@@ -79,8 +79,8 @@ test('a Consul that is not there is a failure of the first write, not of the sta
 test('what is wrong in the config is told with its place', t => {
   for (const [keys, said] of [
     ['hosst: a', /namerd\.yml:3:3 .*hosst: unknown key; did you mean host\?/],
-    ['host: a:8500', /namerd\.yml:3:9 .*host: expected the name or address of a host, without a port/],
-    ['host: ""', /namerd\.yml:3:9 .*expected the name or address of a host/],
+    ['host: a:8500', /namerd\.yml:3:9 .*host: expected a host name or an address, without scheme/],
+    ['host: ""', /namerd\.yml:3:9 .*expected a host name or an address/],
     ['port: 0', /namerd\.yml:3:9 .*expected a port/],
     ['pathPrefix: namerd/dtabs', /namerd\.yml:3:15 .*expected a path of one or more labels/],
     ['pathPrefix: /', /expected a path of one or more labels/],

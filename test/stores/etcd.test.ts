@@ -142,7 +142,7 @@ test('a configuration that cannot be right is refused with its place', t => {
   const refused = (keys: string, message: RegExp) => assert.throws(() => configuredEtcdStore(t, keys), message);
   const dir = tempDir(t);
   refused('hots: etcd', /namerd\.yml:1:\d+ .*hots: unknown key; did you mean host/);
-  refused('host: "http://etcd"', /namerd\.yml:1:\d+ .*host: expected a host alone/);
+  refused('host: "http://etcd"', /namerd\.yml:1:\d+ .*host: expected a host name or an address/);
   refused('port: 0', /namerd\.yml:1:\d+ .*port: expected a port/);
   refused('pathPrefix: namerd/dtabs', /namerd\.yml:1:\d+ .*pathPrefix: expected a path such as/);
   refused('host: a, endpoints: [{host: b}]', /namerd\.yml:1:\d+ .*endpoints: give endpoints, or host and port/);

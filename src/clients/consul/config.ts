@@ -1,20 +1,13 @@
 /** The keys that everything which asks Consul has in a configuration, and the client that comes of them. */
-import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { wholeNumber } from '../../config/fields.ts';
+import { host, wholeNumber } from '../../config/fields.ts';
 import type { Log } from '../../log.ts';
 import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
 import { ConsulClient } from './client.ts';
 import { consulToken, consulTokenText } from './token.ts';
 
 export const consulKeys = {
-  host: z
-    .string()
-    .refine(text => isIPv6(text) || /^[^\s/?#@:\\[\]]+$/.test(text), {
-      message: 'expected the name or address of a host, without a port',
-    })
-    .default('localhost')
-    .meta({ description: 'where an agent or a server of Consul is' }),
+  host: host().default('localhost').meta({ description: 'where an agent or a server of Consul is' }),
   port: wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535')
     .default(8500)
     .meta({ description: 'the port of its HTTP API' }),

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
 import { type Access, openAccess, serviceAccountAccess, serviceAccountDir } from './access.ts';
@@ -19,8 +19,7 @@ export const kubernetesKeys = {
         'as the pod we are in; `kubeconfig`: as kubectl does. Without it what the other keys suggest, else `serviceAccount` in a ' +
         'pod and `proxy` elsewhere',
     }),
-  host: nonEmpty('a host name or an address')
-    .refine(isHost, { error: 'expected a host name or an address, without scheme, path and port' })
+  host: host()
     .optional()
     .meta({ description: 'of the API server or of `kubectl proxy`; `localhost`, or in a pod what Kubernetes says' }),
   port: wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535')
@@ -106,10 +105,6 @@ function chosenAuth(keys: KubernetesKeys, env: NodeJS.ProcessEnv): NonNullable<K
 
 const originOf = (scheme: string, host: string, port: number | string): string =>
   new URL(`${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`).origin;
-
-function isHost(text: string): boolean {
-  return isIPv6(text) || (/^[^\s/?#@\\:]+$/.test(text) && URL.canParse(`http://${text}`));
-}
 
 function tlsFiles(tls: TlsConfig | undefined): [path: PropertyKey[], file: string][] {
   if (tls === undefined || tls.enabled === false) return [];

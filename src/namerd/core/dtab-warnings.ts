@@ -5,7 +5,7 @@
 
 import type { Dtab, Prefix } from '../../dtab/dtab.ts';
 import { simplify } from '../../dtab/evaluate.ts';
-import type { NameTree } from '../../dtab/name-tree.ts';
+import { leavesOf, type NameTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
 import { PrefixIndex, type SamePrefix } from '../../dtab/prefix-index.ts';
 import { showDentry, showPath } from '../../dtab/show.ts';
@@ -68,7 +68,7 @@ function loops(dtab: Dtab): readonly DtabWarning[] {
 function nextInLoop(dtab: Dtab): (rule: number) => number | undefined {
   const index = new PrefixIndex();
   const own = dtab.map(({ prefix }, i) => index.add(prefix, i));
-  const following = dtab.map(({ dst }) => new Set(targets(dst).flatMap(path => index.covering(path))));
+  const following = dtab.map(({ dst }) => new Set(leavesOf(dst).flatMap(path => index.covering(path))));
   const leadingTo = new Map<SamePrefix, number[]>();
   for (const [i, groups] of following.entries())
     for (const group of groups) {
@@ -107,7 +107,7 @@ function unknownNamers(dtab: Dtab, namerPrefixes: readonly Path[]): readonly Dta
   const rules = new PrefixIndex();
   for (const [i, { prefix }] of dtab.entries()) rules.add(prefix, i);
   return dtab.flatMap(({ dst }, i) =>
-    targets(dst).flatMap((path): DtabWarning[] => {
+    leavesOf(dst).flatMap((path): DtabWarning[] => {
       const missing = missingNamer(path, namerPrefixes);
       if (missing === undefined || rules.mayMatch(path)) return [];
       return [{ kind: 'unknown-namer', dentry: i, message: `${showPath(path)}: ${missing}` }];
@@ -117,7 +117,7 @@ function unknownNamers(dtab: Dtab, namerPrefixes: readonly Path[]): readonly Dta
 
 function missingNamer(path: Path, namerPrefixes: readonly Path[]): string | undefined {
   if (path[0] === '#' && !namerPrefixes.some(prefix => fits(prefix, path)))
-    return `no namer of this namerd has that prefix; there are ${namerPrefixes.map(showPath).join(' ') || 'none'}`;
+    return `no namer has that prefix; there are ${namerPrefixes.map(showPath).join(' ') || 'none'}`;
   if (path[0] === '$' && path.length > 1 && !builtinClasses().includes(path[1])) return 'no such namer is built in';
   return undefined;
 }
@@ -125,10 +125,4 @@ function missingNamer(path: Path, namerPrefixes: readonly Path[]): string | unde
 /** Whether `path`, with whatever follows it, may start with `prefix`. */
 function fits(prefix: Prefix, path: Path): boolean {
   return prefix.every((label, i) => label === null || i >= path.length || label === path[i]);
-}
-
-function targets(tree: NameTree<Path>): readonly Path[] {
-  if (tree.type === 'leaf') return [tree.value];
-  if (tree.type === 'alt') return tree.trees.flatMap(targets);
-  return tree.type === 'union' ? tree.branches.flatMap(branch => targets(branch.tree)) : [];
 }

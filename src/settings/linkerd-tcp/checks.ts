@@ -7,8 +7,10 @@ import { type Problem, valueAt } from '../../config/problem.ts';
 import { checkTlsFiles } from '../../tls/check-files.ts';
 import { checkServerTls } from '../../tls/server-tls.ts';
 import { checkAddresses } from '../shared/address-clashes.ts';
+import { checkWritable } from '../shared/check-writable.ts';
 import { entries, reference, textAt } from '../shared/places.ts';
 import { checkClientTls } from './check-client-tls.ts';
+import { checkRoutes } from './check-routes.ts';
 import { adminDefaults } from './config.ts';
 import { checkSni } from './sni-config.ts';
 
@@ -41,6 +43,9 @@ export function checkLinkerdTcp(root: unknown, complain: Complain, document: Con
   }
   for (const router of routers) checkClientTls(root, router, complain);
   checkTlsFiles(root, { servers, connectors }, complain);
+  checkRoutes(root, complain, document);
+  const log = textAt(root, ['accessLog', 'file']);
+  if (log !== undefined && log !== '' && log !== '-') checkWritable(log, ['accessLog', 'file'], complain);
   for (const connector of connectors) {
     ordered(root, [...connector, 'failFast'], 'failurePenaltySecs', 'maxPenaltySecs', complain);
     ordered(root, [...connector, 'retryBackoffMs'], 'min', 'max', complain);

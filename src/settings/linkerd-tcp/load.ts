@@ -12,18 +12,21 @@ export interface LinkerdTcpSource {
   readonly file: string;
   readonly text: string;
   readonly purpose?: Purpose;
+  /** Told of everything questionable in a configuration that can be used, with its place. */
+  readonly warned?: (warning: string) => void;
 }
 
 /**
  * Relative paths are resolved: against the folder of the file, or the working directory for standard input.
  * @throws LinkerdTcpError CONFIG_INVALID
  */
-export function loadLinkerdTcp({ file, text, purpose }: LinkerdTcpSource, kinds: Kinds): LinkerdTcpConfig {
+export function loadLinkerdTcp({ file, text, purpose, warned }: LinkerdTcpSource, kinds: Kinds): LinkerdTcpConfig {
   return load({
     program: 'linkerd-tcp',
     file,
     text,
     purpose,
+    warned,
     schema: configSchema(kinds),
     vocabulary,
     recognise: document => answerOldFormat(file, document),

@@ -1,9 +1,10 @@
 /** What namerd's schema cannot see: prefixes and addresses that exclude each other, files of tokens. Bears any shape. */
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
-import type { Problem } from '../../config/problem.ts';
+import { type Problem, valueAt } from '../../config/problem.ts';
 import { parsePath } from '../../dtab/parse.ts';
 import { type Path, startsWith } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
+import { checkInterfaceTls } from '../../tls/interface-tls.ts';
 import { checkAddresses } from '../shared/address-clashes.ts';
 import { entries, textAt } from '../shared/places.ts';
 import { checkTokens } from './check-tokens.ts';
@@ -13,7 +14,10 @@ export function checkNamerd(root: unknown, complain: (problem: Problem) => void,
   checkPrefixes(root, complain);
   const interfaces = entries(root, ['interfaces']).map(path => ({ path, defaults: httpControllerDefaults }));
   checkAddresses(root, document, [{ path: ['admin'], defaults: namerdAdminDefaults }, ...interfaces], complain);
-  for (const { path } of interfaces) checkTokens(root, [...path, 'auth', 'tokens'], complain);
+  for (const { path } of interfaces) {
+    checkTokens(root, [...path, 'auth', 'tokens'], complain);
+    checkInterfaceTls(valueAt(root, [...path, 'tls']), [...path, 'tls'], complain);
+  }
 }
 
 /** A bound id must lead to one namer: of two prefixes none may begin with the other. */

@@ -11,6 +11,8 @@ export interface NamerdSource {
   readonly file: string;
   readonly text: string;
   readonly purpose?: Purpose;
+  /** Told of everything questionable in a configuration that can be used, with its place. */
+  readonly warned?: (warning: string) => void;
 }
 
 /** What runs without a configuration: everything on this machine alone, dtabs in the working directory. */
@@ -23,12 +25,13 @@ export const withoutConfig: NamerdSource = {
  * Relative paths are resolved: against the folder of the file, or the working directory where there is none.
  * @throws LinkerdTcpError CONFIG_INVALID
  */
-export function loadNamerd({ file, text, purpose }: NamerdSource, kinds: NamerdKinds): NamerdConfig {
+export function loadNamerd({ file, text, purpose, warned }: NamerdSource, kinds: NamerdKinds): NamerdConfig {
   return load({
     program: 'namerd',
     file,
     text,
     purpose,
+    warned,
     schema: namerdSchema(kinds),
     vocabulary: namerdVocabulary,
     prepare: value => resolvePaths(value, folderOf(file), pathKeys),

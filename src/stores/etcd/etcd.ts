@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { clientTls, readyTls } from '../../clients/client-tls.ts';
-import { nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
@@ -14,8 +14,6 @@ import { EtcdBackend } from './backend.ts';
 /** One small read each time. */
 const retries = { baseMs: 250, maxMs: 3000 };
 
-const host = () =>
-  nonEmpty('a host').regex(/^(?:[^\s:/[\]]+|[\da-fA-F:.]+)$/, 'expected a host alone: no scheme, no port, no brackets');
 const port = () => wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535');
 
 export const etcdStore = defineStore({

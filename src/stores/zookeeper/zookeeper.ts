@@ -2,14 +2,14 @@
 import { z } from 'zod';
 import { type Acl, openToAll, permissions } from '../../clients/zookeeper/messages.ts';
 import { showServer } from '../../clients/zookeeper/session.ts';
-import { nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote.ts';
 import { ZooKeeperBackend } from './backend.ts';
 import { nameProblem } from './layout.ts';
 
 const server = z.strictObject({
-  host: nonEmpty('the name or address of a server').meta({ description: 'name or address of a server' }),
+  host: host().meta({ description: 'name or address of a server' }),
   port: wholeNumber(1, 65_535, 'a port, a whole number from 1 to 65535')
     .default(2181)
     .meta({ description: 'its client port' }),
