@@ -39,6 +39,7 @@ export {
   pendingAddr,
   weightKey,
 } from './naming/addr.ts';
+export { addrOfHosts, type HostPort } from './naming/addr-of-hosts.ts';
 export type { Delegation } from './naming/delegation.ts';
 export {
   type Branch,
@@ -47,7 +48,7 @@ export {
   destination,
   type Endpoint,
 } from './naming/destination.ts';
-export { addrOfHosts, type Dns, type HostPort } from './naming/dns.ts';
+export type { Dns } from './naming/dns.ts';
 export type { Interpreter } from './naming/interpreter.ts';
 export {
   defineInterpreter,

@@ -23,7 +23,7 @@ import { Namespaces } from '../namerd/core/namespaces.ts';
 import { countRequests } from '../namerd/http/request-counts.ts';
 import { type RunningApi, startApi } from '../namerd/http/server.ts';
 import { builtinNamer } from '../naming/builtin/builtin.ts';
-import { createDns } from '../naming/dns.ts';
+import { createDns, measureDns } from '../naming/dns.ts';
 import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from '../settings/namerd/config.ts';
 import { namerdKinds as builtInKinds } from '../settings/namerd/kinds.ts';
 import { loadNamerd } from '../settings/namerd/load.ts';
@@ -107,7 +107,8 @@ class Namerd implements RunningNamerd {
     try {
       this.#lifecycle.onClose(measureProcess(this.#registry));
       const store = this.#openStore();
-      const naming = { log, now: monotonicNow, random: Math.random, dns: createDns() };
+      const naming = { log, now: monotonicNow, random: Math.random, dns: createDns({ log }) };
+      measureDns(this.#registry, naming.dns);
       const { stores: _, ...kinds } = this.#options.kinds;
       const mounted = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
       const { namers } = mounted;

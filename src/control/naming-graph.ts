@@ -8,7 +8,7 @@ import { monotonicNow } from '../io/clock.ts';
 import type { Log } from '../log.ts';
 import { endScope, type Releasable } from '../metrics/join-scopes.ts';
 import type { Registry } from '../metrics/registry.ts';
-import { createDns } from '../naming/dns.ts';
+import { createDns, measureDns } from '../naming/dns.ts';
 import type { Interpreter } from '../naming/interpreter.ts';
 import type { NamingContext } from '../naming/kinds.ts';
 import type { Kinds, LinkerdTcpConfig, RouterConfig } from '../settings/linkerd-tcp/config.ts';
@@ -30,7 +30,8 @@ export class NamingGraph {
   constructor(log: Log, registry: Registry, kinds: Kinds) {
     this.#kinds = kinds;
     this.#registry = registry;
-    this.#context = { log, now: monotonicNow, random: Math.random, dns: createDns() };
+    this.#context = { log, now: monotonicNow, random: Math.random, dns: createDns({ log }) };
+    measureDns(registry, this.#context.dns);
   }
 
   /** Equal for two configurations exactly when names mean the same through them. */

@@ -61,6 +61,7 @@ export class Confirmation {
   #wasGood = false;
   #failingSince = 0;
   #failure: string | undefined;
+  #isToldElsewhere = false;
 
   /** @param changed called when the value starts to fail, fails for another reason, or is confirmed again (`undefined`) */
   constructor(now: () => number, changed: (failure: string | undefined) => void) {
@@ -84,15 +85,23 @@ export class Confirmation {
     if (this.#failure === undefined) this.#failingSince = this.#now();
     if (this.#failure !== reason) this.#changed(reason);
     this.#failure = reason;
+    this.#isToldElsewhere = false;
   }
 
-  observe<S extends Live>(): MonoTypeOperatorFunction<S> {
+  /** A state that says itself that it is unconfirmed ages; whoever kept it has told the operator. */
+  observe<S extends Live & { readonly unconfirmed?: Error }>(): MonoTypeOperatorFunction<S> {
     return tap(state => {
       if ('error' in state) this.failed(state.error);
-      else if (!isUnknown(state)) {
+      else if (state.unconfirmed !== undefined) {
         this.#wasGood = true;
-        if (this.#failure !== undefined) this.#changed(undefined);
+        if (this.#failure === undefined) this.#failingSince = this.#now();
+        this.#failure = state.unconfirmed.message;
+        this.#isToldElsewhere = true;
+      } else if (!isUnknown(state)) {
+        this.#wasGood = true;
+        if (this.#failure !== undefined && !this.#isToldElsewhere) this.#changed(undefined);
         this.#failure = undefined;
+        this.#isToldElsewhere = false;
       }
     });
   }

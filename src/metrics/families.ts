@@ -121,6 +121,9 @@ export const families = {
     'Failed TLS handshakes with endpoints, and connections that failed in TLS later, by reason.',
   ),
 
+  'l5d:dns:failing': gauge([], 'Host names in use whose last look-up failed; their last known addresses stay in use.'),
+  'l5d:dns:lookups': counter(['result'], 'Look-ups of host names by DNS, by result: found, none or failed.'),
+
   'l5d:namerd:requests': counter(['endpoint', 'status'], "Answers of namerd's API; a watch counts when it opens."),
   'l5d:namerd:api_denied': counter(
     ['reason', 'token'],

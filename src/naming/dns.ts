@@ -1,203 +1,141 @@
 /**
- * Hosts as live values: their addresses, looked up again and again while somebody looks.
+ * Hosts as live values, shared by all who look at them.
  *
- * The last good answer is kept through failures, except when DNS says that the host does not exist.
+ * A host outlives its last observer by a while, so that an edit of a discovery file does not forget what was known of its hosts.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP, isIPv6 } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import {
-  catchError,
-  defer,
-  distinctUntilChanged,
-  finalize,
-  from,
-  map,
-  type Observable,
-  type ObservableInput,
-  of,
-  ReplaySubject,
-  repeat,
-  type SchedulerLike,
-  scan,
-  share,
-  startWith,
-  takeWhile,
-  timer,
-} from 'rxjs';
-import { mergeLatest } from '../live/live.ts';
-import { type Addr, boundAddr, failedAddr, type Meta, negAddr, pendingAddr, sameAddr } from './addr.ts';
+import { map, Observable, of, takeWhile } from 'rxjs';
+import { type Lookup, type Resolver, systemResolver } from '../clients/dns/resolver.ts';
+import { monotonicNow } from '../io/clock.ts';
+import { limitedLog } from '../limited-log.ts';
+import type { Clock } from '../live/clock.ts';
+import type { Log } from '../log.ts';
+import type { Registry } from '../metrics/registry.ts';
+import { type Host, literalHost } from './host.ts';
+import { LiveHost } from './live-host.ts';
 
-/** What is known of a host; `ips` are numeric, sorted and distinct. */
-export type Host =
-  | { readonly state: 'pending' }
-  | { readonly state: 'bound'; readonly ips: readonly string[] }
-  | { readonly state: 'neg' }
-  | { readonly state: 'failed'; readonly error: Error };
+export type { Host } from './host.ts';
 
 export interface DnsOptions {
-  /** All addresses of a host; fails with `code` ENOTFOUND or ENODATA where there are none. */
-  readonly lookup?: (host: string) => ObservableInput<readonly string[]>;
-  /** Between two lookups of a host, ± 10 %. */
-  readonly everyMs?: number;
-  readonly random?: () => number;
-  readonly scheduler?: SchedulerLike;
-  /** Told of every failed lookup, also of those that a kept answer hides from observers. */
-  readonly onFailure?: (host: string, error: Error) => void;
+  /** @param isFresh whether an answer that is still valid will not do */
+  readonly lookup?: (host: string, isFresh: boolean) => Promise<Lookup>;
+  readonly clock?: Clock;
+  readonly log?: Log;
 }
 
 export interface Dns {
-  /** Follows a host. Observers of the same host share its lookups. */
+  /** Follows a host. Observers of the same host share its look-ups. */
   resolve(host: string): Observable<Host>;
-  /** Looks a host up until there is an answer, which then stands forever. */
+  /** Looks a host up until it has an address, which then stands until the process ends. */
   resolveOnce(host: string): Observable<Host>;
+  /** Looks up again, soon, the hosts that have this address: it could not be reached. */
+  nudge(ip: string): void;
+  /** Hosts whose last look-up failed. */
+  readonly failing: number;
 }
 
 /** Answers that {@link Dns.resolveOnce} remembers; the oldest go first. */
 const maxRemembered = 16_000;
 
-export function createDns({
-  lookup = systemLookup,
-  everyMs = 5000,
-  random = Math.random,
-  scheduler,
-  onFailure = () => {},
-}: DnsOptions = {}): Dns {
-  const watched = new Map<string, Observable<Host>>();
-  const remembered = new Map<string, Host>();
+/** How long a host outlives its last observer, and how many such hosts there are at most. */
+const lingerMs = 30_000;
+const maxLingering = 1000;
 
-  const poll = (host: string): Observable<Host> =>
-    defer(() => from(lookup(host))).pipe(
-      map(boundHost),
-      catchError(error => {
-        const state = failedHost(error);
-        if (state.state === 'failed') onFailure(host, state.error);
-        return of(state);
-      }),
-      repeat({ delay: () => timer(everyMs * (0.9 + 0.2 * random()), scheduler) }),
-      scan((known: Host, answer: Host) => (answer.state === 'failed' && isAnswer(known) ? known : answer), pendingHost),
-      startWith(pendingHost),
-      distinctUntilChanged(sameHost),
-    );
+/** Log lines of failing hosts. An outage of DNS concerns all of them. */
+const logLimit = { most: 10, perMs: 60_000 };
+
+interface Shared {
+  readonly live: LiveHost;
+  users: number;
+  cancelEnd: () => void;
+}
+
+export function createDns({ lookup = bySystem, clock = idleClock, log }: DnsOptions = {}): Dns {
+  const hosts = new Map<string, Shared>();
+  const lingering = new Set<string>();
+  const remembered = new Map<string, Host>();
+  const limited = log && limitedLog(log, { ...logLimit, now: clock.now });
+
+  const start = (host: string): Shared => {
+    const changed = (failure: Error | undefined, isBridged: boolean) => {
+      if (failure === undefined) limited?.info(`DNS: ${host} recovered`);
+      else limited?.warn(`${failure.message}${isBridged ? '; its last known addresses stay in use' : ''}; retrying`);
+    };
+    const live = new LiveHost({ lookup: isFresh => lookup(host, isFresh), clock, changed });
+    const shared = { live, users: 0, cancelEnd: () => {} };
+    hosts.set(host, shared);
+    return shared;
+  };
+  const end = (host: string): void => {
+    const shared = hosts.get(host);
+    hosts.delete(host);
+    lingering.delete(host);
+    shared?.cancelEnd();
+    shared?.live.stop();
+  };
+  const linger = (host: string, shared: Shared): void => {
+    lingering.add(host);
+    shared.cancelEnd = clock.after(lingerMs, () => end(host));
+    const [oldest] = lingering;
+    if (lingering.size > maxLingering) end(oldest);
+  };
 
   const resolve = (host: string): Observable<Host> => {
     const literal = literalHost(host);
     if (literal) return of(literal);
-    return defer(() => {
-      const known = watched.get(host);
-      if (known) return known;
-      const shared = poll(host).pipe(
-        finalize(() => watched.delete(host)),
-        share({ connector: () => new ReplaySubject<Host>(1), resetOnRefCountZero: true }),
-      );
-      watched.set(host, shared);
-      return shared;
+    return new Observable(out => {
+      const shared = hosts.get(host) ?? start(host);
+      shared.users++;
+      shared.cancelEnd();
+      lingering.delete(host);
+      out.add(shared.live.states.subscribe(out));
+      out.add(() => {
+        if (--shared.users === 0) linger(host, shared);
+      });
     });
   };
 
   const resolveOnce = (host: string): Observable<Host> =>
-    defer(() => {
+    new Observable(out => {
       const known = remembered.get(host);
-      if (known) return of(known);
-      return resolve(host).pipe(
-        map(state => {
-          if (state.state === 'bound') {
-            remembered.set(host, state);
-            if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value as string);
-          }
-          return state;
-        }),
-        takeWhile(state => state.state !== 'bound', true),
-      );
+      const states = known === undefined ? resolve(host).pipe(map(remember(host))) : of(known);
+      out.add(states.pipe(takeWhile(({ state }) => state !== 'bound', true)).subscribe(out));
     });
+  const remember = (host: string) => (state: Host) => {
+    if (state.state !== 'bound') return state;
+    remembered.set(host, state);
+    if (remembered.size > maxRemembered) remembered.delete(remembered.keys().next().value as string);
+    return state;
+  };
 
-  return { resolve, resolveOnce };
+  return {
+    resolve,
+    resolveOnce,
+    nudge(ip) {
+      for (const { live } of hosts.values())
+        if (live.state.state === 'bound' && live.state.ips.includes(ip)) live.nudge();
+    },
+    get failing() {
+      return [...hosts.values()].filter(({ live }) => live.isFailing).length;
+    },
+  };
 }
 
-const pendingHost: Host = { state: 'pending' };
-
-const isAnswer = ({ state }: Host): boolean => state === 'bound' || state === 'neg';
-
-function boundHost(ips: readonly string[]): Host {
-  const numeric = [...new Set(ips)].filter(ip => isIP(ip) !== 0).sort();
-  return numeric.length > 0 ? { state: 'bound', ips: numeric } : { state: 'neg' };
+/** Metrics of the names of a program and of what they ask the network. */
+export function measureDns(registry: Registry, dns: Dns, resolver: Resolver = systemResolver()): void {
+  const scope = registry.scope({});
+  scope.computed('l5d:dns:failing', {}, () => dns.failing);
+  for (const result of ['found', 'none', 'failed'] as const)
+    scope.computed('l5d:dns:lookups', { result }, () => resolver.outcomes[result]);
 }
 
-function failedHost(error: unknown): Host {
-  const unknown = error instanceof Error && 'code' in error && (error.code === 'ENOTFOUND' || error.code === 'ENODATA');
-  if (unknown) return { state: 'neg' };
-  return { state: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
-}
+const bySystem = (host: string, isFresh: boolean): Promise<Lookup> => systemResolver().lookup(host, { isFresh });
 
-function sameHost(a: Host, b: Host): boolean {
-  if (a.state === 'bound') return b.state === 'bound' && a.ips.join() === b.ips.join();
-  if (a.state === 'failed') return b.state === 'failed' && a.error.message === b.error.message;
-  return a.state === b.state;
-}
-
-/** Hosts that need no DNS: numeric ones, and those that mean this machine. */
-function literalHost(host: string): Host | undefined {
-  if (host === '' || host.toLowerCase() === 'localhost') return { state: 'bound', ips: ['127.0.0.1'] };
-  const ip = isIPv6(host) ? host : shorthandIPv4(host);
-  return ip === undefined ? undefined : { state: 'bound', ips: [ip] };
-}
-
-/**
- * IPv4 with one to four decimal parts, the last of which fills what is left: `127.1` is 127.0.0.1. Parts with leading zeros
- * mean one thing to some and another to others, so they are no numbers here.
- */
-export function shorthandIPv4(host: string): string | undefined {
-  const parts = host.split('.');
-  if (parts.length > 4 || !parts.every(part => /^(0|[1-9]\d{0,9})$/.test(part))) return undefined;
-  const numbers = parts.map(Number);
-  const last = numbers[numbers.length - 1];
-  const head = numbers.slice(0, -1);
-  const rest = 4 - head.length;
-  if (head.some(number => number > 255) || last >= 256 ** rest) return undefined;
-  const tail = Array.from({ length: rest }, (_, i) => Math.floor(last / 256 ** (rest - 1 - i)) % 256);
-  return [...head, ...tail].join('.');
-}
-
-/** IPv6 answers are of use only where this machine can reach beyond itself by IPv6. */
-async function systemLookup(host: string): Promise<readonly string[]> {
-  const family = hasIPv6() ? 0 : 4;
-  return (await lookup(host, { all: true, family })).map(({ address }) => address);
-}
-
-function hasIPv6(): boolean {
-  return Object.values(networkInterfaces()).some(addresses =>
-    addresses?.some(({ family, internal, address }) => family === 'IPv6' && !internal && !/^fe[89ab]/i.test(address)),
-  );
-}
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-  readonly meta: Meta;
-}
-
-/**
- * The addresses of several hosts as one set. Pending until each of them has been answered, lest those that are quick get all
- * of the load; from then on those that are found make the set.
- */
-export function addrOfHosts(
-  hosts: readonly HostPort[],
-  resolve: (host: string) => Observable<Host>,
-  meta: Meta = {},
-): Observable<Addr> {
-  if (hosts.length === 0) return of(boundAddr([], meta));
-  return mergeLatest(
-    hosts.map(({ host }) => resolve(host).pipe(startWith(pendingHost))),
-    states => mergedAddr(hosts, states, meta),
-  ).pipe(distinctUntilChanged(sameAddr));
-}
-
-function mergedAddr(hosts: readonly HostPort[], states: readonly Host[], meta: Meta): Addr {
-  if (states.some(({ state }) => state === 'pending')) return pendingAddr;
-  const addresses = states.flatMap((state, i) =>
-    state.state === 'bound' ? state.ips.map(ip => ({ ip, port: hosts[i].port, meta: hosts[i].meta })) : [],
-  );
-  if (addresses.length > 0) return boundAddr(addresses, meta);
-  const failure = states.find(state => state.state === 'failed');
-  return failure ? failedAddr(failure.error) : negAddr;
-}
+/** Waiting for the next look-up keeps no process alive. */
+const idleClock: Clock = {
+  now: monotonicNow,
+  random: Math.random,
+  after(ms, run) {
+    const timer = setTimeout(run, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};

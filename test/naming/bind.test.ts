@@ -15,7 +15,7 @@ import { createDns } from '../../src/naming/dns.ts';
 import type { Bound, MountedNamer } from '../../src/naming/name.ts';
 import { answers, boundTo, FakeNamer, fixedAddr, showState } from '../support/fake-namer.ts';
 
-const builtin = builtinNamer(createDns({ lookup: () => NEVER }));
+const builtin = builtinNamer(createDns({ lookup: () => new Promise(() => {}) }));
 
 const binding = (dtab = '', ...namers: MountedNamer[]): Binding => ({ dtab: parseDtab(dtab), namers, builtin });
 

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { firstValueFrom, NEVER } from 'rxjs';
+import { setImmediate } from 'node:timers/promises';
+import { filter, firstValueFrom } from 'rxjs';
 import { parsePath } from '../../src/dtab/parse.ts';
 import { showPath, showTreeOf } from '../../src/dtab/show.ts';
+import { pendingAddr } from '../../src/naming/addr.ts';
 import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
 import { createDns } from '../../src/naming/dns.ts';
 import type { Name } from '../../src/naming/name.ts';
 
-const namer = builtinNamer(createDns({ lookup: host => (host === 'known' ? [['10.0.0.2', '10.0.0.1']] : NEVER) }));
+const hosts: Record<string, readonly string[]> = { known: ['10.0.0.2', '10.0.0.1'], localhost: ['127.0.0.1', '::1'] };
+const namer = builtinNamer(
+  createDns({
+    lookup: host =>
+      host in hosts ? Promise.resolve({ type: 'found', ips: hosts[host], ttlMs: 5000 }) : new Promise(() => {}),
+  }),
+);
 
 async function answer(rest: string): Promise<string> {
   const state = await firstValueFrom(namer.lookup(parsePath(rest)));
@@ -20,7 +28,8 @@ async function answer(rest: string): Promise<string> {
 async function addresses(rest: string): Promise<string[] | string> {
   const state = await firstValueFrom(namer.lookup(parsePath(rest)));
   assert.ok(state.state === 'ok' && state.value.type === 'leaf' && state.value.value.type === 'bound');
-  const addr = await firstValueFrom(state.value.value.bound.addr);
+  const known = state.value.value.bound.addr.pipe(filter(({ state }) => state !== 'pending'));
+  const addr = await Promise.race([firstValueFrom(known), setImmediate(pendingAddr)]);
   return addr.state === 'bound' ? addr.addresses.map(({ ip, port }) => `${ip}:${port}`) : addr.state;
 }
 
@@ -86,13 +95,13 @@ suite('where names with a host and a port are', () => {
     ['/inet/10.1.300/1', ['10.1.1.44:1']],
     ['/inet/1234/80', ['0.0.4.210:80']],
     ['/inet/::1/80', ['::1:80']],
-    ['/inet/localhost/1', ['127.0.0.1:1']],
+    ['/inet/localhost/1', ['127.0.0.1:1', '::1:1']],
     ['/inet/8080', ['127.0.0.1:8080']],
     ['/inet/known/80', ['10.0.0.1:80', '10.0.0.2:80']],
     ['/inet/127.01/80', 'pending'],
     ['/inet/1.2.3.256/80', 'pending'],
     ['/fixedinet/127.1/80', ['127.0.0.1:80']],
-    ['/io.buoyant.rinet/12345/localhost/residual', ['127.0.0.1:12345']],
+    ['/io.buoyant.rinet/12345/localhost/residual', ['127.0.0.1:12345', '::1:12345']],
   ];
   for (const [path, expected] of rows)
     test(`${path} → ${expected}`, async () => assert.deepEqual(await addresses(path), expected));

@@ -1,167 +1,204 @@
+/** Hosts as live values, by a look-up that the test scripts and a clock that it turns. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NEVER, type ObservableInput, of, Subject, throwError, VirtualTimeScheduler } from 'rxjs';
-import { addrOfHosts, createDns, type Dns, type DnsOptions, type Host, shorthandIPv4 } from '../../src/naming/dns.ts';
+import type { Lookup } from '../../src/clients/dns/resolver.ts';
+import { createDns, type Dns } from '../../src/naming/dns.ts';
+import type { Host } from '../../src/naming/host.ts';
+import { manualClock } from '../support/manual-clock.ts';
+import { recordedLog } from '../support/naming.ts';
+
+type Answer = readonly string[] | 'none' | Error;
 
 /** A DNS whose answers follow each other; the last one repeats. */
-function scripted(answers: ObservableInput<readonly string[]>[], options: DnsOptions = {}) {
-  const scheduler = new VirtualTimeScheduler();
+function scripted(
+  answers: Answer[],
+  { random = () => 0.5, ttlMs = 5000 }: { random?: () => number; ttlMs?: number } = {},
+) {
+  const clock = manualClock(random);
+  const log = recordedLog();
   const asked: [host: string, at: number][] = [];
-  const lookup = (host: string) => {
-    asked.push([host, scheduler.now()]);
-    return answers.length > 1 ? (answers.shift() as ObservableInput<readonly string[]>) : answers[0];
+  const lookup = async (host: string): Promise<Lookup> => {
+    asked.push([host, clock.now()]);
+    const answer = answers.length > 1 ? (answers.shift() as Answer) : answers[0];
+    if (answer instanceof Error) throw answer;
+    return answer === 'none' ? { type: 'none', ttlMs } : { type: 'found', ips: answer as string[], ttlMs };
   };
-  const dns = createDns({ lookup, scheduler, random: () => 0.5, ...options });
-  const advance = (ms: number) => {
-    scheduler.maxFrames = scheduler.now() + ms;
-    scheduler.schedule(() => {}, ms);
-    scheduler.flush();
-  };
-  return { dns, asked, advance };
+  return { dns: createDns({ lookup, clock, log }), asked, clock, log };
 }
 
-const unknownHost = () => throwError(() => Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }));
-const serverFailure = () => throwError(() => Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN' }));
+const noDns = new Error('DNS cannot resolve h: 10.0.0.53: no answer within 10 s');
 
 function show(host: Host): string {
-  if (host.state === 'bound') return host.ips.join();
-  return host.state === 'failed' ? `failed: ${host.error.message}` : host.state;
+  if (host.state === 'failed') return `failed: ${host.error.message}`;
+  const text = host.state === 'bound' ? host.ips.join() : host.state;
+  return 'unconfirmed' in host ? `${text} (unconfirmed)` : text;
 }
 
-function follow(dns: Dns, host: string, how: keyof Dns = 'resolve') {
+function follow(dns: Dns, host: string, how: 'resolve' | 'resolveOnce' = 'resolve') {
   const states: string[] = [];
   return { states, observer: dns[how](host).subscribe(state => states.push(show(state))) };
 }
 
-test('a host is looked up every five seconds while somebody looks', () => {
-  const { dns, asked, advance } = scripted([
-    of(['10.0.0.1']),
-    of(['10.0.0.2', '10.0.0.1']),
-    of(['10.0.0.1', '10.0.0.2']),
-  ]);
-  assert.equal(asked.length, 0);
-  const { states, observer } = follow(dns, 'h');
-  advance(11_000);
-  assert.deepEqual(states, ['pending', '10.0.0.1', '10.0.0.1,10.0.0.2'], 'the order of an answer says nothing');
-  assert.deepEqual(asked, [
-    ['h', 0],
-    ['h', 5000],
-    ['h', 10_000],
-  ]);
-  observer.unsubscribe();
-  advance(60_000);
-  assert.equal(asked.length, 3);
-});
-
-test('lookups are spread by a tenth to either side', () => {
+test('a host is looked up again when its TTL is over, give or take a tenth', async () => {
   for (const [random, second] of [
     [0, 4500],
+    [0.5, 5000],
     [1, 5500],
   ]) {
-    const { dns, asked, advance } = scripted([of(['10.0.0.1'])], { random: () => random });
-    const { observer } = follow(dns, 'h');
-    advance(6000);
-    assert.equal(asked[1][1], second);
-    observer.unsubscribe();
+    const { dns, asked, clock } = scripted([['10.0.0.1']], { random: () => random });
+    const { states } = follow(dns, 'h');
+    await clock.advance(6000);
+    assert.deepEqual(states, ['pending', '10.0.0.1']);
+    assert.deepEqual(asked.slice(0, 2), [
+      ['h', 0],
+      ['h', second],
+    ]);
   }
 });
 
-test('observers of one host share its lookups, and a late one starts with what is known', () => {
-  const { dns, asked } = scripted([of(['10.0.0.1'])]);
-  const first = follow(dns, 'h');
-  const second = follow(dns, 'h');
-  assert.deepEqual(second.states, ['10.0.0.1']);
+test('the order of an answer does not count', async () => {
+  const { dns, clock } = scripted([
+    ['10.0.0.2', '10.0.0.1'],
+    ['10.0.0.1', '10.0.0.2'],
+  ]);
+  const { states } = follow(dns, 'h');
+  await clock.advance(11_000);
+  assert.deepEqual(states, ['pending', '10.0.0.1,10.0.0.2']);
+});
+
+test('observers of one host share its look-ups, and a late one starts with what is known', async () => {
+  const { dns, asked, clock } = scripted([['10.0.0.1']]);
+  follow(dns, 'h');
+  await clock.advance(0);
+  assert.deepEqual(follow(dns, 'h').states, ['10.0.0.1']);
   assert.equal(asked.length, 1);
+});
+
+test('a host is followed for 30 s after its last observer, so that an edit of a file forgets nothing', async () => {
+  const { dns, asked, clock } = scripted([['10.0.0.1'], noDns]);
+  const first = follow(dns, 'h');
+  await clock.advance(6000);
   first.observer.unsubscribe();
+  await clock.advance(20_000);
+  assert.deepEqual(follow(dns, 'h').states, ['10.0.0.1 (unconfirmed)']);
+  const second = follow(dns, 'other');
   second.observer.unsubscribe();
-  follow(dns, 'h').observer.unsubscribe();
-  assert.equal(asked.length, 2, 'nobody looked in between');
+  const asksOf = (host: string) => asked.filter(([each]) => each === host).length;
+  await clock.advance(30_000);
+  const before = asksOf('other');
+  await clock.advance(120_000);
+  assert.equal(asksOf('other'), before, 'nobody looks any more');
 });
 
-test('the last good answer outlives failures, but not the word that the host is unknown', () => {
-  const failures: string[] = [];
-  const { dns, advance } = scripted(
-    [serverFailure(), of(['10.0.0.1']), serverFailure(), unknownHost(), serverFailure(), of(['10.0.0.2'])],
-    { onFailure: (host, error) => failures.push(`${host}: ${error.message}`) },
+test('of the hosts without an observer, a thousand are kept at most', async () => {
+  const { dns, clock } = scripted([['10.0.0.1']]);
+  for (let i = 0; i < 1500; i++) follow(dns, `h${i}`).observer.unsubscribe();
+  await clock.advance(0);
+  assert.equal(clock.waiting, 2000, 'for each of the thousand its next look-up and its end');
+});
+
+test('what is known outlives failures, which are logged once and again when they end', async () => {
+  const { dns, clock, log } = scripted([['10.0.0.1'], noDns, noDns, ['10.0.0.1']]);
+  const { states } = follow(dns, 'h');
+  await clock.advance(4000);
+  assert.equal(dns.failing, 0);
+  await clock.advance(1200);
+  assert.equal(dns.failing, 1);
+  await clock.advance(30_000);
+  assert.equal(dns.failing, 0);
+  assert.deepEqual(states, ['pending', '10.0.0.1', '10.0.0.1 (unconfirmed)', '10.0.0.1']);
+  assert.deepEqual(log.lines, [
+    'warn: DNS cannot resolve h: 10.0.0.53: no answer within 10 s; its last known addresses stay in use; retrying',
+    'info: DNS: h recovered',
+  ]);
+});
+
+test('an outage of DNS logs at most ten lines a minute, however many names there are', async () => {
+  const { dns, clock, log } = scripted([noDns]);
+  for (let i = 0; i < 100; i++) follow(dns, `h${i}`);
+  await clock.advance(0);
+  assert.equal(dns.failing, 100);
+  assert.equal(log.lines.length, 10);
+});
+
+test('a host that was never known is failed', async () => {
+  const { dns, clock } = scripted([noDns, ['10.0.0.1']]);
+  const { states } = follow(dns, 'h');
+  await clock.advance(1000);
+  assert.deepEqual(states, ['pending', `failed: ${noDns.message}`, '10.0.0.1']);
+});
+
+test('failures are retried soon at first, then up to 30 s later', async () => {
+  const { dns, asked, clock } = scripted([noDns], { random: () => 0.999 });
+  follow(dns, 'h');
+  await clock.advance(60_000);
+  assert.deepEqual(
+    asked.map(([, at]) => Math.round(at / 1000)),
+    [0, 0, 5, 15, 35],
   );
-  const { states, observer } = follow(dns, 'h');
-  advance(26_000);
-  assert.deepEqual(states, ['pending', 'failed: getaddrinfo EAI_AGAIN', '10.0.0.1', 'neg', '10.0.0.2']);
-  assert.deepEqual(failures, Array(3).fill('h: getaddrinfo EAI_AGAIN'), 'what is bridged is still told');
-  observer.unsubscribe();
 });
 
-test('an answer without addresses is the same as an unknown host', () => {
-  const { dns } = scripted([of([])]);
-  const { states, observer } = follow(dns, 'h');
-  assert.deepEqual(states, ['pending', 'neg']);
-  observer.unsubscribe();
+test('an address stays for two more answers without it: servers that give a random part of a list cause no churn', async () => {
+  const { dns, clock } = scripted([
+    ['10.0.0.1', '10.0.0.2'],
+    ['10.0.0.2', '10.0.0.3'],
+    ['10.0.0.1'],
+    ['10.0.0.3'],
+    ['10.0.0.3'],
+  ]);
+  const { states } = follow(dns, 'h');
+  await clock.advance(40_000);
+  assert.deepEqual(states, [
+    'pending',
+    '10.0.0.1,10.0.0.2',
+    '10.0.0.1,10.0.0.2,10.0.0.3',
+    '10.0.0.1,10.0.0.3',
+    '10.0.0.3',
+  ]);
 });
 
-test('an answer looked up once stands, also for those who come later', () => {
-  const { dns, asked, advance } = scripted([serverFailure(), of(['10.0.0.1']), of(['10.0.0.2'])]);
-  const { states } = follow(dns, 'h', 'resolveOnce');
-  advance(60_000);
-  assert.deepEqual(states, ['pending', 'failed: getaddrinfo EAI_AGAIN', '10.0.0.1']);
-  assert.deepEqual(follow(dns, 'h', 'resolveOnce').states, ['10.0.0.1']);
+test('with long TTLs an address that is missing goes after a minute', async () => {
+  const { dns, clock } = scripted([['10.0.0.1'], ['10.0.0.2']], { ttlMs: 100_000 });
+  const { states } = follow(dns, 'h');
+  await clock.advance(210_000);
+  assert.deepEqual(states, ['pending', '10.0.0.1', '10.0.0.1,10.0.0.2', '10.0.0.2']);
+});
+
+test('a host that existed is gone when three answers in a row say so; one that was never known is gone at once', async () => {
+  const { dns, clock } = scripted([['10.0.0.1'], 'none', 'none', ['10.0.0.1'], 'none']);
+  const { states } = follow(dns, 'h');
+  await clock.advance(24_000);
+  assert.deepEqual(states, ['pending', '10.0.0.1']);
+  await clock.advance(10_000);
+  assert.deepEqual(states, ['pending', '10.0.0.1', 'neg']);
+  const other = scripted(['none']);
+  const unknown = follow(other.dns, 'x');
+  await other.clock.advance(0);
+  assert.deepEqual(unknown.states, ['pending', 'neg']);
+});
+
+test('an address that could not be reached has its host looked up at once, but at most once a second', async () => {
+  const { dns, asked, clock } = scripted([['10.0.0.1']], { ttlMs: 60_000 });
+  follow(dns, 'h');
+  await clock.advance(500);
+  dns.nudge('10.0.0.1');
+  dns.nudge('10.0.0.9');
+  assert.equal(asked.length, 1);
+  await clock.advance(500);
+  dns.nudge('10.0.0.1');
+  dns.nudge('10.0.0.1');
+  await clock.advance(0);
   assert.equal(asked.length, 2);
 });
 
-test('numeric hosts and this machine need no DNS', () => {
-  const { dns, asked } = scripted([NEVER]);
-  const rows = { '127.1': '127.0.0.1', '10.0.0.1': '10.0.0.1', '::1': '::1', localhost: '127.0.0.1', '': '127.0.0.1' };
-  for (const [host, ip] of Object.entries(rows)) assert.deepEqual(follow(dns, host).states, [ip]);
-  assert.equal(asked.length, 0);
-});
-
-test('IPv4 may leave out parts in the middle', () => {
-  const rows: [string, string | undefined][] = [
-    ['127.1', '127.0.0.1'],
-    ['1', '0.0.0.1'],
-    ['4294967295', '255.255.255.255'],
-    ['4294967296', undefined],
-    ['1.16777215', '1.255.255.255'],
-    ['1.2.65535', '1.2.255.255'],
-    ['1.2.65536', undefined],
-    ['1.2.3.4', '1.2.3.4'],
-    ['1.2.3.4.5', undefined],
-    ['1.2.3.', undefined],
-    ['256.1', undefined],
-    ['010.1', undefined],
-    ['a.1', undefined],
-    ['', undefined],
-  ];
-  for (const [host, ip] of rows) assert.equal(shorthandIPv4(host), ip, host);
-});
-
-test('several hosts make one set once each of them has been answered', () => {
-  const hosts: Record<string, Subject<Host>> = { a: new Subject(), b: new Subject() };
-  const states: unknown[] = [];
-  const observer = addrOfHosts(
-    [
-      { host: 'a', port: 1, meta: { endpoint_addr_weight: 2 } },
-      { host: 'b', port: 2, meta: {} },
-    ],
-    host => hosts[host],
-  ).subscribe(addr =>
-    states.push(
-      addr.state === 'bound' ? addr.addresses.map(({ ip, port, meta }) => ({ ip, port, ...meta })) : addr.state,
-    ),
-  );
-  hosts['a'].next({ state: 'bound', ips: ['10.0.0.1', '10.0.0.2'] });
-  hosts['b'].next({ state: 'failed', error: new Error('no') });
-  hosts['b'].next({ state: 'bound', ips: ['10.0.0.3'] });
-  hosts['a'].next({ state: 'neg' });
-  hosts['b'].next({ state: 'neg' });
-  const a = [
-    { ip: '10.0.0.1', port: 1, endpoint_addr_weight: 2 },
-    { ip: '10.0.0.2', port: 1, endpoint_addr_weight: 2 },
-  ];
-  const b = [{ ip: '10.0.0.3', port: 2 }];
-  assert.deepEqual(states, ['pending', a, [...a, ...b], b, 'neg']);
-  observer.unsubscribe();
-});
-
-test('no hosts at all are a set without addresses', () => {
-  addrOfHosts([], () => NEVER).subscribe(addr => assert.deepEqual(addr, { state: 'bound', addresses: [], meta: {} }));
+test('an answer looked up once stands, also for those who come later', async () => {
+  const { dns, asked, clock } = scripted([noDns, ['10.0.0.1'], ['10.0.0.2']]);
+  const { states } = follow(dns, 'h', 'resolveOnce');
+  await clock.advance(1000);
+  assert.deepEqual(states, ['pending', `failed: ${noDns.message}`, '10.0.0.1']);
+  await clock.advance(60_000);
+  const lookups = asked.length;
+  assert.deepEqual(follow(dns, 'h', 'resolveOnce').states, ['10.0.0.1']);
+  await clock.advance(60_000);
+  assert.equal(asked.length, lookups);
 });

@@ -56,11 +56,9 @@ export function recordedLog(): RecordedLog {
 
 /** Answers only for the hosts given (and for those that need no DNS); all others do not exist. */
 export function fakeDns(hosts: Readonly<Record<string, BehaviorSubject<Host>>> = {}): Dns {
-  const numeric = createDns({
-    lookup: host => Promise.reject(Object.assign(new Error(`no ${host}`), { code: 'ENOTFOUND' })),
-  });
+  const numeric = createDns({ lookup: async () => ({ type: 'none', ttlMs: 5000 }) });
   const resolve = (host: string) => hosts[host] ?? numeric.resolve(host);
-  return { resolve, resolveOnce: resolve };
+  return { resolve, resolveOnce: resolve, nudge() {}, failing: 0 };
 }
 
 export const knownHost = (...ips: string[]): BehaviorSubject<Host> =>

@@ -5,7 +5,8 @@ import { type Path, textOf } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import { type Activity, failed, ok } from '../../live/activity.ts';
-import { addrOfHosts, type Dns, type Host } from '../dns.ts';
+import { addrOfHosts } from '../addr-of-hosts.ts';
+import type { Dns, Host } from '../dns.ts';
 import type { Name } from '../name.ts';
 
 type Answer = Observable<Activity<NameTree<Name>>>;
