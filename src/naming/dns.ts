@@ -41,7 +41,7 @@ const lingerMs = 30_000;
 const maxLingering = 1000;
 
 /** Log lines of failing hosts. An outage of DNS concerns all of them. */
-const logLimit = { most: 10, perMs: 60_000 };
+const logLimit = { max: 10, perMs: 60_000 };
 
 interface Shared {
   readonly live: LiveHost;

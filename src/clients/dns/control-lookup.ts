@@ -5,11 +5,14 @@
  */
 import type { LookupFunction } from 'node:net';
 import { isIPv6 } from 'node:net';
-import { type Resolver, systemResolver } from './resolver.ts';
+import type { Resolver } from './resolver.ts';
 
-export function controlLookup(resolverOf: () => Resolver = systemResolver): LookupFunction {
+/** Loaded by the first host name: most servers are known by their address. */
+const systemResolver = async (): Promise<Resolver> => (await import('./resolver.ts')).systemResolver();
+
+export function controlLookup(resolverOf: () => Resolver | Promise<Resolver> = systemResolver): LookupFunction {
   return (host, options, done) => {
-    addressesOf(resolverOf(), host).then(
+    addressesOf(resolverOf, host).then(
       ips => {
         const family = Number(options.family ?? 0);
         const usable = ips
@@ -24,7 +27,8 @@ export function controlLookup(resolverOf: () => Resolver = systemResolver): Look
   };
 }
 
-async function addressesOf(resolver: Resolver, host: string): Promise<readonly string[]> {
+async function addressesOf(resolverOf: () => Resolver | Promise<Resolver>, host: string): Promise<readonly string[]> {
+  const resolver = await resolverOf();
   try {
     const lookup = await resolver.lookup(host, { isUrgent: true });
     return lookup.type === 'found' ? lookup.ips : [];

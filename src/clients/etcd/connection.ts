@@ -10,11 +10,13 @@ import {
   connect,
   constants,
   type IncomingHttpHeaders,
+  type SecureClientSessionOptions,
 } from 'node:http2';
 import type { ConnectionOptions } from 'node:tls';
 import protobuf from 'protobufjs/light.js';
 import { Observable } from 'rxjs';
 import { reasonOf } from '../../errors.ts';
+import { controlLookup } from '../dns/control-lookup.ts';
 import { CallFailure, late, status } from './failure.ts';
 import { FrameReader, frame } from './frames.ts';
 import {
@@ -60,7 +62,11 @@ export class EtcdConnection {
 
   constructor({ host, port }: Member, tls: ConnectionOptions | undefined) {
     const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    this.#session = connect(`${tls ? 'https' : 'http'}://${address}`, { ...tls, settings: { enablePush: false } });
+    this.#session = connect(`${tls ? 'https' : 'http'}://${address}`, {
+      ...tls,
+      lookup: controlLookup(),
+      settings: { enablePush: false },
+    } as SecureClientSessionOptions);
     this.#session.once('connect', () => {
       this.#isConnected = true;
     });

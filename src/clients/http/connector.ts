@@ -6,6 +6,7 @@
  */
 import type { ConnectionOptions } from 'node:tls';
 import type { buildConnector } from 'undici';
+import { controlLookup } from '../dns/control-lookup.ts';
 import { connectFailure } from './failure.ts';
 
 /** The settings to connect with now. @throws where they cannot be used */
@@ -21,7 +22,13 @@ export function connectorOf(build: typeof buildConnector, tls: TlsSource | undef
     try {
       const settings = tls?.();
       if (last === undefined || last.settings !== settings) {
-        const fixed = { timeout: timeoutMs, keepAlive: true, keepAliveInitialDelay, allowH2: false };
+        const fixed = {
+          timeout: timeoutMs,
+          keepAlive: true,
+          keepAliveInitialDelay,
+          allowH2: false,
+          lookup: controlLookup(),
+        };
         last = { settings, connect: build({ ...settings, ...fixed }) };
       }
       last.connect(options, (...[error, socket]) => {

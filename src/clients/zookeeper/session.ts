@@ -11,6 +11,7 @@
  */
 import net, { isIPv6 } from 'node:net';
 import { reasonOf } from '../../errors.ts';
+import { controlLookup } from '../dns/control-lookup.ts';
 import { Frames, JuteReader, JuteWriter } from './jute.ts';
 import {
   authenticate,
@@ -130,7 +131,7 @@ export class ZooKeeperSession {
     this.#options = options;
     this.#opened = opened;
     this.#server = showServer(options.server);
-    this.#socket = net.connect({ ...options.server, noDelay: true });
+    this.#socket = net.connect({ ...options.server, noDelay: true, lookup: controlLookup() });
     this.#socket.once('connect', () => this.#write(connect(options.timeoutMs)));
     this.#socket.on('data', (piece: Buffer) => this.#heard(piece));
     this.#socket.on('error', error => this.#close(new Error(`${this.#server}: ${reasonOf(error)}`, { cause: error })));
