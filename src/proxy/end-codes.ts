@@ -1,9 +1,10 @@
 /**
  * Why a session ended: a pair of letters, *when* and *who*, in the manner of HAProxy's tcplog. Every session ends with exactly one.
  *
- * when: G greeting (the ClientHello that names the server is being read), H handshake (TLS with the client), N naming (the destination is not known yet), C connecting, R relaying, F half-closed or flushing
- * who:  C client, U upstream, N naming, T a timeout, L the lifetime limit, D drain (the proxy stops), R a resource limit,
- *       X a side that broke off without TLS's close_notify, P the protocol (not TLS, without the name that is needed, or no agreement), I an internal error
+ * when: G greeting (reading the ClientHello that names the server), H handshake (TLS with the client), N naming (resolving the
+ *       destination), C connecting, R relaying, F finishing (half-closed or flushing)
+ * who:  C client, U upstream, N naming, T timeout, L lifetime limit, D drain (the proxy stops), R resource limit,
+ *       X a side closed without TLS's close_notify, P protocol (no TLS, no usable name, nothing in common), I internal error
  */
 interface End {
   readonly text: string;
@@ -13,38 +14,38 @@ interface End {
 
 export const ends = {
   '--': { text: 'both sides finished', legacy: null },
-  GC: { text: 'the client left before it had said which server it wants', legacy: 'other' },
-  GP: { text: 'refused: no ClientHello, or one without a server name', legacy: 'other' },
-  GT: { text: 'no whole ClientHello within helloTimeoutMs', legacy: 'timeout' },
-  GD: { text: 'cut off before it was known which server it wants, because the proxy stopped', legacy: 'other' },
-  HC: { text: 'the client left during the TLS handshake', legacy: 'other' },
+  GC: { text: 'the client closed the connection before its ClientHello was complete', legacy: 'other' },
+  GP: { text: 'refused: no ClientHello, or no usable server name in it', legacy: 'other' },
+  GT: { text: 'no complete ClientHello within helloTimeoutMs', legacy: 'timeout' },
+  GD: { text: 'the proxy stopped before the ClientHello was complete', legacy: 'other' },
+  HC: { text: 'the client closed the connection during the TLS handshake', legacy: 'other' },
   HP: { text: 'the TLS handshake with the client failed', legacy: 'other' },
-  HT: { text: 'TLS handshake not done within handshakeTimeoutMs', legacy: 'timeout' },
-  HD: { text: 'cut off during the TLS handshake, because the proxy stopped', legacy: 'other' },
-  NC: { text: 'the client left before the destination was known', legacy: 'other' },
-  NN: { text: 'the name has no endpoint: it names nothing, or an empty set', legacy: 'other' },
-  NT: { text: 'the destination was not known within connectTimeoutMs', legacy: 'timeout' },
-  NR: { text: 'refused: maxWaiters connections wait already', legacy: 'other' },
-  ND: { text: 'cut off while waiting for the destination, because the proxy stopped', legacy: 'other' },
-  CC: { text: 'the client left while the upstream connection was being made', legacy: 'other' },
+  HT: { text: 'no TLS handshake within handshakeTimeoutMs', legacy: 'timeout' },
+  HD: { text: 'the proxy stopped during the TLS handshake', legacy: 'other' },
+  NC: { text: 'the client closed the connection before the destination was resolved', legacy: 'other' },
+  NN: { text: 'the destination has no endpoint', legacy: 'other' },
+  NT: { text: 'the destination was not resolved within connectTimeoutMs', legacy: 'timeout' },
+  NR: { text: 'refused: maxWaiters connections are already waiting', legacy: 'other' },
+  ND: { text: 'the proxy stopped while the connection waited for its destination', legacy: 'other' },
+  CC: { text: 'the client closed the connection before an endpoint was connected', legacy: 'other' },
   CU: { text: 'no endpoint accepted the connection, with all retries', legacy: 'other' },
-  CT: { text: 'no upstream connection within connectTimeoutMs', legacy: 'timeout' },
-  CD: { text: 'cut off while connecting, because the proxy stopped', legacy: 'other' },
+  CT: { text: 'no connection to an endpoint within connectTimeoutMs', legacy: 'timeout' },
+  CD: { text: 'the proxy stopped while it connected to an endpoint', legacy: 'other' },
   RC: { text: 'the client reset the connection', legacy: 'other' },
   RU: { text: 'the upstream reset the connection', legacy: 'other' },
-  RX: { text: 'a side closed without close_notify: what it sent may not be all', legacy: null },
-  RT: { text: 'no byte in either direction for idleTimeoutMs', legacy: 'timeout' },
-  RL: { text: 'connectionLifetimeSecs are over', legacy: 'timeout' },
-  RD: { text: 'cut off after graceSecs, because the proxy stopped', legacy: 'other' },
-  FC: { text: 'the client reset the half-closed connection', legacy: 'other' },
-  FU: { text: 'the upstream reset the half-closed connection', legacy: 'other' },
-  FX: {
-    text: 'half-closed, and the other side closed without close_notify: what it sent may not be all',
-    legacy: null,
+  RX: { text: 'one side closed without close_notify', legacy: null },
+  RT: { text: 'nothing moved in either direction for idleTimeoutMs', legacy: 'timeout' },
+  RL: { text: 'connectionLifetimeSecs have passed', legacy: 'timeout' },
+  RD: { text: 'cut off when graceSecs had passed, because the proxy stopped', legacy: 'other' },
+  FC: { text: 'one side finished, then the client reset the connection', legacy: null },
+  FU: { text: 'one side finished, then the upstream reset the connection', legacy: null },
+  FX: { text: 'one side finished, then the other closed without close_notify', legacy: null },
+  FT: { text: 'one side finished, then nothing moved for finTimeoutMs', legacy: 'timeout' },
+  FL: { text: 'one side finished, then connectionLifetimeSecs passed', legacy: 'timeout' },
+  FD: {
+    text: 'one side finished; the rest was cut off when graceSecs had passed, because the proxy stopped',
+    legacy: 'other',
   },
-  FT: { text: 'half-closed, and no byte for finTimeoutMs', legacy: 'timeout' },
-  FL: { text: 'half-closed when connectionLifetimeSecs were over', legacy: 'timeout' },
-  FD: { text: 'half-closed and cut off after graceSecs, because the proxy stopped', legacy: 'other' },
   II: { text: 'internal error: please report it', legacy: 'other' },
 } as const satisfies Record<string, End>;
 

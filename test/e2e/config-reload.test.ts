@@ -224,7 +224,7 @@ test('a listener whose port is taken changes nothing else, and the answer names 
   assert.equal(b.accepted, 0);
   assert.equal(await proxy.metric('l5d:srv:accepts', { rt: 'test' }), 2);
   await open.client.play('reset');
-  await until(async () => (await proxy.metric('l5d:srv:failures')) === 1, 'the session to be counted as ended');
+  await until(async () => (await proxy.metric('l5d:srv:closes')) === 1, 'the session to be counted as ended');
   assert.equal(existsSync(log) ? readFileSync(log, 'utf8') : '', '', 'no access log is written');
 });
 
@@ -237,7 +237,7 @@ test('the access log is turned on, reopened after a rotation, and turned off by 
     const client = await reaches(t, port, a);
     await client.play('reset');
     ended++;
-    await until(async () => (await proxy.metric('l5d:srv:failures')) === ended, 'the connection to have ended');
+    await until(async () => (await proxy.metric('l5d:srv:closes')) === ended, 'the connection to have ended');
   };
   const off = config({ servers: { [port]: to(a) } });
   const on = config({ servers: { [port]: to(a) }, top: 'accessLog: {file: access.log}' });

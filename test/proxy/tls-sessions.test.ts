@@ -31,13 +31,14 @@ import {
 
 test('a client that ends without close_notify is cut off: its upstream gets all it sent, then a RST', () => {
   const made = serving();
+  made.driver.isBlind = true;
   const client = secured(made);
   const upstream = connectAll(made);
   client.send(25);
   client.finish();
   made.driver.settle();
   assert.equal(upstream.released, undefined, 'a RST at once could overtake what was sent');
-  made.driver.advance(1_000);
+  made.driver.advance(1_100);
   assert.equal(upstream.written, 25);
   assert.deepEqual([client.released, upstream.released], ['close', 'reset']);
   made.finish();
@@ -46,9 +47,26 @@ test('a client that ends without close_notify is cut off: its upstream gets all 
   assert.equal(srv(made, 'failure', 'reason="truncated"'), 1);
 });
 
-test('a driver that tells when all has arrived makes nobody wait for the RST', () => {
+test('a client that ends without close_notify after it was answered, as redis-cli does, is no failure of TLS', () => {
   const made = serving();
-  made.driver.canSplice = true;
+  const client = secured(made);
+  const upstream = connectAll(made);
+  client.send(25);
+  made.driver.settle();
+  upstream.send(5);
+  made.driver.settle();
+  client.finish();
+  made.driver.settle();
+  made.finish();
+  const { end, reason } = record(made);
+  assert.deepEqual([end, client.written], ['RX', 5]);
+  assert.equal(reason, 'TLS with the client: closed without close_notify, after its last request was answered');
+  assert.equal(srv(made, 'failure'), 0);
+  assert.equal(made.relay.metric('l5d:srv:failures'), 0);
+});
+
+test('a driver that can tell that all has arrived sends the RST at once', () => {
+  const made = serving();
   const client = secured(made);
   const upstream = connectAll(made);
   client.send(25);
@@ -62,6 +80,7 @@ test('a driver that tells when all has arrived makes nobody wait for the RST', (
 
 test('an endpoint that ends without close_notify is cut off: its client gets all it sent, then a RST', () => {
   const made = reaching();
+  made.driver.isBlind = true;
   const client = made.client();
   const upstream = connectAll(made);
   agreeAll(made);
@@ -69,7 +88,7 @@ test('an endpoint that ends without close_notify is cut off: its client gets all
   upstream.finish();
   made.driver.settle();
   assert.equal(client.released, undefined, 'a RST at once could overtake what was sent');
-  made.driver.advance(1_000);
+  made.driver.advance(1_100);
   assert.equal(client.written, 25);
   assert.deepEqual([client.released, upstream.released], ['reset', 'close']);
   made.finish();

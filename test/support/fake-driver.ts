@@ -41,6 +41,8 @@ export class FakeSocket {
   /** Bytes the kernel takes before writes have to wait; Infinity for a peer that keeps up. */
   room = Number.POSITIVE_INFINITY;
   pending = 0;
+  /** Bytes the kernel has taken that the peer has not. */
+  unacknowledged = 0;
   drained = false;
   /** The peer whose bytes were written here, and how many: always a prefix of what it sent, after its {@link preamble}. */
   source: FakeSocket | undefined;
@@ -61,6 +63,7 @@ export class FakeSocket {
   /** How its owner let go of it, and with how many bytes unflushed. */
   released: 'close' | 'reset' | undefined;
   pendingWhenReleased = 0;
+  unacknowledgedWhenReleased = 0;
 
   constructor(handle: Handle, address: SocketAddress, isOutgoing: boolean) {
     this.handle = handle;
@@ -129,6 +132,8 @@ export class FakeDriver implements Driver {
   readonly chunkBytes: number;
   /** Out of handles: connects give none. */
   isFull = false;
+  /** Cannot tell what peers have acknowledged. */
+  isBlind = false;
   /** Whether it has a pipe for who asks. */
   canSplice = false;
   time = 1_000;
@@ -247,9 +252,8 @@ export class FakeDriver implements Driver {
     return this.canSplice;
   }
 
-  /** The peers take what they are sent at once; a driver that can splice also tells so. */
   unacknowledged(handle: Handle): number | undefined {
-    return this.canSplice ? this.socket(handle).pending : undefined;
+    return this.isBlind ? undefined : this.socket(handle).unacknowledged;
   }
 
   bulkRead(handle: Handle): void {
@@ -323,6 +327,7 @@ export class FakeDriver implements Driver {
     const socket = this.socket(handle);
     socket.released = how;
     socket.pendingWhenReleased = socket.pending;
+    socket.unacknowledgedWhenReleased = socket.unacknowledged;
   }
 
   /** Bytes for a socket's peer: what the kernel has no room for is pending. */

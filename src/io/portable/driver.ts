@@ -20,6 +20,7 @@ import type {
 import { keepAliveIntervalSecs, keepAliveProbes, showAddress } from '../driver.ts';
 import { errnoOf } from '../errno.ts';
 import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
+import { SendQueues } from './send-queue.ts';
 
 const nothing = Buffer.alloc(0);
 
@@ -63,6 +64,8 @@ export class PortableDriver implements Driver {
   readonly #freeBuffers: BufferId[] = [];
   #alarm: NodeJS.Timeout | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
+
+  readonly sendQueues = new SendQueues();
 
   constructor(events: DriverEvents) {
     this.#events = events;
@@ -164,6 +167,7 @@ export class PortableDriver implements Driver {
     const socket = this.#socket(handle);
     const bytes = this.#take(buffer);
     if (socket[state].gone) return;
+    this.sendQueues.outdate();
     socket.write(length === bytes.length ? bytes : bytes.subarray(offset, offset + length));
     if (socket.writableLength > 0 && !socket[state].awaitingDrain) {
       socket[state].awaitingDrain = true;
@@ -176,8 +180,9 @@ export class PortableDriver implements Driver {
     return this.#socket(handle).writableLength;
   }
 
-  /** Node does not tell. */
-  unacknowledged(): undefined {}
+  unacknowledged(handle: Handle): number | undefined {
+    return this.sendQueues.of(this.#socket(handle));
+  }
 
   /** Node has no way to. */
   splice(): boolean {
@@ -396,6 +401,7 @@ function onFlushed(this: DriverSocket, error?: Error | null): void {
     this.write(nothing, onFlushed.bind(this));
     return;
   }
+  own.driver.sendQueues.outdate();
   if (own.finWaits) this.end();
   own.driver.events.drained(own.handle);
 }

@@ -10,7 +10,7 @@ import type { Listener } from '../listener.ts';
 import { peerIdentity } from '../peer-identity.ts';
 import type { TlsRecord } from '../record.ts';
 import type { Endpoint } from '../route.ts';
-import type { SessionTable } from './session-table.ts';
+import { Flag, type SessionTable } from './session-table.ts';
 
 export function account(context: WorkerContext, table: SessionTable, s: Session, code: EndCode, now: number): void {
   const { cells } = context;
@@ -18,13 +18,13 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
   const spec = table.specOf(s);
   const own = spec.cells;
   const streamed = table.connectedAt[s] > 0;
-  const { legacy } = ends[code];
+  const cause = failureCause(table, s, code);
   cells.add(own.active, -1);
   cells.add(own.end + endIndex[code], 1);
-  cells.add(legacy === null ? own.closes : own.failures, 1);
-  if (legacy !== null) cells.add((streamed ? own.streamFailure : own.connectFailure) + legacyCauses.indexOf(legacy), 1);
+  cells.add(cause === null ? own.closes : own.failures, 1);
+  if (cause !== null) cells.add((streamed ? own.streamFailure : own.connectFailure) + legacyCauses.indexOf(cause), 1);
   if (streamed) cells.observe(own.durationMs, now - table.connectedAt[s]);
-  else if (legacy !== 'timeout') cells.observe(own.connectLatencyUs, (now - table.acceptedAt[s]) * 1000);
+  else if (cause !== 'timeout') cells.observe(own.connectLatencyUs, (now - table.acceptedAt[s]) * 1000);
   cells.observe(own.connectionRxBytes, table.rx[s]);
   cells.observe(own.connectionTxBytes, table.tx[s]);
   if (!context.recorder) return;
@@ -50,6 +50,18 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
     end: code,
     reason: code === '--' ? null : reasonFor(table, s, code),
   });
+}
+
+/**
+ * Many clients and servers, PostgreSQL's among them, end with a RST when both are done. A reset is a failure only if it took something
+ * from the other side: bytes that the client was owed, or an upstream that the client still had open.
+ * @returns null where the session has not failed
+ */
+function failureCause(table: SessionTable, s: Session, code: EndCode): (typeof legacyCauses)[number] | null {
+  const flags = table.flags[s];
+  if (code === 'RC' && (flags & Flag.clientOwed) === 0) return null;
+  if (code === 'RU' && flags & Flag.clientDone) return null;
+  return ends[code].legacy;
 }
 
 /** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */

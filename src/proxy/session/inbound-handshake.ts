@@ -22,6 +22,9 @@ import { ClientHelloBuffer } from './client-hello-buffer.ts';
 import type { SessionCore } from './session-core.ts';
 import { Flag, State } from './session-table.ts';
 
+/** As redis-cli does, and all that is built on hiredis: no failure. */
+const answered = 'closed without close_notify, after its last request was answered';
+
 /** Seven bytes find room, unless the client does not even acknowledge. */
 const alertTimeoutMs = 5_000;
 
@@ -107,8 +110,9 @@ export class InboundHandshake {
     const { table } = this.#core;
     const { driver, cells } = this.#context;
     const { tls } = table.specOf(s);
-    if (!table.hasFailed(s)) table.why[s] = `TLS with the client: ${trouble.text}`;
-    if (!tls) return;
+    const isAnswered = trouble.kind === 'truncated' && (table.flags[s] & Flag.clientSpokeLast) === 0;
+    if (!table.hasFailed(s)) table.why[s] = `TLS with the client: ${isAnswered ? answered : trouble.text}`;
+    if (!tls || isAnswered) return;
     countTrouble(cells, tls.cells, trouble.kind);
     if (table.state[s] <= State.Securing && trouble.kind !== 'timeout')
       cells.observe(tls.cells.handshakeUs, (driver.now() - table.acceptedAt[s]) * 1000);

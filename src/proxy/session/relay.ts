@@ -10,9 +10,11 @@ import type { EndCode } from '../end-codes.ts';
 import type { SessionCore } from './session-core.ts';
 import { Flag, type SessionTable, State } from './session-table.ts';
 
-/** The last bytes of a side that broke off have this long to reach the other. */
-const arrivalMs = 1_000;
-const arrivalCheckMs = 20;
+/** Between two looks at what a peer has acknowledged: the first, and the others. */
+const firstAckCheckMs = 20;
+const ackCheckMs = 100;
+/** The wait where the driver cannot tell what is acknowledged. */
+const blindAckMs = 1_000;
 
 export class Relay {
   readonly #core: SessionCore;
@@ -63,6 +65,7 @@ export class Relay {
     const table = this.#table;
     const { driver, bulk } = this.#context;
     const upstream = table.upstreamOf(s);
+    table.flags[s] |= Flag.clientSpokeLast;
     driver.write(upstream, buffer, offset, length);
     if (driver.pending(upstream) > table.specOf(s).bufferSizeBytes) {
       table.flags[s] |= Flag.clientPaused;
@@ -76,6 +79,7 @@ export class Relay {
     const table = this.#table;
     const { driver, bulk } = this.#context;
     table.activeAt[s] = driver.now();
+    table.flags[s] &= ~Flag.clientSpokeLast;
     this.#core.countTx(s, length);
     const client = table.clientOf(s);
     driver.write(client, buffer, offset, length);
@@ -90,11 +94,13 @@ export class Relay {
   /** Bytes of a spliced client have gone to its upstream: the driver pauses by itself. */
   clientMoved(s: Session, length: number): void {
     this.#table.activeAt[s] = this.#context.driver.now();
+    this.#table.flags[s] |= Flag.clientSpokeLast;
     this.#core.countRx(s, length);
   }
 
   upstreamMoved(s: Session, length: number): void {
     this.#table.activeAt[s] = this.#context.driver.now();
+    this.#table.flags[s] &= ~Flag.clientSpokeLast;
     this.#core.countTx(s, length);
   }
 
@@ -136,7 +142,10 @@ export class Relay {
     this.watchQuiet(s);
   }
 
-  /** Nothing more is read. What was read is flushed, then the session ends. */
+  /**
+   * What was read is delivered, then the session ends. Nothing more is read, except from a client whose upstream has reset the
+   * connection: whether it was done, too, decides whether that was a failure.
+   */
   beginFlush(s: Session, code: EndCode, reset: boolean): void {
     const table = this.#table;
     const { driver } = this.#context;
@@ -146,10 +155,18 @@ export class Relay {
       else table.flags[s] &= ~Flag.resetLast;
     }
     table.state[s] = State.Flushing;
-    for (const handle of [table.clientOf(s), table.upstreamOf(s)])
-      if (handle !== noHandle) driver.reading(handle, false);
+    const client = table.clientOf(s);
+    const upstream = table.upstreamOf(s);
+    if (client !== noHandle) driver.reading(client, this.readsOn(s));
+    if (upstream !== noHandle) driver.reading(upstream, false);
     this.#finishFlush(s);
     if (table.state[s] === State.Flushing) this.watchQuiet(s);
+  }
+
+  /** Whether the client is still read from, and what it sends discarded. */
+  readsOn(s: Session): boolean {
+    const table = this.#table;
+    return table.outcomeOf(s) === 'RU' && (table.flags[s] & Flag.clientDone) === 0;
   }
 
   #finishFlush(s: Session): void {
@@ -159,30 +176,80 @@ export class Relay {
     const upstream = table.upstreamOf(s);
     if (client !== noHandle && driver.pending(client) > 0) return;
     if (upstream !== noHandle && driver.pending(upstream) > 0) return;
-    const isReset = (table.flags[s] & Flag.resetLast) !== 0;
     const isAlone = client === noHandle && upstream === noHandle;
-    if (!isReset || isAlone || (table.flags[s] & Flag.truncated) === 0) return this.#core.endDecided(s);
+    if (isAlone || !table.hasFailed(s)) return this.#core.endDecided(s);
     table.state[s] = State.AwaitingAck;
+    if (this.#outstanding(s) === 0 && !this.readsOn(s)) return this.#core.endDecided(s);
     table.activeAt[s] = driver.now();
-    this.awaitAck(s);
+    this.#core.setDeadline(s, driver.now() + firstAckCheckMs);
   }
 
-  /** A RST discards what the peer's system has not received yet, so it waits for that, for a while. */
+  /**
+   * A RST discards what the peer's system has not acknowledged, and so does a close while bytes of the peer are unread. So both wait
+   * for the acknowledgement, for as long as the peer takes anything.
+   */
   awaitAck(s: Session): void {
     const table = this.#table;
+    const now = this.#context.driver.now();
+    const outstanding = this.#outstanding(s);
+    const quietMs = outstanding === undefined ? blindAckMs : table.specOf(s).finTimeoutMs;
+    if (outstanding === 0 || now >= table.liveUntil[s] || this.isStalled(s, quietMs)) return this.#core.endDecided(s);
+    this.#core.setDeadline(s, now + ackCheckMs);
+  }
+
+  /** Bytes on their way to either side; undefined where the driver cannot tell. */
+  #outstanding(s: Session): number | undefined {
+    const table = this.#table;
     const { driver } = this.#context;
-    const last = table.clientOf(s) !== noHandle ? table.clientOf(s) : table.upstreamOf(s);
-    const unacknowledged = driver.unacknowledged(last);
-    const until = table.activeAt[s] + arrivalMs;
-    const now = driver.now();
-    if (unacknowledged === 0 || now >= until) return this.#core.endDecided(s);
-    this.#core.setDeadline(s, unacknowledged === undefined ? until : Math.min(now + arrivalCheckMs, until));
+    let sum = 0;
+    for (const handle of [table.clientOf(s), table.upstreamOf(s)]) {
+      if (handle === noHandle) continue;
+      const unacknowledged = driver.unacknowledged(handle);
+      if (unacknowledged === undefined) return undefined;
+      sum += driver.pending(handle) + unacknowledged;
+    }
+    return sum;
+  }
+
+  /** Whether nothing has moved for so long. Bytes that a peer takes count like bytes that come. */
+  isStalled(s: Session, quietMs: number): boolean {
+    const table = this.#table;
+    const now = this.#context.driver.now();
+    if (now < table.activeAt[s] + quietMs) return false;
+    const outstanding = this.#outstanding(s) ?? this.#pending(s);
+    const isKnown = table.outstandingAt[s] === table.activeAt[s];
+    if (outstanding === 0 || (isKnown && outstanding === table.outstanding[s])) return true;
+    table.outstanding[s] = outstanding;
+    table.outstandingAt[s] = now;
+    table.activeAt[s] = now;
+    return false;
+  }
+
+  #pending(s: Session): number {
+    const table = this.#table;
+    const { driver } = this.#context;
+    const of = (handle: Handle): number => (handle === noHandle ? 0 : driver.pending(handle));
+    return of(table.clientOf(s)) + of(table.upstreamOf(s));
   }
 
   watchQuiet(s: Session): void {
     const table = this.#table;
-    const { idleTimeoutMs, finTimeoutMs } = table.specOf(s);
-    const quiet = table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
-    this.#core.setDeadline(s, Math.min(table.activeAt[s] + quiet, table.liveUntil[s]));
+    this.#core.setDeadline(s, Math.min(table.activeAt[s] + this.quietMs(s), table.liveUntil[s]));
+  }
+
+  /** How long nothing may move. */
+  quietMs(s: Session): number {
+    const { idleTimeoutMs, finTimeoutMs } = this.#table.specOf(s);
+    return this.#table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
+  }
+
+  /** The session's life is over. What was read for either side is still delivered, for no longer than the fin timeout. */
+  expire(s: Session): void {
+    const table = this.#table;
+    const code = table.state[s] === State.Relaying ? 'RL' : 'FL';
+    if (table.state[s] >= State.Flushing)
+      return table.hasFailed(s) ? this.#core.endDecided(s) : this.#core.end(s, code);
+    table.liveUntil[s] = this.#context.driver.now() + table.specOf(s).finTimeoutMs;
+    this.beginFlush(s, code, false);
   }
 }

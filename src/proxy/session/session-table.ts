@@ -44,8 +44,12 @@ export const Flag = {
   queued: 32,
   /** Flushing and AwaitingAck: the side that is left gets a RST, not a FIN. */
   resetLast: 64,
-  /** A side ended without close_notify: what it sent must arrive, and must not look complete. */
-  truncated: 128,
+  /** The client has spoken since the upstream last did: it may be waiting for an answer. */
+  clientSpokeLast: 128,
+  /** Flushing and AwaitingAck: the client has ended its side, or is gone, since its upstream failed. */
+  clientDone: 512,
+  /** The client reset the connection while bytes for it were left. */
+  clientOwed: 256,
 } as const;
 
 const noTries = new Int32Array(0);
@@ -80,7 +84,11 @@ export class SessionTable {
   /** When the TLS handshake with the upstream began. */
   securingAt = new Float64Array(0);
   connectedAt = new Float64Array(0);
+  /** When bytes last moved: came, or were taken by a peer. */
   activeAt = new Float64Array(0);
+  /** Bytes on their way to either side when last looked at, and the {@link activeAt} of that moment. */
+  outstanding = new Float64Array(0);
+  outstandingAt = new Float64Array(0);
   /** When the wait for an upstream connection ends, and when the session's life does. */
   waitUntil = new Float64Array(0);
   liveUntil = new Float64Array(0);
@@ -132,6 +140,7 @@ export class SessionTable {
     this.tx[session] = 0;
     this.routedAt[session] = 0;
     this.connectedAt[session] = 0;
+    this.outstandingAt[session] = -1;
     this.tried[session] = noTries;
     this.hello[session] = null;
     this.serverName[session] = '';
@@ -220,6 +229,8 @@ export class SessionTable {
     this.securingAt = grown(this.securingAt, new Float64Array(n));
     this.attemptAt = grown(this.attemptAt, new Float64Array(n));
     this.connectedAt = grown(this.connectedAt, new Float64Array(n));
+    this.outstanding = grown(this.outstanding, new Float64Array(n));
+    this.outstandingAt = grown(this.outstandingAt, new Float64Array(n));
     this.activeAt = grown(this.activeAt, new Float64Array(n));
     this.waitUntil = grown(this.waitUntil, new Float64Array(n));
     this.liveUntil = grown(this.liveUntil, new Float64Array(n));

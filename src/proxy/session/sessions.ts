@@ -10,10 +10,10 @@
  *   Backoff    | hold       | note      | end CC      | -             | -       | -         | -            | -         | proceed | end CT
  *   Connecting | hold       | note      | end CC      | -             | -       | -         | Backoff | CU | -         | Backoff | end CT
  *   SecuringUp | hold       | note      | end CC      | -             | -       | -         | Backoff | CU | -         | Backoff | end CT
- *   Relaying   | forward    | → HalfCl. | flush RC    | resume up     | forward | → HalfCl. | flush RU     | resume cl | end RT | RL
- *   HalfClosed | forward    | flush --  | flush FC    | resume up     | forward | flush --  | flush FU     | resume cl | end FT | FL
- *   Flushing   | -          | -         | flush FC    | → AwaitingAck | -       | -         | flush FU     | → Awaiting| end FT | FL
- *   AwaitingAck| -          | -         | end decided | -             | -       | -         | end decided  | -         | awaitAck
+ *   Relaying   | forward    | → HalfCl. | flush RC    | resume up     | forward | → HalfCl. | flush RU     | resume cl | end RT, RL: flush
+ *   HalfClosed | forward    | flush --  | flush FC    | resume up     | forward | flush --  | flush FU     | resume cl | end FT, FL: flush
+ *   Flushing   | discard RU | note RU   | flush FC    | → AwaitingAck | -       | -         | flush FU     | → Awaiting| end FT | FL
+ *   AwaitingAck| discard RU | note RU   | end decided | -             | -       | -         | end decided  | -         | awaitAck
  *
  * Three more events have one state each: clientSecured in Securing, upConnected in Connecting (→ Relaying, or SecuringUpstream
  * where the endpoint speaks TLS) and upSecured in SecuringUpstream (→ Relaying).
@@ -30,10 +30,13 @@
  *   Relaying becomes HalfClosed at once where the client's FIN was noted.
  * A side that ends without TLS's close_notify fails, with X for C or U.
  * flush: closes the side that failed and delivers to the other what was read for it. That side then gets a RST, or a FIN where the
- *   failed side had already ended. The first code stays, but FC and FU replace `--`.
+ *   failed side had already ended. The first code stays, but FC and FU replace `--`. After an upstream's reset (RU) the client is
+ *   still read, and its bytes discarded, to learn whether it was done too: then that is no failure.
+ * awaitAck: neither a RST nor a close may destroy bytes that were read for a side. After a failure both wait until the peer has
+ *   acknowledged everything, for as long as it takes anything.
  * Never let a truncated stream look complete: a side gets a RST when bytes for it are left unflushed, and when the session is cut
- *   (RL, RD, FL, FD) before the other side has ended. After a side that broke off without close_notify the RST waits until the
- *   bytes before it are acknowledged (AwaitingAck). A session that both sides leave idle (RT, FT) ends with FINs.
+ *   (RL, RD, FL, FD) before the other side has ended. A session that both sides leave idle (RT, FT) ends with FINs.
+ * Idle means that nothing moves: bytes that a peer takes count like bytes that come.
  * Every session ends with exactly one code of end-codes.ts. waitUntil bounds the states up to SecuringUpstream, the idle or fin
  *   timeout and liveUntil the later ones.
  */
@@ -150,6 +153,7 @@ export class Sessions {
     // Where TLS is terminated here, plaintext counts.
     if (state !== State.Peeking || !table.specOf(s).tls) this.#core.countRx(s, length);
     if (state === State.Relaying || state === State.HalfClosed) this.#relay.clientData(s, buffer, offset, length);
+    else if (state >= State.Flushing && this.#relay.readsOn(s)) driver.release(buffer);
     else if (state === State.Peeking) this.#handshake.peek(s, buffer, offset, length);
     else if (state < State.Relaying && table.heldBuffer[s] < 0) {
       this.#core.hold(s, driver.keep(buffer, offset, length), length);
@@ -190,10 +194,10 @@ export class Sessions {
   clientEnded(s: Session): void {
     const table = this.#table;
     const state = table.state[s];
-    table.flags[s] |= Flag.clientEnded;
+    table.flags[s] |= state >= State.Flushing ? Flag.clientDone : Flag.clientEnded;
     if (state === State.Peeking) return this.#handshake.endEarly(s, 'C');
     if (state < State.Relaying) return;
-    if (state >= State.Flushing) return this.#core.impossible(s, 'clientEnd');
+    if (state >= State.Flushing) return;
     this.#relay.halfClosed(s, table.upstreamOf(s));
   }
 
@@ -225,9 +229,13 @@ export class Sessions {
         return this.#core.end(s, 'CC');
       default: {
         const code = this.#codeOf(s, 'C', trouble);
+        const hasEnded = (table.flags[s] & Flag.clientEnded) !== 0;
+        const isOwed = table.flags[s] & Flag.upstreamPaused || this.#context.driver.pending(table.clientOf(s)) > 0;
+        table.flags[s] |= isOwed ? Flag.clientOwed : 0;
+        if (state >= State.Flushing) table.flags[s] |= Flag.clientDone;
         this.#core.drop(table.clientOf(s));
         table.client[s] = noHandle;
-        return this.#relay.beginFlush(s, code, (table.flags[s] & Flag.clientEnded) === 0);
+        return this.#relay.beginFlush(s, code, !hasEnded);
       }
     }
   }
@@ -247,10 +255,7 @@ export class Sessions {
 
   /** Of a session that relays when that side fails. Nobody is to blame for a missing close_notify, as far as one can tell. */
   #codeOf(s: Session, side: 'C' | 'U', trouble: TlsTrouble | null): EndCode {
-    const table = this.#table;
-    const isTruncated = trouble?.kind === 'truncated';
-    if (isTruncated) table.flags[s] |= Flag.truncated;
-    return `${table.state[s] === State.Relaying ? 'R' : 'F'}${isTruncated ? 'X' : side}`;
+    return `${this.#table.state[s] === State.Relaying ? 'R' : 'F'}${trouble?.kind === 'truncated' ? 'X' : side}`;
   }
 
   /** Counts what TLS reports about the upstream's failure. @returns null when the errno is all there is */
@@ -282,16 +287,12 @@ export class Sessions {
       case State.Connecting:
       case State.SecuringUpstream:
         return this.#connector.giveUp(s, ETIMEDOUT, this.#upstreamTrouble(s, ETIMEDOUT)?.text ?? '');
-      case State.Relaying:
-        if (now >= table.liveUntil[s]) return this.#core.end(s, 'RL');
-        if (now >= table.activeAt[s] + table.specOf(s).idleTimeoutMs) return this.#core.end(s, 'RT');
-        return this.#relay.watchQuiet(s);
       case State.AwaitingAck:
         return this.#relay.awaitAck(s);
       default:
-        if (now >= table.liveUntil[s]) return this.#core.end(s, 'FL');
-        if (now >= table.activeAt[s] + table.specOf(s).finTimeoutMs) return this.#core.end(s, 'FT');
-        return this.#relay.watchQuiet(s);
+        if (now >= table.liveUntil[s]) return this.#relay.expire(s);
+        if (!this.#relay.isStalled(s, this.#relay.quietMs(s))) return this.#relay.watchQuiet(s);
+        return this.#core.end(s, table.state[s] === State.Relaying ? 'RT' : 'FT');
     }
   }
 

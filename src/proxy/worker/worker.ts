@@ -32,6 +32,9 @@ import { ListenerSet } from './listener-set.ts';
 import { WorkerEvents } from './worker-events.ts';
 
 const housekeepingMs = 1_000;
+/** An alarm later than this found the worker, or the machine, busy. */
+const lateMs = 5;
+const maxDeferralMs = 1_000;
 const { POSITIVE_INFINITY } = Number;
 
 export interface WorkerOptions {
@@ -59,8 +62,9 @@ export class Worker {
   readonly #routes = new Map<RouteId, Route>();
   #drainUntil = POSITIVE_INFINITY;
   #isDraining = false;
-  /** When the driver's alarm goes off: never later than the first deadline. */
+  /** When the driver's alarm goes off: never later than the first deadline, unless deadlines are deferred. */
   #alarm = POSITIVE_INFINITY;
+  #isDeferred = false;
 
   constructor(options: WorkerOptions) {
     const { index, workers, memory, control, createDriver, createTls, random, bulk = defaultBulkProof } = options;
@@ -226,10 +230,17 @@ export class Worker {
     this.#context.deadlines.set(housekeepingDeadline, Math.min(now + housekeepingMs, this.#drainUntil));
   }
 
+  /**
+   * Deadlines judge peers, and a peer must not pay for a worker that was late: what it sent in time may still be unread. So a late
+   * worker first handles events for as long as it was late.
+   */
   #woken(): void {
     const { deadlines, driver } = this.#context;
-    this.#alarm = POSITIVE_INFINITY;
     const now = driver.now();
+    const lateBy = now - deadlines.next();
+    this.#alarm = POSITIVE_INFINITY;
+    if (lateBy > lateMs && !this.#isDeferred) return this.#defer(now + Math.min(lateBy, maxDeferralMs));
+    this.#isDeferred = false;
     for (let id = deadlines.due(now); id >= 0; id = deadlines.due(now)) {
       if (id >= firstSessionDeadline) this.#sessions.due(id - firstSessionDeadline);
       else if (id === recordsDeadline) this.#context.recorder?.flush();
@@ -238,12 +249,18 @@ export class Worker {
     }
   }
 
+  #defer(until: number): void {
+    this.#isDeferred = true;
+    this.#alarm = until;
+    this.#context.driver.wakeAt(until);
+  }
+
   /** After each event and message. An alarm that is too early only wakes once more; one that is too late must be replaced. */
   #settle(): void {
     this.#listeners.admitQueued();
     if (this.#drainUntil !== POSITIVE_INFINITY && this.#sessions.size === 0) this.#drained(0);
     const next = this.#context.deadlines.next();
-    if (next >= this.#alarm) return;
+    if (next >= this.#alarm || this.#isDeferred) return;
     this.#alarm = next;
     this.#context.driver.wakeAt(next);
   }

@@ -1,0 +1,71 @@
+/**
+ * What a peer has not acknowledged yet, where node:net cannot tell: Linux lists the send queue of every connection in /proc/net.
+ *
+ * Reading it costs time in proportion to the connections of the machine, so one reading serves all questions of a moment.
+ */
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { monotonicNow } from '../clock.ts';
+
+const freshMs = 50;
+
+export class SendQueues {
+  #readAt = Number.NEGATIVE_INFINITY;
+  #queues = new Map<string, number>();
+
+  /** More was written: what was read before is out of date. */
+  outdate(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** @returns bytes, 0 for a connection that is over; undefined where the system does not tell */
+  of({ localAddress, localPort, remoteAddress, remotePort }: Socket): number | undefined {
+    if (process.platform !== 'linux') return undefined;
+    if (localAddress === undefined || remoteAddress === undefined) return 0;
+    if (monotonicNow() - this.#readAt > freshMs) {
+      this.#queues = new Map([...rowsOf('/proc/net/tcp'), ...rowsOf('/proc/net/tcp6')]);
+      this.#readAt = monotonicNow();
+    }
+    return this.#queues.get(`${endOf(localAddress, localPort ?? 0)} ${endOf(remoteAddress, remotePort ?? 0)}`) ?? 0;
+  }
+}
+
+/** `  0: 0100007F:1F90 0100007F:D431 01 0000000A:00000000 …`: local and remote end, state, queues. */
+function* rowsOf(file: string): Iterable<readonly [string, number]> {
+  for (const line of linesOf(file).slice(1)) {
+    const [, local, remote, , queue] = line.trim().split(/\s+/);
+    if (queue !== undefined) yield [`${local} ${remote}`, Number.parseInt(queue.slice(0, 8), 16)];
+  }
+}
+
+function linesOf(file: string): readonly string[] {
+  try {
+    return readFileSync(file, 'latin1').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+/** As the kernel prints it: 32-bit words in the machine's byte order, which is little-endian on all that Node runs on. */
+function endOf(address: string, port: number): string {
+  const bytes = address.includes(':') ? bytesOfV6(address) : address.split('.').map(Number);
+  let shown = '';
+  for (let word = 0; word < bytes.length; word += 4)
+    for (let byte = 3; byte >= 0; byte--) shown += (bytes[word + byte] as number).toString(16).padStart(2, '0');
+  return `${shown}:${port.toString(16).padStart(4, '0')}`.toUpperCase();
+}
+
+function bytesOfV6(address: string): number[] {
+  const plain = address
+    .replace(/%.*$/, '')
+    .replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => `${hex(+a * 256 + +b)}:${hex(+c * 256 + +d)}`);
+  const [head = '', tail] = plain.split('::');
+  const groups = (text: string): number[] =>
+    text === '' ? [] : text.split(':').map(group => Number.parseInt(group, 16));
+  const front = groups(head);
+  const back = tail === undefined ? [] : groups(tail);
+  const all = [...front, ...new Array<number>(8 - front.length - back.length).fill(0), ...back];
+  return all.flatMap(group => [group >> 8, group & 0xff]);
+}
+
+const hex = (number: number): string => number.toString(16);
