@@ -11,8 +11,8 @@ export interface TestJob extends Job {
   readonly files: readonly string[];
 }
 
-/** Directories of test/ whose files each have a process, and where a file without a recorded time is expected to be long. */
-const endToEnd = new Set(['cli', 'e2e']);
+/** Directories of test/ whose files each have a process; a file without a recorded time is expected to be long. */
+const separate = new Set(['cli', 'e2e', 'io', 'stores']);
 /** Directories of test/ that use only what `npm install` brings: they run while Debian's packages are being installed. */
 const programless = new Set(
   [
@@ -37,13 +37,13 @@ export function planTests(files: readonly string[], timings: Timings, packages: 
   const jobs = new Map<string, string[]>();
   for (const file of files) {
     const directory = directoryOf(file);
-    const isAlone = endToEnd.has(directory) || (timings[file]?.seconds ?? 0) > longestSharedSeconds;
+    const isAlone = separate.has(directory) || (timings[file]?.seconds ?? 0) > longestSharedSeconds;
     const name = isAlone ? file : `test/${directory}`;
     jobs.set(name, [...(jobs.get(name) ?? []), file]);
   }
   return Array.from(jobs, ([name, group]) => {
     const directory = directoryOf(group[0] as string);
-    const expected = group.map(file => timings[file] ?? (endToEnd.has(directory) ? unknownTiming : shortTiming));
+    const expected = group.map(file => timings[file] ?? (separate.has(directory) ? unknownTiming : shortTiming));
     const seconds = sum(expected.map(timing => timing.seconds));
     const cores = sum(expected.map(timing => timing.cpuSeconds)) / seconds;
     return { name, files: group, seconds, cores, after: programless.has(directory) ? [] : [packages] };

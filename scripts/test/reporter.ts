@@ -38,14 +38,18 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   if (file !== undefined) writeFileSync(file, JSON.stringify(results));
 }
 
-/** The files of a process run one after the other: what passes until a test ends is charged to the test's file. */
+/**
+ * The files of a process run one after the other, so the time until a test ends is charged to the test's file. Where a test is
+ * declared in a module that several test files share, only a process with a single test file can tell.
+ */
 class FileClock {
   readonly timings: Record<string, Timing> = {};
+  readonly #files = process.argv.filter(argument => argument.includes('.test.'));
   #seconds = 0;
   #cpuSeconds = 0;
 
   charge(path = ''): void {
-    const file = relative(process.cwd(), path);
+    const file = (this.#files.length === 1 && this.#files[0]) || relative(process.cwd(), path);
     const [now, cpuNow] = [process.uptime(), cpuSeconds()];
     const { seconds, cpuSeconds: cpu } = this.timings[file] ?? { seconds: 0, cpuSeconds: 0 };
     this.timings[file] = { seconds: seconds + now - this.#seconds, cpuSeconds: cpu + cpuNow - this.#cpuSeconds };

@@ -1,6 +1,7 @@
 /** Sessions that prove to be bulk: whatever way their bytes take, they are whole, counted, and every end has its cause. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { DriverEvents } from '../../src/io/driver.ts';
 import { defaultBulkProof, runAfter } from '../../src/proxy/bulk.ts';
@@ -63,7 +64,7 @@ for (const driver of drivers) {
   });
 
   test(`${kind}: bulk that stalls is cut when it has been idle for too long`, async t => {
-    const { relay, client, server, splices } = await startBulk(t, driver, { idleTimeoutMs: 250 });
+    const { relay, client, server, splices } = await startBulk(t, driver, { idleTimeoutMs: 1_000 });
     client.stall();
     server.queue(64 * megabyte);
     const { end, tx } = await relay.record();
@@ -73,11 +74,13 @@ for (const driver of drivers) {
   });
 
   test(`${kind}: bulk that flows is never idle`, async t => {
-    const { relay, client, server } = await startBulk(t, driver, { idleTimeoutMs: 250 });
+    const idleTimeoutMs = 1_000;
+    const { relay, client, server } = await startBulk(t, driver, { idleTimeoutMs });
     const start = performance.now();
-    for (let rounds = 0; rounds < 4 || performance.now() - start < 600; rounds++) {
+    for (let rounds = 0; rounds < 4 || performance.now() - start < 1.5 * idleTimeoutMs; rounds++) {
       server.queue(4 * megabyte);
       await client.play('expect 4M');
+      await delay(idleTimeoutMs / 20);
     }
     assert.equal(relay.records.length, 0);
   });

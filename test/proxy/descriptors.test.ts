@@ -59,7 +59,8 @@ for (const driver of ['portable', 'epoll', 'uring'] as const) {
       await within(over.promise, 'an echo or a close');
     };
     await Promise.all(Array.from({ length: 50 }, outcome));
-    assert.ok(echoed > 0 && echoed < 40, `${echoed} served`);
+    // None, when every descriptor was taken by an accepted client before the first endpoint was connected.
+    assert.ok(echoed < 40, `${echoed} served`);
     await program.printed(
       /error cannot (connect to endpoints|accept connections): .*EMFILE.*raise the limit of open files/,
     );
