@@ -69,11 +69,12 @@ export { kinds as builtInKinds } from './settings/linkerd-tcp/kinds.ts';
 // namerd, as the program runs it.
 export type { NamerdKinds } from './settings/namerd/config.ts';
 export { namerdKinds as builtInNamerdKinds } from './settings/namerd/kinds.ts';
+export type { Backend, Report, Written } from './stores/backend.ts';
 // Stores: what a kind is made of, whether its truth is here or elsewhere.
 export { countedVersion, EmbeddedStore, type Journal, type JournalHistory } from './stores/embedded-store.ts';
 export { defineStore, type StoreContext, type StoreKind } from './stores/kind.ts';
-export type { Fact, Snapshot } from './stores/mirror.ts';
-export { type Backend, RemoteStore, type RemoteStoreOptions, type Report, type Written } from './stores/remote.ts';
+export { RemoteStore, type RemoteStoreOptions } from './stores/remote-store.ts';
+export type { KeyState, Snapshot } from './stores/replica-cache.ts';
 export type {
   Authorship,
   DtabStore,

@@ -1,7 +1,7 @@
 /** Stores on a {@link FakeConsul}, with waits short enough for tests. */
 import { ConsulClient, type ConsulClientOptions } from '../../src/clients/consul/client.ts';
 import { ConsulBackend, type ConsulBackendOptions } from '../../src/stores/consul/backend.ts';
-import { RemoteStore } from '../../src/stores/remote.ts';
+import { RemoteStore } from '../../src/stores/remote-store.ts';
 import { FakeConsul, type FakeConsulOptions } from '../support/fake-consul.ts';
 import { type RecordedLog, recordedLog } from '../support/naming.ts';
 import type { Scope } from '../support/scope.ts';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
-import type { RemoteStore } from '../../src/stores/remote.ts';
+import type { RemoteStore } from '../../src/stores/remote-store.ts';
 import type { DtabStore } from '../../src/stores/store.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { until } from '../support/waiting.ts';

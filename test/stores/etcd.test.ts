@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import type { Activity } from '../../src/live/activity.ts';
-import type { RemoteStore } from '../../src/stores/remote.ts';
+import type { RemoteStore } from '../../src/stores/remote-store.ts';
 import type { VersionedDtab } from '../../src/stores/store.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { configuredEtcdStore, etcdStoreOn, freshPrefix } from '../support/etcd-store.ts';

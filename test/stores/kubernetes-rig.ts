@@ -3,7 +3,7 @@
 import { openAccess } from '../../src/clients/kubernetes/access.ts';
 import { KubernetesApi } from '../../src/clients/kubernetes/api.ts';
 import { KubernetesBackend, type KubernetesBackendOptions } from '../../src/stores/kubernetes/backend.ts';
-import { RemoteStore } from '../../src/stores/remote.ts';
+import { RemoteStore } from '../../src/stores/remote-store.ts';
 import type { FakeKubernetes } from '../support/fake-kubernetes.ts';
 import { type RecordedLog, recordedLog } from '../support/naming.ts';
 import type { Scope } from '../support/scope.ts';

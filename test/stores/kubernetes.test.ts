@@ -10,7 +10,7 @@ import type { LinkerdTcpError } from '../../src/errors.ts';
 import { namerdKinds } from '../../src/settings/namerd/kinds.ts';
 import { loadNamerd } from '../../src/settings/namerd/load.ts';
 import { resource } from '../../src/stores/kubernetes/dtab.ts';
-import type { RemoteStore } from '../../src/stores/remote.ts';
+import type { RemoteStore } from '../../src/stores/remote-store.ts';
 import { type FakeKubernetes, respond, startKubernetes } from '../support/fake-kubernetes.ts';
 import type { Stored } from '../support/fake-kubernetes-objects.ts';
 import { observe } from '../support/naming.ts';

@@ -2,8 +2,8 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Dtab } from '../../src/dtab/dtab.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
-import type { Fact } from '../../src/stores/mirror.ts';
-import type { Backend, Report, Written } from '../../src/stores/remote.ts';
+import type { Backend, Report, Written } from '../../src/stores/backend.ts';
+import type { KeyState } from '../../src/stores/replica-cache.ts';
 import type { Version } from '../../src/stores/store.ts';
 
 interface Stored {
@@ -27,21 +27,21 @@ export class MemoryServer {
     return new Observable(out => {
       this.#watchers.add(out);
       out.add(() => this.#watchers.delete(out));
-      const facts = [...this.held.keys()].map(namespace => this.fact(namespace));
-      out.next({ type: 'snapshot', snapshot: { revision: this.revision, facts } });
+      const keyStates = [...this.held.keys()].map(namespace => this.keyState(namespace));
+      out.next({ type: 'snapshot', snapshot: { revision: this.revision, keyStates } });
     });
   }
 
-  write(namespace: string, dtab: Dtab | Error | null): Fact {
+  write(namespace: string, dtab: Dtab | Error | null): KeyState {
     this.revision++;
     if (dtab === null) this.held.delete(namespace);
     else this.held.set(namespace, { dtab, revision: this.revision });
-    const fact = this.fact(namespace);
-    for (const out of [...this.#watchers]) out.next({ type: 'fact', fact });
-    return fact;
+    const keyState = this.keyState(namespace);
+    for (const out of [...this.#watchers]) out.next({ type: 'changed', keyState });
+    return keyState;
   }
 
-  fact(namespace: string): Fact {
+  keyState(namespace: string): KeyState {
     const present = this.held.get(namespace);
     if (present === undefined) return { namespace, revision: this.revision, stored: null };
     const version = Buffer.from(String(present.revision));
@@ -93,7 +93,7 @@ export class MemoryBackend implements Backend {
     return this.server.write(namespace, dtab) as Written;
   }
 
-  async delete(namespace: string, version?: Version): Promise<Fact> {
+  async delete(namespace: string, version?: Version): Promise<KeyState> {
     await this.#reached();
     this.#checkVersion(namespace, version);
     return this.server.write(namespace, null);
@@ -107,7 +107,7 @@ export class MemoryBackend implements Backend {
   }
 
   #checkVersion(namespace: string, version: Version | undefined): void {
-    const { stored } = this.server.fact(namespace);
+    const { stored } = this.server.keyState(namespace);
     if (stored === null) throw new LinkerdTcpError('STORE_MISSING', { namespace, store });
     if (version !== undefined && Buffer.compare(stored.version, version) !== 0)
       throw new LinkerdTcpError('STORE_CONFLICT', { namespace, store });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { getData, openToAll } from '../../src/clients/zookeeper/messages.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
-import { RemoteStore } from '../../src/stores/remote.ts';
+import { RemoteStore } from '../../src/stores/remote-store.ts';
 import { ZooKeeperBackend } from '../../src/stores/zookeeper/backend.ts';
 import { recordedLog } from '../support/naming.ts';
 import { StoreLoad } from '../support/store-load.ts';

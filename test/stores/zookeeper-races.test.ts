@@ -4,7 +4,7 @@ import test from 'node:test';
 import { JuteReader, JuteWriter } from '../../src/clients/zookeeper/jute.ts';
 import { openToAll } from '../../src/clients/zookeeper/messages.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
-import { RemoteStore } from '../../src/stores/remote.ts';
+import { RemoteStore } from '../../src/stores/remote-store.ts';
 import { ZooKeeperBackend } from '../../src/stores/zookeeper/backend.ts';
 import { answer, type Connection, fakeZooKeeper } from '../support/fake-zookeeper.ts';
 import { observe, recordedLog } from '../support/naming.ts';

@@ -10,7 +10,7 @@ import { load } from '../../src/config/load.ts';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import { createStore, storeConfig } from '../../src/stores/kind.ts';
-import type { RemoteStore } from '../../src/stores/remote.ts';
+import type { RemoteStore } from '../../src/stores/remote-store.ts';
 import { versionBytes } from '../../src/stores/zookeeper/layout.ts';
 import { zookeeperStore } from '../../src/stores/zookeeper/zookeeper.ts';
 import { observe, recordedLog } from '../support/naming.ts';

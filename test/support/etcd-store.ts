@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { load } from '../../src/config/load.ts';
 import { etcdStore } from '../../src/stores/etcd/etcd.ts';
 import { createStore, storeConfig } from '../../src/stores/kind.ts';
-import type { RemoteStore } from '../../src/stores/remote.ts';
+import type { RemoteStore } from '../../src/stores/remote-store.ts';
 import type { Etcd } from './etcd.ts';
 import { type RecordedLog, recordedLog } from './naming.ts';
 import type { Scope } from './scope.ts';

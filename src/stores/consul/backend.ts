@@ -1,7 +1,7 @@
 /**
  * Dtabs in Consul's KV store: one blocking query for all that is below a folder, and transactions for writing.
  *
- * The revision of a fact is the ModifyIndex of its key: the index in Raft's log of the write that made it so. That of a snapshot
+ * The revision of a keyState is the ModifyIndex of its key: the index in Raft's log of the write that made it so. That of a snapshot
  * is X-Consul-Index, the highest such index below the folder, removals included; it may fall when Consul forgets a removal.
  */
 import { concatMap, type Observable } from 'rxjs';
@@ -19,9 +19,10 @@ import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import type { Fact } from '../mirror.ts';
-import { type Backend, type Report, readStoredDtab, type Written } from '../remote.ts';
+import type { Backend, Report, Written } from '../backend.ts';
+import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
+import { readStoredDtab } from '../stored-text.ts';
 
 export interface ConsulBackendOptions {
   /** What messages call it. */
@@ -71,11 +72,11 @@ export class ConsulBackend implements Backend {
     });
     return query.pipe(
       concatMap((event): Report[] => {
-        if (event.type === 'asked') return isStale && event.index > 0n ? [] : [{ type: 'asked' }];
+        if (event.type === 'asked') return isStale && event.index > 0n ? [] : [{ type: 'snapshotRequested' }];
         const { answer } = event;
         this.#reached(answer.index);
         seen = this.#seen(answer, seen);
-        const snapshot = { revision: answer.index, facts: [...seen.values()] };
+        const snapshot = { revision: answer.index, keyStates: [...seen.values()] };
         if (answer.hasLeader) return [{ type: 'snapshot', snapshot }];
         return [{ type: 'snapshot', snapshot, unconfirmed: new Error('the server that answers knows of no leader') }];
       }),
@@ -100,7 +101,7 @@ export class ConsulBackend implements Backend {
   }
 
   /** Consul does not say the index of a removal; that of a write before it, in the same transaction, is the same one. */
-  async delete(namespace: string, version?: Version): Promise<Fact> {
+  async delete(namespace: string, version?: Version): Promise<KeyState> {
     const marking = this.#replacing(namespace, version, []);
     const removing: KvOperation = { Verb: 'delete', Key: marking.Key };
     const operations = [this.#get(namespace), marking, removing];
@@ -156,12 +157,12 @@ export class ConsulBackend implements Backend {
       if (!namespaces.test(namespace)) continue;
       const known = before.get(namespace);
       const isSame = known?.revision === BigInt(entry.ModifyIndex) && known.value === entry.Value;
-      seen.set(namespace, isSame ? known : this.#fact(namespace, entry));
+      seen.set(namespace, isSame ? known : this.#keyState(namespace, entry));
     }
     return seen;
   }
 
-  #fact(namespace: string, { Value: value, ModifyIndex }: Listed): Seen {
+  #keyState(namespace: string, { Value: value, ModifyIndex }: Listed): Seen {
     const text = Buffer.from(value ?? '', 'base64').toString('utf8');
     const dtab = readStoredDtab(this.#options.store, namespace, text);
     return { namespace, revision: BigInt(ModifyIndex), stored: { dtab, version: versionOf(ModifyIndex) }, value };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { consulClient, consulKeys, consulOrigin } from '../../clients/consul/config.ts';
 import { wholeNumber } from '../../config/fields.ts';
 import { defineStore } from '../kind.ts';
-import { RemoteStore } from '../remote.ts';
+import { RemoteStore } from '../remote-store.ts';
 import { ConsulBackend } from './backend.ts';
 
 const consistency = z.enum(['default', 'stale', 'consistent']).default('default');

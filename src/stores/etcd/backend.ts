@@ -1,6 +1,6 @@
 /**
  * etcd v3 as a backend: one key per namespace below a prefix, the dtab's text as its value. The revision of etcd that wrote a key
- * last is both the version of the namespace (in decimal, as text) and what orders facts about it.
+ * last is both the version of the namespace (in decimal, as text) and what orders keyStates about it.
  *
  * Writes are transactions that compare and write in one step. The watch begins at the revision after a linearizable read, so
  * nothing is missed between the two; a small read at the same member every few seconds tells whether it still answers and still
@@ -38,10 +38,11 @@ import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import type { Fact, Snapshot } from '../mirror.ts';
+import type { Backend, Report, Written } from '../backend.ts';
 import { namespaceProblem } from '../namespace.ts';
-import { type Backend, type Report, readStoredDtab, type Written } from '../remote.ts';
+import type { KeyState, Snapshot } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
+import { readStoredDtab } from '../stored-text.ts';
 
 export interface EtcdBackendOptions {
   /** What messages call it. */
@@ -101,7 +102,7 @@ export class EtcdBackend implements Backend {
     return written(namespace, revision, dtab);
   }
 
-  async delete(namespace: string, version?: Version): Promise<Fact> {
+  async delete(namespace: string, version?: Version): Promise<KeyState> {
     const removing: RequestOp = { requestDeleteRange: { key: this.#key(namespace) } };
     const { succeeded, revision, found } = await this.#txn(namespace, [this.#present(namespace, version)], removing);
     if (!succeeded) throw this.#refusal(namespace, found);
@@ -177,8 +178,8 @@ export class EtcdBackend implements Backend {
     if (response.canceled) throw cancellation(response);
     if (response.created) return [{ type: 'snapshot', snapshot }];
     return response.events.flatMap(({ type, kv }) => {
-      const fact = this.#fact(kv, type === 'PUT');
-      return fact === undefined ? [] : [{ type: 'fact' as const, fact }];
+      const keyState = this.#keyState(kv, type === 'PUT');
+      return keyState === undefined ? [] : [{ type: 'changed' as const, keyState }];
     });
   }
 
@@ -197,12 +198,12 @@ export class EtcdBackend implements Backend {
         revision ||= revisionOf(answer);
         return answer.more && answer.kvs.length > 0 ? page(answer) : EMPTY;
       }),
-      reduce((facts, { kvs }) => {
-        if (facts.length > mostKeys) throw new Error(`it has more than ${mostKeys} keys below ${this.#first}`);
-        facts.push(...kvs.flatMap(kv => this.#fact(kv, true) ?? []));
-        return facts;
-      }, [] as Fact[]),
-      map(facts => ({ revision, facts })),
+      reduce((keyStates, { kvs }) => {
+        if (keyStates.length > mostKeys) throw new Error(`it has more than ${mostKeys} keys below ${this.#first}`);
+        keyStates.push(...kvs.flatMap(kv => this.#keyState(kv, true) ?? []));
+        return keyStates;
+      }, [] as KeyState[]),
+      map(keyStates => ({ revision, keyStates })),
     );
   }
 
@@ -215,7 +216,7 @@ export class EtcdBackend implements Backend {
   }
 
   /** Undefined for a key that is no namespace of ours. */
-  #fact(kv: KeyValue | null, isThere: boolean): Fact | undefined {
+  #keyState(kv: KeyValue | null, isThere: boolean): KeyState | undefined {
     if (kv === null || !kv.key.subarray(0, this.#first.length).equals(this.#first)) throw garbage();
     const namespace = kv.key.toString('utf8', this.#first.length);
     if (namespaceProblem(namespace) !== undefined || !this.#key(namespace).equals(kv.key)) return undefined;

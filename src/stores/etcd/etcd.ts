@@ -8,7 +8,7 @@ import { clientTls, readyTls } from '../../clients/client-tls.ts';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { defineStore } from '../kind.ts';
-import { RemoteStore } from '../remote.ts';
+import { RemoteStore } from '../remote-store.ts';
 import { EtcdBackend } from './backend.ts';
 
 /** One small read each time. */

@@ -15,10 +15,10 @@ import { type KubernetesObject, objectOf, revisionOf } from '../../clients/kuber
 import { outcomeOf, RequestFailure } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import type { Fact } from '../mirror.ts';
-import type { Backend, Report, Written } from '../remote.ts';
+import type { Backend, Report, Written } from '../backend.ts';
+import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
-import { collectionPath, factOf, isGone, nameProblem, newObject, resource, versionOf, withDtab } from './dtab.ts';
+import { collectionPath, isGone, keyStateOf, nameProblem, newObject, resource, versionOf, withDtab } from './dtab.ts';
 
 export interface KubernetesBackendOptions
   extends Pick<ListWatchOptions, 'random' | 'watchSeconds' | 'relistMs' | 'answerMs'> {
@@ -97,7 +97,7 @@ export class KubernetesBackend implements Backend {
     );
   }
 
-  delete(namespace: string, version?: Version): Promise<Fact> {
+  delete(namespace: string, version?: Version): Promise<KeyState> {
     return this.#write(namespace, async signal => {
       if (version === undefined)
         return this.#untilNoRace(signal, async () => {
@@ -120,14 +120,14 @@ export class KubernetesBackend implements Backend {
 
   #reported(report: ListWatchReport): Report {
     const { store } = this.#options;
-    if (report.type === 'listing') return { type: 'asked' };
+    if (report.type === 'listing') return { type: 'snapshotRequested' };
     if (report.type === 'list') {
       const { revision, items } = report;
-      const facts = items.filter(item => !isGone(item)).map(item => factOf(store, item));
-      return { type: 'snapshot', snapshot: { revision, facts } };
+      const keyStates = items.filter(item => !isGone(item)).map(item => keyStateOf(store, item));
+      return { type: 'snapshot', snapshot: { revision, keyStates } };
     }
-    const fact = factOf(store, report.object);
-    return { type: 'fact', fact: report.type === 'deleted' ? { ...fact, stored: null } : fact };
+    const keyState = keyStateOf(store, report.object);
+    return { type: 'changed', keyState: report.type === 'deleted' ? { ...keyState, stored: null } : keyState };
   }
 
   async #read(namespace: string, signal: AbortSignal): Promise<KubernetesObject | undefined> {
@@ -162,23 +162,23 @@ export class KubernetesBackend implements Backend {
   }
 
   /** Only if it is at that version still: so it was gone before whatever is made of that name later. */
-  async #remove(namespace: string, resourceVersion: string, signal: AbortSignal): Promise<Fact> {
+  async #remove(namespace: string, resourceVersion: string, signal: AbortSignal): Promise<KeyState> {
     const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { resourceVersion } };
     await this.#call({ method: 'DELETE', path: this.#path(namespace), body }, signal);
     return { namespace, revision: revisionOf(resourceVersion) + 1n, stored: null };
   }
 
   #written(answer: unknown): Written {
-    const fact = factOf(this.#options.store, objectOf(answer, 'its answer'));
-    if (fact.stored === null) throw this.#beingDeleted(fact.namespace);
-    if (fact.stored.dtab instanceof Error)
+    const keyState = keyStateOf(this.#options.store, objectOf(answer, 'its answer'));
+    if (keyState.stored === null) throw this.#beingDeleted(keyState.namespace);
+    if (keyState.stored.dtab instanceof Error)
       throw new LinkerdTcpError('STORE_UNAVAILABLE', {
         store: this.#options.store,
-        action: `keep namespace ${fact.namespace} as it was written`,
-        reason: `the definition of ${resourceName} does not have its fields (${fact.stored.dtab.message})`,
+        action: `keep namespace ${keyState.namespace} as it was written`,
+        reason: `the definition of ${resourceName} does not have its fields (${keyState.stored.dtab.message})`,
         hint: definitionHint,
       });
-    return { ...fact, stored: fact.stored };
+    return { ...keyState, stored: keyState.stored };
   }
 
   /** Whoever changed it in between is followed; there is an end to it. */

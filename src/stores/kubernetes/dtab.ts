@@ -10,7 +10,7 @@ import type { Dentry, Dtab } from '../../dtab/dtab.ts';
 import { parsePrefix, parseTree } from '../../dtab/parse.ts';
 import { showPrefix, showTree } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import type { Fact } from '../mirror.ts';
+import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
 
 export const resource = { group: 'l5d.io', version: 'v1alpha1', plural: 'dtabs', kind: 'DTab' } as const;
@@ -54,7 +54,7 @@ export const isGone = ({ metadata }: KubernetesObject): boolean => metadata.dele
 export const versionOf = ({ metadata }: KubernetesObject): Version => Buffer.from(metadata.resourceVersion);
 
 /** @param store what messages call it */
-export function factOf(store: string, object: KubernetesObject): Fact {
+export function keyStateOf(store: string, object: KubernetesObject): KeyState {
   const { name: namespace, resourceVersion } = object.metadata;
   const revision = revisionOf(resourceVersion);
   if (isGone(object)) return { namespace, revision, stored: null };

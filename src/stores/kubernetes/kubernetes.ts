@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { KubernetesApi } from '../../clients/kubernetes/api.ts';
 import { accessFor, checkKubernetesKeys, kubernetesKeys } from '../../clients/kubernetes/config.ts';
 import { defineStore } from '../kind.ts';
-import { RemoteStore } from '../remote.ts';
+import { RemoteStore } from '../remote-store.ts';
 import { KubernetesBackend } from './backend.ts';
 
 export const kubernetesStore = defineStore({

@@ -1,7 +1,7 @@
 /**
  * Namespaces as znodes of ZooKeeper (layout.ts), watched and written through one session.
  *
- * The revision of a fact is the number of the transaction it comes from, or, of what is not there, the last one that the server
+ * The revision of a keyState is the number of the transaction it comes from, or, of what is not there, the last one that the server
  * had applied when it said so. These numbers grow for the whole ensemble, also through the election of another leader.
  */
 import { Observable } from 'rxjs';
@@ -27,8 +27,8 @@ import {
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import type { Fact } from '../mirror.ts';
-import type { Backend, Report, Written } from '../remote.ts';
+import type { Backend, Report, Written } from '../backend.ts';
+import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
 import { makeParent, nameProblem, versionNumber, written, type ZooKeeperLayout, znodeOf } from './layout.ts';
 import { ZooKeeperWatch } from './watch.ts';
@@ -101,7 +101,7 @@ export class ZooKeeperBackend implements Backend {
     });
   }
 
-  delete(namespace: string, version?: Version): Promise<Fact> {
+  delete(namespace: string, version?: Version): Promise<KeyState> {
     const expected = version === undefined ? anyVersion : (versionNumber(version) ?? noVersion);
     return this.#write(namespace, session =>
       this.#ask(session, remove(znodeOf(this.#layout, namespace), expected), ({ zxid }) => ({
@@ -145,7 +145,7 @@ export class ZooKeeperBackend implements Backend {
   }
 
   /** Asks for a write. Its outcome is told to the watch of the session in its place among what that hears. */
-  #ask<F extends Fact>(session: ZooKeeperSession, request: Request, take: (answer: Answer) => F): Promise<F> {
+  #ask<F extends KeyState>(session: ZooKeeperSession, request: Request, take: (answer: Answer) => F): Promise<F> {
     const length = headerLength + request.body.length;
     if (length > longestRequest) {
       const reason = `the write would have ${length} bytes, and it takes ${longestRequest}`;
@@ -153,13 +153,13 @@ export class ZooKeeperBackend implements Backend {
       return Promise.reject(new LinkerdTcpError('STORE_UNAVAILABLE', details));
     }
     return session.ask(request, answer => {
-      const fact = take(answer);
-      for (const each of this.#watches) if (each.session === session) each.watch.wrote(fact);
-      return fact;
+      const keyState = take(answer);
+      for (const each of this.#watches) if (each.session === session) each.watch.wrote(keyState);
+      return keyState;
     });
   }
 
-  async #write<F extends Fact>(namespace: string, run: (session: ZooKeeperSession) => Promise<F>): Promise<F> {
+  async #write<F extends KeyState>(namespace: string, run: (session: ZooKeeperSession) => Promise<F>): Promise<F> {
     const release = this.#ensemble.hold();
     try {
       return await run(await this.#session());

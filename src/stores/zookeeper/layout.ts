@@ -4,10 +4,11 @@ import { type Acl, codes, create, Refusal, type Stat } from '../../clients/zooke
 import type { ZooKeeperSession } from '../../clients/zookeeper/session.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import type { Fact } from '../mirror.ts';
+import type { Written } from '../backend.ts';
 import { namespaceProblem } from '../namespace.ts';
-import { readStoredDtab, type Written } from '../remote.ts';
+import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
+import { readStoredDtab } from '../stored-text.ts';
 
 export interface ZooKeeperLayout {
   /** What messages call the store. */
@@ -53,7 +54,7 @@ export const written = (namespace: string, dtab: Dtab, { modified, version }: St
 });
 
 /** What a znode that was read says. */
-export function factOf(layout: ZooKeeperLayout, namespace: string, data: Buffer, stat: Stat): Fact {
+export function keyStateOf(layout: ZooKeeperLayout, namespace: string, data: Buffer, stat: Stat): KeyState {
   const { modified, version, children } = stat;
   // A folder of somebody else; a dtab that is empty has no children.
   if (data.length === 0 && children > 0) return { namespace, revision: modified, stored: null };
@@ -75,7 +76,7 @@ function dtabOf({ store }: ZooKeeperLayout, namespace: string, data: Buffer): Dt
 }
 
 /** A namespace is there, but it is not for us. */
-export function forbiddenFact({ store }: ZooKeeperLayout, namespace: string, zxid: bigint, reason: string): Fact {
+export function forbiddenState({ store }: ZooKeeperLayout, namespace: string, zxid: bigint, reason: string): KeyState {
   const dtab = new LinkerdTcpError('STORE_FORBIDDEN', { store, action: `read namespace ${namespace}`, reason });
   return { namespace, revision: zxid, stored: { dtab, version: new Uint8Array() } };
 }

@@ -16,11 +16,11 @@ import {
   type WatchEvent,
 } from '../../clients/zookeeper/messages.ts';
 import type { Answer, ZooKeeperSession } from '../../clients/zookeeper/session.ts';
-import type { Fact } from '../mirror.ts';
-import type { Report } from '../remote.ts';
+import type { Report } from '../backend.ts';
+import type { KeyState } from '../replica-cache.ts';
 import {
-  factOf,
-  forbiddenFact,
+  forbiddenState,
+  keyStateOf,
   makeParent,
   nameProblem,
   namespaceOf,
@@ -51,7 +51,7 @@ export class ZooKeeperWatch {
   /** What the first list named and is not read yet; undefined before it. */
   #unread: Set<string> | undefined;
   /** What is known so far of what is told as one; undefined once it is told. */
-  #first: Map<string, Fact> | undefined = new Map();
+  #first: Map<string, KeyState> | undefined = new Map();
   #listedAt = 0n;
   #isListing = false;
   #isOver = false;
@@ -80,10 +80,10 @@ export class ZooKeeperWatch {
   }
 
   /** The outcome of a write through the same session, as soon as it is here. */
-  wrote(fact: Fact): void {
-    if (fact.stored === null) this.#forget(fact.namespace);
-    else this.#there.add(fact.namespace);
-    this.#tell(fact);
+  wrote(keyState: KeyState): void {
+    if (keyState.stored === null) this.#forget(keyState.namespace);
+    else this.#there.add(keyState.namespace);
+    this.#tell(keyState);
   }
 
   #changed({ type, path }: WatchEvent): void {
@@ -149,16 +149,16 @@ export class ZooKeeperWatch {
       .ask(
         getData(znodeOf(this.#layout, namespace)),
         ({ zxid, body }) => {
-          const fact = factOf(this.#layout, namespace, body.bytes(), readStat(body));
+          const keyState = keyStateOf(this.#layout, namespace, body.bytes(), readStat(body));
           // A change of the ACL is none of the data: what was forbidden would seem newer.
-          const revision = this.#forbidden.delete(namespace) ? zxid : fact.revision;
-          this.#tell({ ...fact, revision });
+          const revision = this.#forbidden.delete(namespace) ? zxid : keyState.revision;
+          this.#tell({ ...keyState, revision });
           this.#wasRead(namespace);
         },
         (refusal, zxid) => {
           if (refusal.code === codes.noAuth) {
             this.#forbidden.add(namespace);
-            this.#tell(forbiddenFact(this.#layout, namespace, zxid, refusal.message));
+            this.#tell(forbiddenState(this.#layout, namespace, zxid, refusal.message));
           } else if (refusal.code === codes.noNode) this.#watched.delete(namespace);
           else throw refusal;
           this.#wasRead(namespace);
@@ -172,19 +172,19 @@ export class ZooKeeperWatch {
     this.#tellFirst();
   }
 
-  #tell(fact: Fact): void {
+  #tell(keyState: KeyState): void {
     if (this.#isOver) return;
-    if (this.#first === undefined) this.#out.next({ type: 'fact', fact });
-    else if (fact.stored === null) this.#first.delete(fact.namespace);
-    else this.#first.set(fact.namespace, fact);
+    if (this.#first === undefined) this.#out.next({ type: 'changed', keyState });
+    else if (keyState.stored === null) this.#first.delete(keyState.namespace);
+    else this.#first.set(keyState.namespace, keyState);
   }
 
   /** All that there is, once each of the namespaces has been read. */
   #tellFirst(): void {
     if (this.#isOver || this.#first === undefined || this.#unread === undefined || this.#unread.size > 0) return;
-    const facts = [...this.#first.values()];
+    const keyStates = [...this.#first.values()];
     this.#first = undefined;
-    this.#out.next({ type: 'snapshot', snapshot: { revision: this.#listedAt, facts } });
+    this.#out.next({ type: 'snapshot', snapshot: { revision: this.#listedAt, keyStates } });
   }
 
   #fail(error: unknown): void {

@@ -4,7 +4,7 @@ import { type Acl, openToAll, permissions } from '../../clients/zookeeper/messag
 import { showServer } from '../../clients/zookeeper/session.ts';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { defineStore } from '../kind.ts';
-import { RemoteStore } from '../remote.ts';
+import { RemoteStore } from '../remote-store.ts';
 import { ZooKeeperBackend } from './backend.ts';
 import { nameProblem } from './layout.ts';
 

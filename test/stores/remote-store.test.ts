@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
-import { RemoteStore } from '../../src/stores/remote.ts';
+import { RemoteStore } from '../../src/stores/remote-store.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { within } from '../support/waiting.ts';
 import { hex, known, presentOf, rejects, storeContract } from './contract.ts';

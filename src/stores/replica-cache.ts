@@ -11,7 +11,7 @@ import { type Activity, failed, ok, pending } from '../live/activity.ts';
 import type { Version, VersionedDtab } from './store.ts';
 
 /** What a backend has for one namespace. */
-export interface Fact {
+export interface KeyState {
   readonly namespace: string;
   /** Grows with every write to the backend: that of the write which made it so, or of a read that found nothing. */
   readonly revision: bigint;
@@ -19,23 +19,23 @@ export interface Fact {
   readonly stored: { readonly dtab: Dtab | Error; readonly version: Version } | null;
 }
 
-/** All that a backend has: a namespace of which there is no fact is not there as of `revision`. */
+/** All that a backend has: a namespace of which there is no keyState is not there as of `revision`. */
 export interface Snapshot {
   readonly revision: bigint;
-  readonly facts: readonly Fact[];
+  readonly keyStates: readonly KeyState[];
 }
 
 interface Entry {
   readonly revision: bigint;
   /** Null once it is gone: kept until the watch has come past that revision. */
-  readonly stored: Fact['stored'];
+  readonly stored: KeyState['stored'];
   /** The last that could be read; null where there was none since it came to be. */
   readonly readable: VersionedDtab | null;
   /** How often a snapshot had been asked for when this was heard. */
   readonly asks: number;
 }
 
-export class Mirror {
+export class ReplicaCache {
   readonly #entries = new Map<string, Entry>();
   /** Replaced whole when a namespace comes or goes, and only then. */
   #namespaces: readonly string[] = [];
@@ -85,7 +85,7 @@ export class Mirror {
   }
 
   /** The snapshots that follow are no older than this moment. */
-  asked(): void {
+  snapshotRequested(): void {
     this.#askedAt = this.#highest;
     this.#asks++;
   }
@@ -94,12 +94,12 @@ export class Mirror {
    * Knows better of all that was known when it was asked for, also where its revision is lower: that of a backend which was
    * replaced or restored from a backup. Of what was heard since then the later revision counts.
    */
-  takeSnapshot({ revision, facts }: Snapshot): void {
-    const there = new Set(facts.map(({ namespace }) => namespace));
+  takeSnapshot({ revision, keyStates }: Snapshot): void {
+    const there = new Set(keyStates.map(({ namespace }) => namespace));
     for (const [namespace, entry] of this.#entries)
       if (!there.has(namespace) && (!this.#isHeardSince(entry) || entry.revision <= revision))
         this.#entries.delete(namespace);
-    for (const fact of facts) this.#put(fact, true);
+    for (const keyState of keyStates) this.#put(keyState, true);
     if (revision < this.#askedAt) this.#highest = 0n;
     for (const entry of this.#entries.values()) this.#reached(entry.revision);
     this.#reached(revision);
@@ -109,29 +109,29 @@ export class Mirror {
     this.#failure = undefined;
   }
 
-  /** A fact from the watch, which tells them in the order of their revisions. */
-  takeWatched(fact: Fact): void {
-    this.#take(fact);
-    if (fact.revision > this.#told) this.#told = fact.revision;
+  /** A keyState from the watch, which tells them in the order of their revisions. */
+  takeWatched(keyState: KeyState): void {
+    this.#take(keyState);
+    if (keyState.revision > this.#told) this.#told = keyState.revision;
     for (const namespace of this.#gone)
-      if (this.#entries.get(namespace)!.revision <= fact.revision) this.#entries.delete(namespace);
+      if (this.#entries.get(namespace)!.revision <= keyState.revision) this.#entries.delete(namespace);
     this.#gone = this.#gone.filter(namespace => this.#entries.has(namespace));
     this.#failure = undefined;
   }
 
   /** The outcome of a write of ours: may be answered after the watch has told what came of it, also its end. */
-  takeWritten(fact: Fact): void {
-    if (this.#entries.has(fact.namespace) || fact.revision > this.#told) this.#take(fact);
+  takeWritten(keyState: KeyState): void {
+    if (this.#entries.has(keyState.namespace) || keyState.revision > this.#told) this.#take(keyState);
   }
 
-  #take(fact: Fact): void {
-    const wasThere = this.#isThere(fact.namespace);
-    this.#put(fact);
-    this.#reached(fact.revision);
-    if (wasThere !== this.#isThere(fact.namespace)) this.#recount();
+  #take(keyState: KeyState): void {
+    const wasThere = this.#isThere(keyState.namespace);
+    this.#put(keyState);
+    this.#reached(keyState.revision);
+    if (wasThere !== this.#isThere(keyState.namespace)) this.#recount();
   }
 
-  #put({ namespace, revision, stored }: Fact, isOfSnapshot = false): void {
+  #put({ namespace, revision, stored }: KeyState, isOfSnapshot = false): void {
     const known = this.#entries.get(namespace);
     if (known !== undefined && known.revision >= revision) {
       if (!isOfSnapshot || this.#isHeardSince(known)) return;
@@ -170,10 +170,10 @@ export class Mirror {
 const marked = <T>(value: T, unconfirmed: Error | undefined): Activity<T> =>
   unconfirmed === undefined ? ok(value) : { state: 'ok', value, unconfirmed };
 
-const readableOf = ({ dtab, version }: NonNullable<Fact['stored']>): VersionedDtab | undefined =>
+const readableOf = ({ dtab, version }: NonNullable<KeyState['stored']>): VersionedDtab | undefined =>
   dtab instanceof Error ? undefined : { dtab, version };
 
-function sameStored(a: Fact['stored'], b: Fact['stored']): boolean {
+function sameStored(a: KeyState['stored'], b: KeyState['stored']): boolean {
   if (a === null || b === null) return a === b;
   return Buffer.compare(a.version, b.version) === 0 && (a.dtab === b.dtab || shown(a.dtab) === shown(b.dtab));
 }

@@ -7,45 +7,13 @@
  */
 import { distinctUntilChanged, filter, map, Observable, type Observer, Subject, Subscription, startWith } from 'rxjs';
 import type { Dtab } from '../dtab/dtab.ts';
-import { parseDtab } from '../dtab/parse.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { type Activity, sameActivity } from '../live/activity.ts';
 import { type Retries, retryWithBackoff } from '../live/last-good.ts';
+import type { Backend, Report, Written } from './backend.ts';
 import type { StoreContext } from './kind.ts';
-import { type Fact, Mirror, type Snapshot } from './mirror.ts';
+import { type KeyState, ReplicaCache } from './replica-cache.ts';
 import type { DtabStore, Version, VersionedDtab } from './store.ts';
-
-/**
- * A watch tells a snapshot, no older than its beginning; then facts in the order of their revisions, or further snapshots. These
- * are no older than the last `asked` before them.
- */
-export type Report =
-  | { readonly type: 'asked' }
-  /** `unconfirmed` says why there may be something newer. */
-  | { readonly type: 'snapshot'; readonly snapshot: Snapshot; readonly unconfirmed?: Error }
-  | { readonly type: 'fact'; readonly fact: Fact };
-
-/** A fact about a namespace that is there. */
-export interface Written extends Fact {
-  readonly stored: NonNullable<Fact['stored']>;
-}
-
-/**
- * The protocol of a backend. Its errors are LinkerdTcpErrors where they mean something of their own (STORE_EXISTS,
- * STORE_MISSING, STORE_CONFLICT, STORE_FORBIDDEN); any other is told as STORE_UNAVAILABLE with its message.
- */
-export interface Backend {
-  /** Errs when the backend cannot be reached or is silent for too long; what was known then stays in use. */
-  watch(): Observable<Report>;
-  /** Why this backend cannot have such a namespace; undefined when it can. */
-  namespaceProblem(namespace: string): string | undefined;
-  create(namespace: string, dtab: Dtab): Promise<Written>;
-  /** @param version undefined for whichever is current, but there must be one */
-  update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Written>;
-  put(namespace: string, dtab: Dtab): Promise<Written>;
-  delete(namespace: string, version?: Version): Promise<Fact>;
-  close(): Promise<void>;
-}
 
 export interface RemoteStoreOptions extends Pick<StoreContext, 'log' | 'random'> {
   /** What messages call it, e.g. `io.l5d.etcd (http://127.0.0.1:2379)`. */
@@ -62,7 +30,7 @@ const defaultWriteTimeoutMs = 5000;
 
 export class RemoteStore implements DtabStore {
   readonly #options: RemoteStoreOptions;
-  readonly #mirror = new Mirror();
+  readonly #cache = new ReplicaCache();
   /** What may have changed: a namespace, or null for all of it. */
   readonly #changes = new Subject<string | null>();
   #watch: Subscription | undefined;
@@ -80,12 +48,12 @@ export class RemoteStore implements DtabStore {
   }
 
   list(): Observable<Activity<readonly string[]>> {
-    return this.#follow(this.#changes, () => this.#mirror.list());
+    return this.#follow(this.#changes, () => this.#cache.list());
   }
 
   observe(namespace: string): Observable<Activity<VersionedDtab | null>> {
     const changes = this.#changes.pipe(filter(changed => changed === null || changed === namespace));
-    return this.#follow(changes, () => this.#mirror.observe(namespace));
+    return this.#follow(changes, () => this.#cache.observe(namespace));
   }
 
   async create(namespace: string, dtab: Dtab): Promise<Version> {
@@ -135,20 +103,20 @@ export class RemoteStore implements DtabStore {
 
   #begin(): void {
     const { backend, random, retries = defaultRetries } = this.#options;
-    const mirror = this.#mirror;
+    const cache = this.#cache;
     const attempt = new Observable<() => void>(out => {
-      mirror.asked();
-      const take = (report: Exclude<Report, { type: 'asked' }>) => {
-        if (report.type === 'fact') mirror.takeWatched(report.fact);
-        else mirror.takeSnapshot(report.snapshot);
+      cache.snapshotRequested();
+      const take = (report: Exclude<Report, { type: 'snapshotRequested' }>) => {
+        if (report.type === 'changed') cache.takeWatched(report.keyState);
+        else cache.takeSnapshot(report.snapshot);
         if (report.type === 'snapshot' && report.unconfirmed !== undefined)
           return this.#failed(this.#told(report.unconfirmed, 'be watched', 'it is tried again'));
         this.#recovered();
-        this.#changes.next(report.type === 'fact' ? report.fact.namespace : null);
+        this.#changes.next(report.type === 'changed' ? report.keyState.namespace : null);
       };
       const observer: Observer<Report> = {
         next: report => {
-          if (report.type === 'asked') mirror.asked();
+          if (report.type === 'snapshotRequested') cache.snapshotRequested();
           else out.next(() => take(report));
         },
         error: error => out.error(this.#told(error, 'be watched', 'it is tried again')),
@@ -166,13 +134,13 @@ export class RemoteStore implements DtabStore {
     this.#watch?.unsubscribe();
     this.#watch = undefined;
     this.#failure = undefined;
-    this.#mirror.clear();
+    this.#cache.clear();
   }
 
   #failed(error: Error): void {
     if (this.#failure !== error.message) this.#options.log.warn(error.message);
     this.#failure = error.message;
-    this.#mirror.fail(error);
+    this.#cache.fail(error);
     this.#changes.next(null);
   }
 
@@ -182,15 +150,15 @@ export class RemoteStore implements DtabStore {
   }
 
   async #write(namespace: string, run: (backend: Backend) => Promise<Written>): Promise<Version> {
-    const fact = await this.#attempt(namespace, run);
-    this.#taken(fact);
-    return fact.stored.version;
+    const keyState = await this.#attempt(namespace, run);
+    this.#taken(keyState);
+    return keyState.stored.version;
   }
 
-  #taken(fact: Fact): void {
+  #taken(keyState: KeyState): void {
     if (this.#watch === undefined) return;
-    this.#mirror.takeWritten(fact);
-    this.#changes.next(fact.namespace);
+    this.#cache.takeWritten(keyState);
+    this.#changes.next(keyState.namespace);
   }
 
   async #attempt<F>(namespace: string, run: (backend: Backend) => Promise<F>): Promise<F> {
@@ -217,14 +185,5 @@ export class RemoteStore implements DtabStore {
     if (error instanceof LinkerdTcpError) return error;
     const details = { store: this.#options.store, action, reason: reasonOf(error), hint };
     return new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });
-  }
-}
-
-/** What is stored as text: a dtab, or why it is none. */
-export function readStoredDtab(store: string, namespace: string, text: string): Dtab | LinkerdTcpError {
-  try {
-    return parseDtab(text);
-  } catch (error) {
-    return new LinkerdTcpError('STORE_UNREADABLE', { store, namespace, reason: reasonOf(error) }, { cause: error });
   }
 }
