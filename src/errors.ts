@@ -80,11 +80,23 @@ export const errors = {
     status: 400,
     text: '{store} cannot store a namespace named {namespace}: {reason}; choose another name',
   },
+  STORE_TOO_LARGE: {
+    side: 'naming',
+    retryable: false,
+    status: 413,
+    text: '{store} cannot store namespace {namespace}: {reason}; shorten the dtab, or divide it into several namespaces',
+  },
+  STORE_REJECTED: {
+    side: 'naming',
+    retryable: false,
+    status: 400,
+    text: '{store} rejected namespace {namespace}: {reason}; change the dtab, or the rule that rejects it',
+  },
   STORE_UNAVAILABLE: {
     side: 'naming',
     retryable: true,
     status: 503,
-    text: '{store} cannot {action}: {reason}; {hint}',
+    text: '{store}: cannot {action}: {reason}; {hint}',
   },
   STORE_UNREADABLE: {
     side: 'naming',

@@ -126,7 +126,7 @@ class Namerd implements RunningNamerd {
           namerPrefixes: namers.map(({ prefix }) => prefix),
         });
       await this.#serveAdmin({ namespaces, store, watches: () => mounted.watches() });
-      this.#expose(namespaces);
+      this.#expose(namespaces, store);
     } catch (error) {
       await this.#lifecycle.close();
       throw error;
@@ -259,10 +259,12 @@ class Namerd implements RunningNamerd {
     return { ready: waitingFor.length === 0, waitingFor };
   }
 
-  #expose(namespaces: Namespaces): void {
+  #expose(namespaces: Namespaces, store: DtabStore): void {
     const scope = this.#registry.scope({});
     scope.computed('l5d:build_info', { version, node: process.versions.node }, () => 1);
     scope.computed('l5d:namerd:storage_failing', {}, () => Number(this.#isStorageFailing));
+    scope.computed('l5d:namerd:storage_writes_failing', {}, () => Number(store.health?.writeFailure !== undefined));
+    scope.computed('l5d:namerd:unreadable_namespaces', {}, () => store.health?.unreadable.size ?? 0);
     scope.computed('l5d:namerd:watches', {}, () => this.#apis.reduce((sum, { watches }) => sum + watches, 0));
     for (const what of ['trees', 'addrs'] as const)
       scope.computed('l5d:namerd:observations', { of: what }, () => namespaces.observed[what]);

@@ -6,12 +6,17 @@
 import {
   defer,
   filter,
+  forkJoin,
   type MonoTypeOperatorFunction,
   map,
   merge,
+  NEVER,
+  type Observable,
+  raceWith,
   retry,
   type SchedulerLike,
   Subject,
+  take,
   tap,
   timer,
 } from 'rxjs';
@@ -112,7 +117,11 @@ export interface Retries {
   readonly maxMs: number;
   readonly random: () => number;
   readonly scheduler?: SchedulerLike;
+  /** Ends the wait before the next attempt, but not sooner than 100 ms after the failure. */
+  readonly wake?: Observable<unknown>;
 }
+
+const minWaitMs = 100;
 
 /**
  * Turns an error into a state and subscribes again: full jitter, 0..min(max, base·2ⁿ), starting over once a value came.
@@ -120,7 +129,7 @@ export interface Retries {
  */
 export function retryWithBackoff<S>(
   failure: (error: Error) => S,
-  { baseMs, maxMs, random, scheduler }: Retries,
+  { baseMs, maxMs, random, scheduler, wake = NEVER }: Retries,
 ): MonoTypeOperatorFunction<S> {
   return source =>
     defer(() => {
@@ -128,7 +137,11 @@ export function retryWithBackoff<S>(
       const attempts = source.pipe(
         tap({ error: error => failures.next(failure(error instanceof Error ? error : new Error(reasonOf(error)))) }),
         retry({
-          delay: (_error, attempt) => timer(random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1)), scheduler),
+          delay: (_error, attempt) => {
+            const waitMs = random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1));
+            const woken = forkJoin([wake.pipe(take(1)), timer(Math.min(waitMs, minWaitMs), scheduler)]);
+            return timer(waitMs, scheduler).pipe(raceWith(woken));
+          },
           resetOnSuccess: true,
         }),
       );

@@ -134,6 +134,14 @@ export const families = {
     [],
     '1 while the storage of namerd fails and the last known dtabs are served; otherwise 0.',
   ),
+  'l5d:namerd:storage_writes_failing': gauge(
+    [],
+    '1 from a write that the storage of namerd could not store until writes recover; else 0.',
+  ),
+  'l5d:namerd:unreadable_namespaces': gauge(
+    [],
+    'Namespaces whose stored value is not a valid dtab or may not be read; their last readable dtab is served.',
+  ),
   'l5d:namerd:observations': gauge(
     ['of'],
     'Names (trees) and bound ids (addrs) that namerd watches, in use or kept warm.',

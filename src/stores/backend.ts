@@ -5,8 +5,8 @@ import type { KeyState, Snapshot } from './replica-cache.ts';
 import type { Version } from './store.ts';
 
 /**
- * A watch tells a snapshot, no older than its beginning; then keyStates in the order of their revisions, or further snapshots. These
- * are no older than the last `asked` before them.
+ * A watch emits a snapshot that is no older than the watch; then key states in the order of their revisions, or further
+ * snapshots, each no older than the last `snapshotRequested` before it.
  */
 export type Report =
   | { readonly type: 'snapshotRequested' }
@@ -14,17 +14,19 @@ export type Report =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot; readonly unconfirmed?: Error }
   | { readonly type: 'changed'; readonly keyState: KeyState };
 
-/** A keyState about a namespace that is there. */
+/** The state of a namespace that exists. */
 export interface Written extends KeyState {
   readonly stored: NonNullable<KeyState['stored']>;
 }
 
 /**
- * The protocol of a backend. Its errors are LinkerdTcpErrors where they mean something of their own (STORE_EXISTS,
- * STORE_MISSING, STORE_CONFLICT, STORE_FORBIDDEN); any other is told as STORE_UNAVAILABLE with its message.
+ * The protocol of a backend. Its errors are LinkerdTcpErrors where they have a row of their own (STORE_EXISTS, STORE_MISSING,
+ * STORE_CONFLICT, STORE_FORBIDDEN, STORE_TOO_LARGE, STORE_REJECTED); any other becomes STORE_UNAVAILABLE with its message.
  */
 export interface Backend {
-  /** Errs when the backend cannot be reached or is silent for too long; what was known then stays in use. */
+  /** Length of the longest text that the backend stores, in UTF-8; absent where only the backend knows. */
+  readonly maxTextBytes?: number;
+  /** Fails when the backend cannot be reached or is silent for too long; the last known state then stays in use. */
   watch(): Observable<Report>;
   /** Why this backend cannot have such a namespace; undefined when it can. */
   namespaceProblem(namespace: string): string | undefined;
@@ -35,3 +37,6 @@ export interface Backend {
   delete(namespace: string, version?: Version): Promise<KeyState>;
   close(): Promise<void>;
 }
+
+/** The next step after a write whose outcome is unknown. */
+export const uncertainHint = 'the write may still take effect: read the namespace before you try again';

@@ -9,6 +9,8 @@ import { distinctUntilChanged, filter, map, Observable, Subject, startWith } fro
 import type { Dtab } from '../dtab/dtab.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { type Activity, ok } from '../live/activity.ts';
+import type { Log } from '../log.ts';
+import { uncertainHint } from './backend.ts';
 import { namespaceProblem, newNamespaceProblem } from './namespace.ts';
 import type {
   Authorship,
@@ -16,9 +18,11 @@ import type {
   HistoryPage,
   HistoryQuery,
   StoredVersion,
+  StoreHealth,
   Version,
   VersionedDtab,
 } from './store.ts';
+import { WriteHealth } from './write-health.ts';
 
 /** Each rejects with a LinkerdTcpError when it fails. */
 export interface Journal {
@@ -34,6 +38,11 @@ export interface JournalHistory {
   version(namespace: string, which: number | Version): Promise<StoredVersion | undefined>;
 }
 
+export interface EmbeddedStoreOptions {
+  readonly log: Log;
+  readonly writeTimeoutMs?: number;
+}
+
 /** Less than namerd's clients wait for an answer. */
 const defaultWriteTimeoutMs = 5000;
 
@@ -45,6 +54,7 @@ export class EmbeddedStore implements DtabStore {
   readonly #store: string;
   readonly #journal: Journal;
   readonly #writeTimeoutMs: number;
+  readonly #writes: WriteHealth;
   readonly #dtabs: Map<string, VersionedDtab>;
   /** Replaced whole when a namespace is created or deleted, and only then. */
   #namespaces: readonly string[];
@@ -58,11 +68,12 @@ export class EmbeddedStore implements DtabStore {
     store: string,
     journal: Journal,
     dtabs: Iterable<readonly [string, VersionedDtab]>,
-    { writeTimeoutMs = defaultWriteTimeoutMs } = {},
+    { log, writeTimeoutMs = defaultWriteTimeoutMs }: EmbeddedStoreOptions,
   ) {
     this.#store = store;
     this.#journal = journal;
     this.#writeTimeoutMs = writeTimeoutMs;
+    this.#writes = new WriteHealth(store, log);
     this.#dtabs = new Map(dtabs);
     this.#namespaces = [...this.#dtabs.keys()].toSorted();
     const { history } = journal;
@@ -75,6 +86,10 @@ export class EmbeddedStore implements DtabStore {
       this.#checkOpen(`read the history of namespace ${namespace}`);
       return history.version(namespace, which);
     };
+  }
+
+  get health(): StoreHealth {
+    return { unreadable: new Map(), writeFailure: this.#writes.failure };
   }
 
   list(): Observable<Activity<readonly string[]>> {
@@ -141,13 +156,16 @@ export class EmbeddedStore implements DtabStore {
     this.#checkOpen(action);
     const reason = namespaceProblem(namespace);
     if (reason !== undefined) throw this.#invalid(namespace, reason);
+    return this.#writes.observe(namespace, () => this.#beforeTimeout(action, write));
+  }
+
+  async #beforeTimeout<T>(action: string, write: () => Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     let state: 'waiting' | 'writing' | 'late' = 'waiting';
     const timer = setTimeout(() => {
       const isUnwritten = state === 'waiting';
       state = 'late';
-      const written = 'the write may still take effect: read the namespace before you try again';
-      const hint = isUnwritten ? 'nothing was written; try again once the disk answers' : written;
+      const hint = isUnwritten ? 'nothing was written; try again once the disk answers' : uncertainHint;
       late.reject(this.#unavailable(action, `no answer within ${this.#writeTimeoutMs} ms`, hint));
     }, this.#writeTimeoutMs);
     const turn = this.#lastWrite.then(() => {

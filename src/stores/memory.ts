@@ -18,7 +18,7 @@ export const memoryStore = defineStore({
       .default({})
       .meta({ description: 'the namespaces at start, and the dtab of each' }),
   }),
-  create: ({ namespaces }) => {
+  create: ({ namespaces }, { log }) => {
     let writes = 0;
     const next = () => countedVersion(++writes);
     const dtabs = Object.entries(namespaces).map(
@@ -29,6 +29,6 @@ export const memoryStore = defineStore({
       async delete() {},
       async close() {},
     };
-    return new EmbeddedStore('io.l5d.inMemory', journal, dtabs);
+    return new EmbeddedStore('io.l5d.inMemory', journal, dtabs, { log });
   },
 });

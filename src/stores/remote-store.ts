@@ -1,26 +1,30 @@
 /**
- * A store whose truth is elsewhere: one watch of all of it, shared by whoever looks at a namespace or at the list, and only while
- * somebody does; writes with a bound on their time, seen here before they are answered.
+ * A store whose source of truth is a backend elsewhere: one watch of all of it, shared by all observers and open only while there
+ * are any; writes with a timeout, visible here before they are answered.
  *
- * A backend (etcd/, zookeeper/, …) knows the protocol; what is the same for all of them is here. Failures of the watch
- * leave everything as it was, marked `unconfirmed`; it begins anew with backoff, for ever.
+ * A failure of the watch leaves everything as it was, marked `unconfirmed`; the watch begins again with backoff, and without it
+ * after a write that succeeds.
  */
 import { distinctUntilChanged, filter, map, Observable, type Observer, Subject, Subscription, startWith } from 'rxjs';
 import type { Dtab } from '../dtab/dtab.ts';
+import { showDtab } from '../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { type Activity, sameActivity } from '../live/activity.ts';
 import { type Retries, retryWithBackoff } from '../live/last-good.ts';
-import type { Backend, Report, Written } from './backend.ts';
+import { type Backend, type Report, uncertainHint, type Written } from './backend.ts';
 import type { StoreContext } from './kind.ts';
+import { newNamespaceProblem } from './namespace.ts';
 import { type KeyState, ReplicaCache } from './replica-cache.ts';
-import type { DtabStore, Version, VersionedDtab } from './store.ts';
+import type { DtabStore, StoreHealth, Version, VersionedDtab } from './store.ts';
+import { UnreadableLog } from './unreadable-log.ts';
+import { WriteHealth } from './write-health.ts';
 
 export interface RemoteStoreOptions extends Pick<StoreContext, 'log' | 'random'> {
-  /** What messages call it, e.g. `io.l5d.etcd (http://127.0.0.1:2379)`. */
+  /** Its name in messages, e.g. `io.l5d.etcd (http://127.0.0.1:2379)`. */
   readonly store: string;
   readonly backend: Backend;
   readonly writeTimeoutMs?: number;
-  /** The longest waits before the watch begins anew: after the first failure, and ever. */
+  /** The longest waits before the watch begins again: after the first failure, and ever. */
   readonly retries?: Pick<Retries, 'baseMs' | 'maxMs'>;
 }
 
@@ -31,8 +35,12 @@ const defaultWriteTimeoutMs = 5000;
 export class RemoteStore implements DtabStore {
   readonly #options: RemoteStoreOptions;
   readonly #cache = new ReplicaCache();
-  /** What may have changed: a namespace, or null for all of it. */
+  /** The namespace that may have changed; null means all. */
   readonly #changes = new Subject<string | null>();
+  /** Ends the wait before the watch begins again. */
+  readonly #wake = new Subject<void>();
+  readonly #writes: WriteHealth;
+  readonly #unreadable = new UnreadableLog();
   #watch: Subscription | undefined;
   #observers = 0;
   #failure: string | undefined;
@@ -40,11 +48,16 @@ export class RemoteStore implements DtabStore {
 
   constructor(options: RemoteStoreOptions) {
     this.#options = options;
+    this.#writes = new WriteHealth(options.store, options.log);
   }
 
   /** Watches upstream at this moment: one, or none. */
   get watches(): number {
     return this.#watch === undefined ? 0 : 1;
+  }
+
+  get health(): StoreHealth {
+    return { unreadable: this.#cache.unreadable, writeFailure: this.#writes.failure };
   }
 
   list(): Observable<Activity<readonly string[]>> {
@@ -57,19 +70,21 @@ export class RemoteStore implements DtabStore {
   }
 
   async create(namespace: string, dtab: Dtab): Promise<Version> {
-    return this.#write(namespace, backend => backend.create(namespace, dtab));
+    this.#checkNew(namespace);
+    return this.#write(namespace, dtab, backend => backend.create(namespace, dtab));
   }
 
   async update(namespace: string, dtab: Dtab, version: Version | undefined): Promise<Version> {
-    return this.#write(namespace, backend => backend.update(namespace, dtab, version));
+    return this.#write(namespace, dtab, backend => backend.update(namespace, dtab, version));
   }
 
   async put(namespace: string, dtab: Dtab): Promise<Version> {
-    return this.#write(namespace, backend => backend.put(namespace, dtab));
+    if (!this.#cache.has(namespace)) this.#checkNew(namespace);
+    return this.#write(namespace, dtab, backend => backend.put(namespace, dtab));
   }
 
   async delete(namespace: string, version?: Version): Promise<void> {
-    this.#taken(await this.#attempt(namespace, backend => backend.delete(namespace, version)));
+    this.#written(await this.#attempt(namespace, backend => backend.delete(namespace, version)));
   }
 
   async close(): Promise<void> {
@@ -103,31 +118,23 @@ export class RemoteStore implements DtabStore {
 
   #begin(): void {
     const { backend, random, retries = defaultRetries } = this.#options;
-    const cache = this.#cache;
     const attempt = new Observable<() => void>(out => {
-      cache.snapshotRequested();
-      const take = (report: Exclude<Report, { type: 'snapshotRequested' }>) => {
-        if (report.type === 'changed') cache.takeWatched(report.keyState);
-        else cache.takeSnapshot(report.snapshot);
-        if (report.type === 'snapshot' && report.unconfirmed !== undefined)
-          return this.#failed(this.#told(report.unconfirmed, 'be watched', 'it is tried again'));
-        this.#recovered();
-        this.#changes.next(report.type === 'changed' ? report.keyState.namespace : null);
-      };
+      this.#cache.snapshotRequested();
       const observer: Observer<Report> = {
         next: report => {
-          if (report.type === 'snapshotRequested') cache.snapshotRequested();
-          else out.next(() => take(report));
+          if (report.type === 'snapshotRequested') this.#cache.snapshotRequested();
+          else out.next(() => this.#reported(report));
         },
-        error: error => out.error(this.#told(error, 'be watched', 'it is tried again')),
-        complete: () => out.error(this.#told('the watch has ended', 'be watched', 'it is tried again')),
+        error: error => out.error(this.#watchFailure(error)),
+        complete: () => out.error(this.#watchFailure('the watch has ended')),
       };
       return backend.watch().subscribe(observer);
     });
     const watch = new Subscription();
     this.#watch = watch;
     const failure = (error: Error) => () => this.#failed(error);
-    watch.add(attempt.pipe(retryWithBackoff(failure, { ...retries, random })).subscribe(take => take()));
+    const retried = attempt.pipe(retryWithBackoff(failure, { ...retries, random, wake: this.#wake }));
+    watch.add(retried.subscribe(take => take()));
   }
 
   #end(): void {
@@ -135,53 +142,88 @@ export class RemoteStore implements DtabStore {
     this.#watch = undefined;
     this.#failure = undefined;
     this.#cache.clear();
+    this.#unreadable.clear();
+  }
+
+  #reported(report: Exclude<Report, { type: 'snapshotRequested' }>): void {
+    if (report.type === 'changed') this.#cache.takeWatched(report.keyState);
+    else this.#cache.takeSnapshot(report.snapshot);
+    if (report.type === 'snapshot' && report.unconfirmed !== undefined)
+      return this.#failed(this.#watchFailure(report.unconfirmed));
+    if (this.#failure !== undefined) this.#options.log.info(`${this.#options.store}: the watch recovered`);
+    this.#failure = undefined;
+    this.#changed(report.type === 'changed' ? report.keyState.namespace : null);
   }
 
   #failed(error: Error): void {
     if (this.#failure !== error.message) this.#options.log.warn(error.message);
     this.#failure = error.message;
     this.#cache.fail(error);
-    this.#changes.next(null);
+    this.#changed(null);
   }
 
-  #recovered(): void {
-    if (this.#failure !== undefined) this.#options.log.info(`${this.#options.store} is watched again`);
-    this.#failure = undefined;
+  #changed(namespace: string | null): void {
+    const { log, store } = this.#options;
+    this.#unreadable.compare(this.#cache, log, store);
+    this.#changes.next(namespace);
   }
 
-  async #write(namespace: string, run: (backend: Backend) => Promise<Written>): Promise<Version> {
+  async #write(namespace: string, dtab: Dtab, run: (backend: Backend) => Promise<Written>): Promise<Version> {
+    const { store, backend } = this.#options;
+    const { maxTextBytes = Number.POSITIVE_INFINITY } = backend;
+    const bytes = Buffer.byteLength(showDtab(dtab));
+    if (bytes > maxTextBytes) {
+      const reason = `its dtab has ${bytes} bytes, and the limit is ${maxTextBytes}`;
+      throw new LinkerdTcpError('STORE_TOO_LARGE', { store, namespace, reason });
+    }
     const keyState = await this.#attempt(namespace, run);
-    this.#taken(keyState);
+    this.#written(keyState);
     return keyState.stored.version;
   }
 
-  #taken(keyState: KeyState): void {
+  /** The backend works: a watch that waits before it begins again need not wait any longer. */
+  #written(keyState: KeyState): void {
     if (this.#watch === undefined) return;
     this.#cache.takeWritten(keyState);
-    this.#changes.next(keyState.namespace);
+    if (this.#failure !== undefined) {
+      this.#cache.retry();
+      this.#wake.next();
+      this.#changed(null);
+    } else this.#changed(keyState.namespace);
   }
 
-  async #attempt<F>(namespace: string, run: (backend: Backend) => Promise<F>): Promise<F> {
+  async #attempt<S>(namespace: string, run: (backend: Backend) => Promise<S>): Promise<S> {
     const { store, backend, writeTimeoutMs = defaultWriteTimeoutMs } = this.#options;
     const action = `write namespace ${namespace}`;
-    if (this.#isClosed) throw this.#told('it is closed', action, 'namerd is stopping; ask another one');
+    if (this.#isClosed) throw this.#explained('the store is closed', action, 'namerd is stopping; ask another one');
     const reason = backend.namespaceProblem(namespace);
     if (reason !== undefined) throw new LinkerdTcpError('STORE_NAMESPACE_INVALID', { namespace, store, reason });
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const hint = 'it may still take effect: read the namespace before you try again';
-      late.reject(this.#told(`it has not answered in ${writeTimeoutMs} ms`, action, hint));
-    }, writeTimeoutMs);
-    try {
-      return await Promise.race([run(backend), late.promise]);
-    } catch (error) {
-      throw this.#told(error, action, 'try again once it works; reads go on');
-    } finally {
-      clearTimeout(timer);
-    }
+    return this.#writes.observe(namespace, async () => {
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        late.reject(this.#explained(`no answer within ${writeTimeoutMs} ms`, action, uncertainHint));
+      }, writeTimeoutMs);
+      try {
+        return await Promise.race([run(backend), late.promise]);
+      } catch (error) {
+        throw this.#explained(error, action, 'reads go on; try again once writes work');
+      } finally {
+        clearTimeout(timer);
+      }
+    });
   }
 
-  #told(error: unknown, action: string, hint: string): LinkerdTcpError {
+  #checkNew(namespace: string): void {
+    const { store, backend } = this.#options;
+    const reason = backend.namespaceProblem(namespace) ?? newNamespaceProblem(namespace);
+    if (reason !== undefined) throw new LinkerdTcpError('STORE_NAMESPACE_INVALID', { namespace, store, reason });
+  }
+
+  #watchFailure(error: unknown): LinkerdTcpError {
+    return this.#explained(error, 'watch its namespaces', 'retrying');
+  }
+
+  #explained(error: unknown, action: string, hint: string): LinkerdTcpError {
     if (error instanceof LinkerdTcpError) return error;
     const details = { store: this.#options.store, action, reason: reasonOf(error), hint };
     return new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });

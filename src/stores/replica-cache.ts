@@ -1,9 +1,9 @@
 /**
- * What a backend elsewhere has, as far as this namerd has heard.
+ * What a remote backend has, as far as this namerd knows.
  *
- * Facts come by two ways, from the watch and from the answers to our own writes, in any order; each carries the backend's
- * revision, and of two about one namespace the later one counts. So a write is seen here before it is answered, and a watch that
- * lags behind it takes nothing back.
+ * Key states arrive from the watch and from the answers to our own writes, in any order. Each carries the backend's revision, and of
+ * two states of one namespace the later one counts: a write is visible here before it is answered, and a watch that lags behind
+ * takes nothing back.
  */
 import type { Dtab } from '../dtab/dtab.ts';
 import { showDtab } from '../dtab/show.ts';
@@ -13,13 +13,13 @@ import type { Version, VersionedDtab } from './store.ts';
 /** What a backend has for one namespace. */
 export interface KeyState {
   readonly namespace: string;
-  /** Grows with every write to the backend: that of the write which made it so, or of a read that found nothing. */
+  /** Grows with every write to the backend: of the write that led to this state, or of a read that found nothing. */
   readonly revision: bigint;
-  /** Null where there is no such namespace; an Error where what is there is no dtab. */
+  /** Null where there is no such namespace; an Error where the stored value is not a dtab, or may not be read. */
   readonly stored: { readonly dtab: Dtab | Error; readonly version: Version } | null;
 }
 
-/** All that a backend has: a namespace of which there is no keyState is not there as of `revision`. */
+/** All that a backend has: a namespace without a key state does not exist as of `revision`. */
 export interface Snapshot {
   readonly revision: bigint;
   readonly keyStates: readonly KeyState[];
@@ -27,42 +27,49 @@ export interface Snapshot {
 
 interface Entry {
   readonly revision: bigint;
-  /** Null once it is gone: kept until the watch has come past that revision. */
+  /** Null once it is deleted: kept until the watch has passed that revision. */
   readonly stored: KeyState['stored'];
-  /** The last that could be read; null where there was none since it came to be. */
+  /** The last readable dtab with the current version; null where there was none since the namespace exists. */
   readonly readable: VersionedDtab | null;
-  /** How often a snapshot had been asked for when this was heard. */
-  readonly asks: number;
+  /** How many snapshots had been requested when this arrived. */
+  readonly requests: number;
 }
 
 export class ReplicaCache {
   readonly #entries = new Map<string, Entry>();
-  /** Replaced whole when a namespace comes or goes, and only then. */
+  readonly #unreadable = new Map<string, Error>();
+  /** Replaced whole when a namespace is created or deleted, and only then. */
   #namespaces: readonly string[] = [];
-  /** Those of which an entry is kept though they are not there. */
-  #gone: readonly string[] = [];
+  /** Deleted namespaces that still have an entry. */
+  #deleted: readonly string[] = [];
   #highest = 0n;
-  /** {@link revision} when a snapshot was asked for last, and how often one was. */
-  #askedAt = 0n;
-  #asks = 0;
-  /** The watch has told all there was up to this revision. */
-  #told = 0n;
+  /** {@link revision} when the last snapshot was requested, and how many were. */
+  #requestedAt = 0n;
+  #requests = 0;
+  /** The watch has reported everything up to this revision. */
+  #reported = 0n;
   #isKnown = false;
   #failure: Error | undefined;
 
-  /** The highest revision heard of: no read that begins now gives an older one. */
+  /** The highest revision seen: a read that begins now returns nothing older. */
   get revision(): bigint {
     return this.#highest;
+  }
+
+  /** Namespaces whose stored value is not a dtab or may not be read, and why. */
+  get unreadable(): ReadonlyMap<string, Error> {
+    return this.#unreadable;
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#entries.clear();
+    this.#unreadable.clear();
     this.#namespaces = [];
-    this.#gone = [];
+    this.#deleted = [];
     this.#highest = 0n;
-    this.#askedAt = 0n;
-    this.#told = 0n;
+    this.#requestedAt = 0n;
+    this.#reported = 0n;
     this.#isKnown = false;
     this.#failure = undefined;
   }
@@ -71,12 +78,18 @@ export class ReplicaCache {
     return this.#isKnown ? marked(this.#namespaces, this.#failure) : this.#unknown();
   }
 
+  /** Before the first snapshot only our own writes are known. */
   observe(namespace: string): Activity<VersionedDtab | null> {
-    if (!this.#isKnown) return this.#unknown();
-    const { stored = null, readable = null } = this.#entries.get(namespace) ?? {};
-    const unreadable = stored?.dtab instanceof Error ? stored.dtab : undefined;
-    if (unreadable !== undefined && readable === null) return failed(unreadable);
-    return marked(readable, unreadable ?? this.#failure);
+    const entry = this.#entries.get(namespace);
+    if (entry === undefined) return this.#isKnown ? marked(null, this.#failure) : this.#unknown();
+    const unreadable = this.#unreadable.get(namespace);
+    if (unreadable !== undefined && entry.readable === null) return failed(unreadable);
+    return marked(entry.readable, unreadable ?? this.#failure);
+  }
+
+  /** Whether the namespace is known to exist. */
+  has(namespace: string): boolean {
+    return (this.#entries.get(namespace)?.stored ?? null) !== null;
   }
 
   /** The watch has failed: what is known stays, unconfirmed. */
@@ -84,70 +97,78 @@ export class ReplicaCache {
     this.#failure = error;
   }
 
+  /** The watch is about to begin again: whatever is not known yet is pending, no longer failed. */
+  retry(): void {
+    if (!this.#isKnown) this.#failure = undefined;
+  }
+
   /** The snapshots that follow are no older than this moment. */
   snapshotRequested(): void {
-    this.#askedAt = this.#highest;
-    this.#asks++;
+    this.#requestedAt = this.#highest;
+    this.#requests++;
   }
 
   /**
-   * Knows better of all that was known when it was asked for, also where its revision is lower: that of a backend which was
-   * replaced or restored from a backup. Of what was heard since then the later revision counts.
+   * Overrides all that was known when it was requested, also where its revision is lower: the backend was replaced, or restored
+   * from a backup. Of what arrived since then the later revision counts.
    */
   takeSnapshot({ revision, keyStates }: Snapshot): void {
     const there = new Set(keyStates.map(({ namespace }) => namespace));
     for (const [namespace, entry] of this.#entries)
-      if (!there.has(namespace) && (!this.#isHeardSince(entry) || entry.revision <= revision))
-        this.#entries.delete(namespace);
+      if (!there.has(namespace) && (!this.#isSinceRequest(entry) || entry.revision <= revision))
+        this.#remove(namespace);
     for (const keyState of keyStates) this.#put(keyState, true);
-    if (revision < this.#askedAt) this.#highest = 0n;
+    if (revision < this.#requestedAt) this.#highest = 0n;
     for (const entry of this.#entries.values()) this.#reached(entry.revision);
     this.#reached(revision);
-    this.#told = revision;
+    this.#reported = revision;
     this.#recount();
     this.#isKnown = true;
     this.#failure = undefined;
   }
 
-  /** A keyState from the watch, which tells them in the order of their revisions. */
+  /** A state from the watch, which reports them in the order of their revisions. */
   takeWatched(keyState: KeyState): void {
     this.#take(keyState);
-    if (keyState.revision > this.#told) this.#told = keyState.revision;
-    for (const namespace of this.#gone)
-      if (this.#entries.get(namespace)!.revision <= keyState.revision) this.#entries.delete(namespace);
-    this.#gone = this.#gone.filter(namespace => this.#entries.has(namespace));
+    if (keyState.revision > this.#reported) this.#reported = keyState.revision;
+    for (const namespace of this.#deleted)
+      if (this.#entries.get(namespace)!.revision <= keyState.revision) this.#remove(namespace);
+    this.#deleted = this.#deleted.filter(namespace => this.#entries.has(namespace));
     this.#failure = undefined;
   }
 
-  /** The outcome of a write of ours: may be answered after the watch has told what came of it, also its end. */
+  /** The outcome of one of our writes: may arrive after the watch has reported its effect, and even its end. */
   takeWritten(keyState: KeyState): void {
-    if (this.#entries.has(keyState.namespace) || keyState.revision > this.#told) this.#take(keyState);
+    if (this.#entries.has(keyState.namespace) || keyState.revision > this.#reported) this.#take(keyState);
   }
 
   #take(keyState: KeyState): void {
-    const wasThere = this.#isThere(keyState.namespace);
+    const wasThere = this.has(keyState.namespace);
     this.#put(keyState);
     this.#reached(keyState.revision);
-    if (wasThere !== this.#isThere(keyState.namespace)) this.#recount();
+    if (wasThere !== this.has(keyState.namespace)) this.#recount();
   }
 
   #put({ namespace, revision, stored }: KeyState, isOfSnapshot = false): void {
     const known = this.#entries.get(namespace);
     if (known !== undefined && known.revision >= revision) {
-      if (!isOfSnapshot || this.#isHeardSince(known)) return;
+      if (!isOfSnapshot || this.#isSinceRequest(known)) return;
       if (known.revision === revision && sameStored(known.stored, stored)) return;
     }
-    const readable = stored === null ? null : (readableOf(stored) ?? known?.readable ?? null);
-    this.#entries.set(namespace, { revision, stored, readable, asks: this.#asks });
+    const readable = stored === null ? null : readableOf(stored, known?.readable);
+    this.#entries.set(namespace, { revision, stored, readable, requests: this.#requests });
+    if (stored?.dtab instanceof Error) this.#unreadable.set(namespace, stored.dtab);
+    else this.#unreadable.delete(namespace);
   }
 
-  /** Not by their revisions: that of a deletion may be lower than what was known of others by then. */
-  #isHeardSince({ asks }: Entry): boolean {
-    return asks === this.#asks;
+  #remove(namespace: string): void {
+    this.#entries.delete(namespace);
+    this.#unreadable.delete(namespace);
   }
 
-  #isThere(namespace: string): boolean {
-    return (this.#entries.get(namespace)?.stored ?? null) !== null;
+  /** Not by revision: that of a deletion may be lower than those of other namespaces that were known by then. */
+  #isSinceRequest({ requests }: Entry): boolean {
+    return requests === this.#requests;
   }
 
   #reached(revision: bigint): void {
@@ -156,8 +177,8 @@ export class ReplicaCache {
 
   #recount(): void {
     const all = [...this.#entries.keys()].toSorted();
-    this.#gone = all.filter(namespace => !this.#isThere(namespace));
-    const there = all.filter(namespace => this.#isThere(namespace));
+    this.#deleted = all.filter(namespace => !this.has(namespace));
+    const there = all.filter(namespace => this.has(namespace));
     if (there.length !== this.#namespaces.length || there.some((name, i) => name !== this.#namespaces[i]))
       this.#namespaces = there;
   }
@@ -170,8 +191,14 @@ export class ReplicaCache {
 const marked = <T>(value: T, unconfirmed: Error | undefined): Activity<T> =>
   unconfirmed === undefined ? ok(value) : { state: 'ok', value, unconfirmed };
 
-const readableOf = ({ dtab, version }: NonNullable<KeyState['stored']>): VersionedDtab | undefined =>
-  dtab instanceof Error ? undefined : { dtab, version };
+/** With the version that is stored, not that of the last readable dtab: an update with it repairs the namespace. */
+function readableOf(
+  { dtab, version }: NonNullable<KeyState['stored']>,
+  last: VersionedDtab | null | undefined,
+): VersionedDtab | null {
+  if (!(dtab instanceof Error)) return { dtab, version };
+  return last ? { dtab: last.dtab, version } : null;
+}
 
 function sameStored(a: KeyState['stored'], b: KeyState['stored']): boolean {
   if (a === null || b === null) return a === b;

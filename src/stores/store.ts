@@ -62,6 +62,13 @@ export interface HistoryPage {
   readonly next?: number;
 }
 
+export interface StoreHealth {
+  /** Namespaces whose stored value is not a dtab or may not be read, and why. */
+  readonly unreadable: ReadonlyMap<string, Error>;
+  /** Why writes fail; undefined while none is known to fail. */
+  readonly writeFailure: string | undefined;
+}
+
 export interface DtabStore {
   /** Namespaces, sorted. */
   list(): Observable<Activity<readonly string[]>>;
@@ -79,5 +86,7 @@ export interface DtabStore {
   history?(namespace: string, query?: HistoryQuery): Promise<HistoryPage>;
   /** One version with its text, by its number or its opaque version; there exactly where `history` is. */
   version?(namespace: string, which: number | Version): Promise<StoredVersion | undefined>;
+  /** What fails at present, beside what observers see; absent where nothing can. */
+  readonly health?: StoreHealth;
   close(): Promise<void>;
 }

@@ -46,7 +46,7 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
   assert.equal(refused.status, 503);
   assert.match(
     refused.body,
-    /io\.l5d\.consul \(http:\/\/127\.0\.0\.1:\d+\/namerd\/dtabs\) cannot write namespace default: it cannot be reached: .*ECONNREFUSED.*; try again once it works; reads go on/,
+    /io\.l5d\.consul \(http:\/\/127\.0\.0\.1:\d+\/namerd\/dtabs\): cannot write namespace default: it cannot be reached: .*ECONNREFUSED.*; reads go on; try again/,
   );
   for (const namerd of [one, two]) {
     assert.equal((await getDtab(namerd.url + path)).body, routeTo(b));
@@ -70,8 +70,8 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
   for (const { program, adminUrl } of [one, two]) {
     assert.match(await (await fetch(`${adminUrl}/config.json`)).text(), /consul\.token/);
     assert.ok(!program.output.includes(token));
-    assert.match(program.output, /cannot be watched: it cannot be reached/);
-    assert.match(program.output, /is watched again/);
+    assert.match(program.output, /cannot watch its namespaces: it cannot be reached/);
+    assert.match(program.output, /the watch recovered/);
     assert.deepEqual(await within(program.stop(), 'namerd to end'), { code: 0, signal: null });
   }
 });
@@ -83,7 +83,7 @@ test('a namerd that starts before its Consul is not ready, says why, and is read
     const response = await fetch(`${namerd.adminUrl}/ready`);
     return { status: response.status, body: await response.text() };
   };
-  await until(async () => /cannot be watched: it cannot be reached/.test((await asked()).body), 'the reason');
+  await until(async () => /cannot watch its namespaces: it cannot be reached/.test((await asked()).body), 'the reason');
   assert.equal((await asked()).status, 503);
   const unknown = await getDtab(`${namerd.url}/api/1/dtabs/default`);
   assert.equal(unknown.status, 503);

@@ -36,7 +36,10 @@ test('two namerds on one etcd are one: writes, watches, routes; without it reads
   for (const namerd of [one, two]) await until(() => isFailing(namerd), 'the failure to be noticed');
   const refused = await putDtab(one.url + path, routeTo(a));
   assert.equal(refused.status, 503);
-  assert.match(refused.body, /io\.l5d\.etcd \(127\.0\.0\.1:\d+\) cannot write namespace default: connect ECONNREFUSED/);
+  assert.match(
+    refused.body,
+    /io\.l5d\.etcd \(127\.0\.0\.1:\d+\): cannot write namespace default: connect ECONNREFUSED/,
+  );
   for (const namerd of [one, two]) assert.equal((await getDtab(namerd.url + path)).body, routeTo(b));
   assert.equal(await whoAnswers(proxy.port), 'b');
 
@@ -48,7 +51,7 @@ test('two namerds on one etcd are one: writes, watches, routes; without it reads
   etcd.pause();
   const silent = await putDtab(two.url + path, routeTo(b));
   assert.equal(silent.status, 503);
-  assert.match(silent.body, /it has not answered in 1500 ms; it may still take effect/);
+  assert.match(silent.body, /no answer within 1500 ms; the write may still take effect/);
   for (const namerd of [one, two]) await until(() => isFailing(namerd), 'the silence to be noticed');
   assert.equal(await whoAnswers(proxy.port), 'a');
   for (const namerd of [one, two]) assert.ok(await isReady(namerd), 'what is known is served');

@@ -56,7 +56,9 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
     for (const namerd of both) await until(async () => !(await isFailing(namerd)), 'the failure to be over');
   };
   await server.kill();
-  await stands(/io\.l5d\.zk \(127\.0\.0\.1:\d+\/dtabs\) cannot write namespace default: .*ECONNREFUSED.*; reads go on/);
+  await stands(
+    /io\.l5d\.zk \(127\.0\.0\.1:\d+\/dtabs\): cannot write namespace default: .*ECONNREFUSED.*; reads go on/,
+  );
   await server.start();
   await recovers();
   server.signal('SIGSTOP');
@@ -80,8 +82,8 @@ test('two namerds on one ZooKeeper are one: writes, watches, routes; without it 
     const config = await (await fetch(`${adminUrl}/config.json`)).text();
     assert.match(config, /"scheme": ?"digest"/);
     assert.ok(!config.includes(secret) && !program.output.includes(secret), 'the secret is told to nobody');
-    assert.match(program.output, /io\.l5d\.zk \(127\.0\.0\.1:\d+\/dtabs\) cannot be watched: /);
-    assert.match(program.output, /is watched again/);
+    assert.match(program.output, /io\.l5d\.zk \(127\.0\.0\.1:\d+\/dtabs\): cannot watch its namespaces: /);
+    assert.match(program.output, /the watch recovered/);
     assert.deepEqual(await within(program.stop(), 'namerd to end'), { code: 0, signal: null });
   }
   await until(async () => !/sid=/.test(await server.ask('cons')), 'the sessions to be gone');

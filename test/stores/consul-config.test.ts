@@ -51,7 +51,7 @@ experimental: true
 test('without keys it is the agent on this machine', async t => {
   await assert.rejects(
     stored(t, '').create('b@d', dtab),
-    /^LinkerdTcpError: io\.l5d\.consul \(http:\/\/localhost:8500\/namerd\/dtabs\) cannot have a namespace b@d: /,
+    /^LinkerdTcpError: io\.l5d\.consul \(http:\/\/localhost:8500\/namerd\/dtabs\) cannot store a namespace named b@d: /,
   );
 });
 

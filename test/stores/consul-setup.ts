@@ -35,7 +35,15 @@ export function openStore(t: Scope, { port }: { readonly port: number }, options
   });
   const opened = new RemoteStore({
     store,
-    backend: new ConsulBackend({ store, folder: 'namerd/dtabs/', consistency: 'default', waitMs, client, ...backend }),
+    backend: new ConsulBackend({
+      store,
+      folder: 'namerd/dtabs/',
+      consistency: 'default',
+      waitMs,
+      client,
+      log,
+      ...backend,
+    }),
     log,
     random: Math.random,
     retries: { baseMs: 50, maxMs: 200 },

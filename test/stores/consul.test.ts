@@ -11,7 +11,16 @@ import { until } from '../support/waiting.ts';
 import { openStore, startConsul } from './consul-setup.ts';
 import { hex, known, presentOf, rejects, storeContract } from './contract.ts';
 
-storeContract('io.l5d.consul', async t => openStore(t, await startConsul(t), { folder: `contract/${randomUUID()}/` }), {
+async function openForContract(t: TestContext) {
+  const consul = await startConsul(t);
+  const own = `contract/${randomUUID()}/`;
+  const log = recordedLog();
+  const corrupt = (namespace: string) => consul.set(`${own}${namespace}`, 'no dtab');
+  return { store: openStore(t, consul, { folder: own, log }), log, corrupt };
+}
+
+storeContract('io.l5d.consul', openForContract, {
+  tooManyBytes: 400_000,
   invalidNamespace: '%2e%2e',
   upstreamWatches: store => (store as RemoteStore).watches,
   runs: 15,
@@ -297,11 +306,11 @@ test('another datacenter that cannot be reached is a failure, and says so', asyn
   const store = openStore(t, consul, { datacenter: 'mars' });
   await assert.rejects(
     store.put('web', a),
-    /cannot write namespace web: it answered 500: No path to datacenter; try again/,
+    /cannot write namespace web: it answered 500: No path to datacenter; reads go on/,
   );
   const { seen } = see(t, store, 'web');
   const { error } = (await seen.until(({ state }) => state === 'failed', 'the failure')) as { error: Error };
-  assert.match(error.message, /cannot be watched: it answered 500: No path to datacenter/);
+  assert.match(error.message, /cannot watch its namespaces: it answered 500: No path to datacenter/);
 });
 
 test('rights that are missing are told as such; with a token that has them all is well', async t => {
@@ -363,11 +372,32 @@ test('whoever may read nothing because there is nothing is not refused', async t
   await namesOf(t, store).become('');
 });
 
-test('a dtab that is too large for Consul is refused with its words, and changes nothing', async t => {
+test('a dtab as long as the limit is stored, and one that Consul refuses for its size is refused with its words', async t => {
   const consul = await startConsul(t);
   const store = openStore(t, consul);
-  await store.put('web', a);
-  const large = parseDtab(`/svc=>/${'x'.repeat(600_000)}`);
-  await assert.rejects(store.put('web', large), /it answered 413: Value for key "namerd\/dtabs\/web" is too large/);
-  await see(t, store, 'web').becomes('/svc=>/a');
+  const longest = parseDtab(`/svc=>/${'x'.repeat(390_000 - '/svc=>/'.length)}`);
+  await store.put('n'.repeat(255), longest);
+  await rejects(store.put('web', parseDtab(`/svc=>/${'x'.repeat(390_000)}`)), 'STORE_TOO_LARGE');
+  consul.setFault({ status: 413, body: 'Request body(9 bytes) too large, max size: 8 bytes.' }, 'writes');
+  await rejects(store.put('web', a), 'STORE_TOO_LARGE');
+  await assert.rejects(store.put('web', a), /Request body\(9 bytes\) too large, max size: 8 bytes/);
+  consul.setFault({ status: 400, body: 'Failed to parse body' }, 'writes');
+  await rejects(store.put('web', a), 'STORE_REJECTED');
+});
+
+test('with a Consul that does not report what a token may not read, namerd says so once', async t => {
+  const consul = await startConsul(t, { version: '1.8.7' });
+  consul.set(`${folder}web`, '/svc=>/a');
+  consul.set(`${folder}hidden`, '/svc=>/a');
+  consul.setRights({ app: { read: [`${folder}web`, 'agent'], write: [] } });
+  const log = recordedLog();
+  const store = openStore(t, consul, { token: 'app', log });
+  const names = namesOf(t, store);
+  await names.become('web');
+  const said = () => log.lines.filter(line => /Consul 1\.8\.7 does not report keys/.test(line));
+  await until(() => said().length === 1, 'the warning');
+  assert.match(said()[0]!, /^warn: .*; give the token read access to all keys below namerd\/dtabs\//);
+  consul.cut();
+  await names.become('web');
+  assert.equal(said().length, 1);
 });

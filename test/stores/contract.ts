@@ -14,7 +14,7 @@ import { type ErrorCode, LinkerdTcpError } from '../../src/errors.ts';
 import type { Activity } from '../../src/live/activity.ts';
 import type { DtabStore, Version, VersionedDtab } from '../../src/stores/store.ts';
 import { dtab as anyDtab } from '../support/dtab-arbitraries.ts';
-import { type Observer, observe } from '../support/naming.ts';
+import { type Observer, observe, type RecordedLog } from '../support/naming.ts';
 import { within } from '../support/waiting.ts';
 
 export interface StoreTraits {
@@ -26,6 +26,8 @@ export interface StoreTraits {
   readonly forgetsVersions?: boolean;
   /** Watches held upstream at this moment; absent where there is no upstream. */
   readonly upstreamWatches?: (store: DtabStore) => number;
+  /** Length of a dtab that the backend refuses for its size. */
+  readonly tooManyBytes?: number;
   /** How many histories the property test tries. */
   readonly runs?: number;
 }
@@ -33,10 +35,20 @@ export interface StoreTraits {
 export const dtabs: readonly Dtab[] = ['/svc=>/a', '/svc=>/b;/x=>/y|/z', '', '/svc=>0.5*/a&2.0*/b'].map(parseDtab);
 const [first, second, third] = dtabs as readonly [Dtab, Dtab, Dtab, Dtab];
 
+export interface OpenedStore {
+  readonly store: DtabStore;
+  readonly log: RecordedLog;
+  /** Writes a value that is not a dtab, past the store; absent where the store is its own source of truth. */
+  readonly corrupt?: (namespace: string) => unknown;
+}
+
 /** `open` gives an empty store and closes it when the test is over. */
-export function storeContract(name: string, open: (t: TestContext) => Promise<DtabStore>, traits: StoreTraits): void {
-  const titled = (title: string, body: (t: TestContext, store: DtabStore) => Promise<void>) =>
-    test(`${name}: ${title}`, async t => body(t, await open(t)));
+export function storeContract(name: string, open: (t: TestContext) => Promise<OpenedStore>, traits: StoreTraits): void {
+  const titled = (title: string, body: (t: TestContext, store: DtabStore, opened: OpenedStore) => Promise<void>) =>
+    test(`${name}: ${title}`, async t => {
+      const opened = await open(t);
+      await body(t, opened.store, opened);
+    });
 
   titled('a created namespace is told with its dtab and the version of the write', async (t, store) => {
     const seen = observe(t, store.observe('web'));
@@ -323,6 +335,63 @@ export function storeContract(name: string, open: (t: TestContext) => Promise<Dt
     const version = await store.update('web', second, undefined);
     const seen = observe(t, store.observe('web'));
     assert.deepEqual(presentOf(await known(seen)), { dtab: showDtab(second), version: hex(version) });
+  });
+
+  titled(
+    'a value that is not a dtab is logged once, leaves the last dtab, and is repaired',
+    async (t, store, opened) => {
+      if (opened.corrupt === undefined) return;
+      const { log, corrupt } = opened;
+      const errors = () => log.lines.filter(line => line.startsWith('error: namespace web '));
+      const old = await store.put('web', first);
+      const seen = observe(t, store.observe('web'));
+      const names = observe(t, store.list());
+      await known(names);
+      await corrupt('web');
+      const broken = await seen.until(state => state.state === 'ok' && state.unconfirmed !== undefined, 'the damage');
+      const stored = broken.state === 'ok' ? broken.value : null;
+      assert.equal(showDtab(stored!.dtab), showDtab(first));
+      assert.match(
+        errors().join(),
+        /^error: namespace web in .* is not a valid dtab: .*; write it again to repair it$/,
+      );
+      assert.deepEqual([...store.health!.unreadable.keys()], ['web']);
+      assert.deepEqual(namesOf(names), ['web']);
+      await rejects(store.update('web', second, old), 'STORE_CONFLICT');
+      const version = await store.update('web', second, stored!.version);
+      assert.deepEqual(seen.last, { state: 'ok', value: { dtab: second, version } });
+      assert.equal(errors().length, 1);
+      const recovered = () => log.lines.some(line => /^info: .*: namespace web recovered$/.test(line));
+      assert.ok(recovered(), log.lines.join());
+      assert.equal(store.health!.unreadable.size, 0);
+    },
+  );
+
+  titled('a value that never was a dtab is repaired by an update without a version', async (t, store, opened) => {
+    if (opened.corrupt === undefined) return;
+    await opened.corrupt('web');
+    const seen = observe(t, store.observe('web'));
+    const state = await seen.until(({ state }) => state === 'failed', 'the failure');
+    assertCode(state.state === 'failed' && state.error, 'STORE_UNREADABLE');
+    const version = await store.update('web', second, undefined);
+    assert.deepEqual(seen.last, { state: 'ok', value: { dtab: second, version } });
+  });
+
+  titled('a dtab that is too large is refused for good, and changes nothing', async (t, store, { log }) => {
+    if (traits.tooManyBytes === undefined) return;
+    const large = parseDtab(`/svc=>/${'x'.repeat(traits.tooManyBytes)}`);
+    const seen = observe(t, store.observe('web'));
+    const version = await store.put('web', first);
+    await rejects(store.put('web', large), 'STORE_TOO_LARGE');
+    await rejects(store.update('web', large, version), 'STORE_TOO_LARGE');
+    await rejects(store.create('api', large), 'STORE_TOO_LARGE');
+    assert.deepEqual(presentOf(seen), { dtab: showDtab(first), version: hex(version) });
+    assert.equal(store.health!.writeFailure, undefined, 'writes work');
+    assert.deepEqual(
+      log.lines.filter(line => line.startsWith('error')),
+      [],
+    );
+    await store.update('web', second, version);
   });
 
   titled('any sequence of writes has the outcome it would have on a map', async (t, store) => {

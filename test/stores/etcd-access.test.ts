@@ -69,7 +69,10 @@ test('users of etcd: whoever may only read is forbidden to write, and reads on; 
   await etcd.ctl(root, 'user', 'add', 'writer:new');
   await etcd.ctl(root, 'user', 'grant-role', 'writer', 'writer');
   rmSync(file);
-  await assert.rejects(writer.put('web', parseDtab('/svc=>/c')), /writer\.password: .*; try again once it works/);
+  await assert.rejects(
+    writer.put('web', parseDtab('/svc=>/c')),
+    /writer\.password: .*; reads go on; try again once writes work/,
+  );
   writeFileSync(file, 'new\n');
   await until(
     async () =>

@@ -91,7 +91,7 @@ test('a closed port is told as such, at once, and found open later', async t => 
   const failed = await web.until(({ state }) => state === 'failed', 'the failure');
   assert.match(
     failed.state === 'failed' ? failed.error.message : '',
-    /io\.l5d\.etcd \(127.*\) cannot be watched: connect ECONNREFUSED/,
+    /io\.l5d\.etcd \(127.*\): cannot watch its namespaces: connect ECONNREFUSED/,
   );
   await rejects(store.put('web', []), 'STORE_UNAVAILABLE');
   await etcd.start();

@@ -72,9 +72,9 @@ for (const [what, answer, reason] of [
   ['messages that are no protobuf', s => respond(s, Buffer.from([0, 0, 0, 0, 2, 255, 255])), /not what etcd answers/],
   ['an announcement of 4 GB', s => respond(s, Buffer.alloc(5, 255).fill(0, 0, 1)), /not what etcd answers/],
   ['an empty answer', s => respond(s, framed('RangeResponse', {})), /not what etcd answers/],
-  ['no message at all', s => respond(s, Buffer.alloc(0)), /cannot be watched: it has ended the call/],
+  ['no message at all', s => respond(s, Buffer.alloc(0)), /cannot watch its namespaces: it has ended the call/],
   ['HTTP status 404', s => s.respond({ ':status': 404 }, { endStream: true }), /it answers with HTTP status 404/],
-  ['a call cut short', s => s.close(2), /cannot be watched/],
+  ['a call cut short', s => s.close(2), /cannot watch its namespaces/],
   [
     'keys of another prefix',
     s => respond(s, framed('RangeResponse', { header: { revision: '5' }, kvs: [{ key: Buffer.from('/x') }] })),

@@ -1,7 +1,7 @@
 /** The store on a real etcd: the contract, what it looks like from outside, several stores at once. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import type { Activity } from '../../src/live/activity.ts';
@@ -10,7 +10,7 @@ import type { VersionedDtab } from '../../src/stores/store.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { configuredEtcdStore, etcdStoreOn, freshPrefix } from '../support/etcd-store.ts';
 import { projectRoot } from '../support/linkerd-tcp.ts';
-import { observe } from '../support/naming.ts';
+import { observe, recordedLog } from '../support/naming.ts';
 import { openDescriptors } from '../support/open-files.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
@@ -34,7 +34,14 @@ test('configuring the store does not load protobuf', () => {
   assert.equal(execFileSync(process.execPath, args, { cwd: projectRoot, encoding: 'utf8' }), '0\n');
 });
 
-storeContract('io.l5d.etcd', async t => etcdStoreOn(t, etcd), {
+async function openForContract(t: TestContext) {
+  const [prefix, log] = [freshPrefix(), recordedLog()];
+  const corrupt = (namespace: string) => etcd.ctl('put', `${prefix}/${namespace}`, 'no dtab');
+  return { store: etcdStoreOn(t, etcd, prefix, log), log, corrupt };
+}
+
+storeContract('io.l5d.etcd', openForContract, {
+  tooManyBytes: 1_600_000,
   invalidNamespace: 'a/b',
   upstreamWatches: store => (store as RemoteStore).watches,
   runs: 15,
@@ -86,11 +93,11 @@ test('text that is no dtab keeps the last good one, or fails where there is none
   const [web, never, other] = ['web', 'never', 'other'].map(name => observe(t, store.observe(name)));
   await known(web!);
   const failed = await never!.until(({ state }) => state === 'failed', 'the failure');
-  assert.match(failed.state === 'failed' ? failed.error.message : '', /has no dtab in namespace never/);
+  assert.match(failed.state === 'failed' ? failed.error.message : '', /namespace never in .* is not a valid dtab/);
   await etcd.ctl('put', `${prefix}/web`, '/svc ->');
   const stale = await web!.until(state => 'unconfirmed' in state, 'the mark');
   assert.equal(presentOf(web!)?.dtab, showDtab(first));
-  assert.match(String('unconfirmed' in stale && stale.unconfirmed), /has no dtab in namespace web/);
+  assert.match(String('unconfirmed' in stale && stale.unconfirmed), /namespace web in .* is not a valid dtab/);
   await store.put('other', second);
   assert.equal(presentOf(other!)?.dtab, showDtab(second));
   await store.put('never', second);

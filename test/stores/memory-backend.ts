@@ -3,6 +3,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { Dtab } from '../../src/dtab/dtab.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
 import type { Backend, Report, Written } from '../../src/stores/backend.ts';
+import { namespaceProblem } from '../../src/stores/namespace.ts';
 import type { KeyState } from '../../src/stores/replica-cache.ts';
 import type { Version } from '../../src/stores/store.ts';
 
@@ -32,6 +33,12 @@ export class MemoryServer {
     });
   }
 
+  /** What a person with another tool would do. */
+  corrupt(namespace: string): void {
+    const details = { store, namespace, reason: 'it was edited by hand' };
+    this.write(namespace, new LinkerdTcpError('STORE_UNREADABLE', details));
+  }
+
   write(namespace: string, dtab: Dtab | Error | null): KeyState {
     this.revision++;
     if (dtab === null) this.held.delete(namespace);
@@ -58,7 +65,10 @@ export class MemoryBackend implements Backend {
   readonly server: MemoryServer;
   /** While set, nothing is reached. */
   failure: Error | undefined;
+  /** The same for the watch alone. */
+  watchFailure: Error | undefined;
   /** Awaited before each write. */
+  readonly maxTextBytes = 100_000;
   gate: Promise<void> = Promise.resolve();
 
   constructor(server: MemoryServer) {
@@ -67,13 +77,14 @@ export class MemoryBackend implements Backend {
 
   watch(): Observable<Report> {
     return new Observable(out => {
-      if (this.failure !== undefined) return out.error(this.failure);
+      const failure = this.watchFailure ?? this.failure;
+      if (failure !== undefined) return out.error(failure);
       return this.server.watch().subscribe(out);
     });
   }
 
   namespaceProblem(namespace: string): string | undefined {
-    return /^[\w-]+$/.test(namespace) ? undefined : 'it has other characters than letters, digits, _ and -';
+    return namespaceProblem(namespace);
   }
 
   async create(namespace: string, dtab: Dtab): Promise<Written> {

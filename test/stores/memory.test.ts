@@ -17,9 +17,9 @@ const stored = (text: string) => {
   return createStore(storeKinds, storage, context);
 };
 
-storeContract('io.l5d.inMemory', async () => stored('storage: { kind: io.l5d.inMemory }'), {
-  invalidNamespace: 'a/b',
-});
+const openForContract = async () => ({ store: stored('storage: { kind: io.l5d.inMemory }'), log: recordedLog() });
+
+storeContract('io.l5d.inMemory', openForContract, { invalidNamespace: 'a/b' });
 
 test('the namespaces of the config are there at start, and the first version is 1', async t => {
   const store = stored('storage:\n  kind: io.l5d.inMemory\n  namespaces:\n    default: /svc => /a ; /svc/x => /b ;\n');

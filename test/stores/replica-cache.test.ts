@@ -36,13 +36,17 @@ const names = (cache: ReplicaCache): readonly string[] | string => {
   return state.state === 'ok' ? state.value : state.state;
 };
 
-test('before the first snapshot nothing is known, also not by a write', () => {
+test('before the first snapshot only our own writes are known', () => {
   const cache = new ReplicaCache();
   assert.equal(shown(cache, 'web'), 'pending');
   cache.takeWritten(there('web', 3));
-  assert.equal(shown(cache, 'web'), 'pending');
+  assert.equal(shown(cache, 'web'), '/r=>/3 @3');
+  assert.deepEqual([shown(cache, 'other'), names(cache)], ['pending', 'pending']);
   cache.fail(new Error('no route'));
-  assert.equal(shown(cache, 'web'), 'failed: no route');
+  assert.equal(shown(cache, 'web'), '/r=>/3 @3 (no route)');
+  assert.deepEqual([shown(cache, 'other'), names(cache)], ['failed: no route', 'failed']);
+  cache.retry();
+  assert.deepEqual([shown(cache, 'other'), names(cache)], ['pending', 'pending']);
   cache.takeSnapshot(snapshot(2));
   assert.equal(shown(cache, 'web'), '/r=>/3 @3', 'the snapshot was read before the write');
   assert.deepEqual(names(cache), ['web']);
@@ -77,7 +81,7 @@ test('what is no dtab leaves the last one that was, and fails where there was no
   cache.takeSnapshot(snapshot(2, there('web', 1), unreadable('api', 2)));
   assert.equal(shown(cache, 'api'), 'failed: api is no dtab');
   cache.takeWatched(unreadable('web', 3));
-  assert.equal(shown(cache, 'web'), '/r=>/1 @1 (web is no dtab)');
+  assert.equal(shown(cache, 'web'), '/r=>/1 @3 (web is no dtab)');
   assert.deepEqual(names(cache), ['api', 'web'], 'both are there');
   cache.takeWatched(there('api', 4));
   assert.equal(shown(cache, 'api'), '/r=>/4 @4');

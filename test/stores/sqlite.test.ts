@@ -28,7 +28,10 @@ function open(t: TestContext, path: string, history = 1000, maxHistoryBytes = 2 
 
 const newFile = (t: TestContext) => join(tempDir(t).path, 'dtabs.sqlite');
 
-storeContract('io.l5d.sqlite', async t => open(t, newFile(t)), { invalidNamespace: 'a/b', runs: 20 });
+storeContract('io.l5d.sqlite', async t => ({ store: open(t, newFile(t)), log: context.log }), {
+  invalidNamespace: 'a/b',
+  runs: 20,
+});
 
 test('everything is there after a restart: dtabs, versions, history', async t => {
   const path = newFile(t);
@@ -235,7 +238,7 @@ const refuses = (t: TestContext, path: string, reason: RegExp) =>
     () => open(t, path),
     (error: Error & { code?: string }) => {
       assert.equal(error.code, 'STORE_UNAVAILABLE');
-      assert.match(error.message, /^io\.l5d\.sqlite \(.*\) cannot start: .*; .*/);
+      assert.match(error.message, /^io\.l5d\.sqlite \(.*\): cannot start: .*; .*/);
       assert.match(error.message, reason);
       return true;
     },
@@ -317,6 +320,6 @@ test('without a path the file is in the state folder, which is made', async t =>
   process.env['STATE_DIRECTORY'] = join(dir.write('file', ''), 'namerd');
   assert.throws(
     () => sqliteStore.create({ history: 1, maxHistoryBytes: 1 }, context),
-    /io\.l5d\.sqlite cannot start: .*; set `path`/,
+    /io\.l5d\.sqlite: cannot start: .*; set `path`/,
   );
 });

@@ -11,7 +11,7 @@ import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
 import { createStore, storeConfig } from '../../src/stores/kind.ts';
 import type { RemoteStore } from '../../src/stores/remote-store.ts';
-import { versionBytes } from '../../src/stores/zookeeper/layout.ts';
+import { makeParent, versionBytes } from '../../src/stores/zookeeper/layout.ts';
 import { zookeeperStore } from '../../src/stores/zookeeper/zookeeper.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { withScope } from '../support/scope.ts';
@@ -37,14 +37,27 @@ const parsed = (text: string) => load({ program: 'namerd', file: 'namerd.yml', t
 const here = () => `{host: 127.0.0.1, port: ${server.port}}`;
 
 /** @param more further keys of the config */
-function open(t: TestContext, prefix = newPrefix(), more = '', addrs = here()): RemoteStore {
+function open(t: TestContext, prefix = newPrefix(), more = '', addrs = here(), log = recordedLog()): RemoteStore {
   const text = `storage: {kind: io.l5d.zk, zkAddrs: [${addrs}], pathPrefix: ${prefix}${more}}\n`;
-  const store = createStore([zookeeperStore], parsed(text), context()) as RemoteStore;
+  const store = createStore([zookeeperStore], parsed(text), { ...context(), log }) as RemoteStore;
   t.after(() => store.close());
   return store;
 }
 
-storeContract('io.l5d.zk', async t => open(t), {
+async function openForContract(t: TestContext) {
+  const [prefix, log] = [newPrefix(), recordedLog()];
+  const others = await znodes(t);
+  const corrupt = async (namespace: string) => {
+    await makeParent(others.session, prefix, openToAll);
+    await others
+      .create(`${prefix}/${namespace}`, 'no dtab')
+      .catch(() => others.set(`${prefix}/${namespace}`, 'no dtab'));
+  };
+  return { store: open(t, prefix, '', here(), log), log, corrupt };
+}
+
+storeContract('io.l5d.zk', openForContract, {
+  tooManyBytes: 1_100_000,
   invalidNamespace: 'a/b',
   forgetsVersions: true,
   upstreamWatches: store => (store as RemoteStore).watches,
@@ -177,11 +190,17 @@ test('what is not a dtab is told as such: the last good one stays, others are no
   const binary = observe(t, store.observe('binary'));
   const other = observe(t, store.observe('other'));
   await binary.until(({ state }) => state === 'failed', 'the failure');
-  assert.match(binary.last?.state === 'failed' ? binary.last.error.message : '', /no dtab in namespace binary.*UTF-8/);
+  assert.match(
+    binary.last?.state === 'failed' ? binary.last.error.message : '',
+    /namespace binary in .* is not a valid dtab: its data is not UTF-8/,
+  );
   await known(web);
   await set(`${prefix}/web`, '/svc => => /a');
   const marked = await web.until(state => state.state === 'ok' && state.unconfirmed !== undefined, 'the mark');
-  assert.match(marked.state === 'ok' ? marked.unconfirmed!.message : '', /no dtab in namespace web.*expected/);
+  assert.match(
+    marked.state === 'ok' ? marked.unconfirmed!.message : '',
+    /namespace web in .* is not a valid dtab.*expected/,
+  );
   assert.equal(presentOf(web)?.dtab, showDtab(first));
   assert.deepEqual(other.last?.state === 'ok' && other.last.unconfirmed, undefined);
   await set(`${prefix}/web`, '/svc => /mended ; ');
@@ -280,8 +299,8 @@ test('a dtab that is too long for ZooKeeper is refused before it ends the connec
   const dentries = (n: number) => parseDtab(`/svc=>${'/0123456789'.repeat(n)}`);
   const version = await store.put('web', dentries(90_000));
   await assert.rejects(store.put('web', dentries(100_000)), {
-    code: 'STORE_UNAVAILABLE',
-    message: /1100\d\d\d bytes, and it takes 1048575; make it shorter/,
+    code: 'STORE_TOO_LARGE',
+    message: /1100\d\d\d bytes, and the limit is 1032191; shorten/,
   });
   assert.equal(presentOf(seen)?.version, hex(version));
 });

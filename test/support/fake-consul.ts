@@ -8,7 +8,9 @@
  *   - Consistency Modes: `stale` and `consistent`, X-Consul-KnownLeader, X-Consul-LastContact; without a leader stale reads go on
  *   - ACL: X-Consul-Token; 403 `ACL not found` and `Permission denied`, inside a transaction as an error of the operation with 409;
  *     of a list what may not be read is left out, with X-Consul-Results-Filtered-By-ACLs unless the request was anonymous
- * and no further. Every control takes and gives plain JSON, so that the server can also run in a process of its own
+ * and no further. Where a real 1.8.7 was seen to differ, it is followed: a request to `/v1/txn` has at most 512 KiB as a whole
+ * (`limits.txn_max_req_len`), a negative index is 400, another method on an endpoint is 405; with `version: '1.8.7'` there is no
+ * X-Consul-Results-Filtered-By-ACLs, and a denial is a bare "Permission denied". Every control takes and gives plain JSON, so that the server can also run in a process of its own
  * (consul-process.ts), where what was acknowledged is on disk, as Raft's log is.
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
@@ -32,6 +34,8 @@ export interface FakeConsulOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** A file of every write, read again at start. */
   readonly log?: string;
+  /** 1.20.1 unless given. */
+  readonly version?: '1.8.7' | '1.20.1';
 }
 
 /** What a token, or whoever has none, may do with keys that begin so. */
@@ -60,6 +64,7 @@ interface Blocked {
 const maxWaitMs = 600_000;
 const defaultWaitMs = 300_000;
 const maxValueBytes = 512 * 1024;
+const maxTransactionBytes = 512 * 1024;
 const maxOperations = 64;
 const writes = new Set(['set', 'cas', 'delete', 'delete-cas']);
 
@@ -221,12 +226,29 @@ export class FakeConsul {
     if (dc !== null && dc !== 'dc1') return answer(response, 500, 'No path to datacenter');
     const key = decodeURIComponent(target.pathname.replace(/^\/v1\/kv\//, ''));
     if (target.pathname === '/v1/txn' && method === 'PUT') return this.#transact(response, token, body);
+    if (target.pathname === '/v1/txn') return refuseMethod(response, method, 'PUT');
+    if (target.pathname === '/v1/agent/self' && method === 'GET') return this.#self(response, token);
     if (!target.pathname.startsWith('/v1/kv/'))
       return answer(response, 404, `Invalid URL path: not a recognized HTTP API endpoint`);
     if (method === 'GET') return this.#get(response, token, key, query);
     if (method === 'PUT') return this.#put(response, token, key, query, body);
     if (method === 'DELETE') return this.#remove(response, token, key, query);
-    answer(response, 405, `method ${method} not allowed`);
+    refuseMethod(response, method, 'GET,PUT,DELETE');
+  }
+
+  get #version(): string {
+    return this.#options.version ?? '1.20.1';
+  }
+
+  /** Needs `agent:read`, which `"agent"` in the rights to read stands for. */
+  #self(response: ServerResponse, token: string | undefined): void {
+    if (this.#may('read', token, 'agent')) json(response, 200, { Config: { Version: this.#version } });
+    else answer(response, 403, this.#denial('agent:read', 'agent'));
+  }
+
+  #denial(right: string, key: string): string {
+    const isOld = this.#version === '1.8.7';
+    return isOld ? 'Permission denied' : `Permission denied: token lacks permission '${right}' on "${key}"`;
   }
 
   #get(response: ServerResponse, token: string | undefined, key: string, query: URLSearchParams): void {
@@ -237,7 +259,7 @@ export class FakeConsul {
     if (key === '' && !isList) return answer(response, 400, 'Missing key name');
     const least = Number(query.get('index') ?? 0);
     const wait = durationMs(query.get('wait'));
-    if (!Number.isSafeInteger(least)) return answer(response, 400, 'Invalid index');
+    if (!Number.isSafeInteger(least) || least < 0) return answer(response, 400, 'Invalid index');
     if (wait === undefined) return answer(response, 400, 'Invalid wait time');
     let deadline: NodeJS.Timeout | undefined;
     const blocked: Blocked = {
@@ -250,8 +272,7 @@ export class FakeConsul {
         clearTimeout(deadline);
         if (fault !== undefined) return answer(response, fault.status, fault.body, fault.headers);
         if (!this.#hasLeader && !isStale) return answer(response, 500, 'No cluster leader');
-        if (!isList && !this.#may('read', token, key))
-          return answer(response, 403, `Permission denied: token lacks permission 'key:read' on "${key}"`);
+        if (!isList && !this.#may('read', token, key)) return answer(response, 403, this.#denial('key:read', key));
         this.#tell(response, token, key, query, found);
       },
     };
@@ -273,16 +294,12 @@ export class FakeConsul {
     found: Listing,
   ): void {
     const entries = found.entries.filter(({ Key }) => this.#may('read', token, Key));
-    const isFiltered = entries.length < found.entries.length && token !== undefined;
+    const tellsFiltered = token !== undefined && this.#version !== '1.8.7';
+    const isFiltered = tellsFiltered && entries.length < found.entries.length;
     const headers = {
       'x-consul-index': String(found.index),
       'x-consul-knownleader': String(this.#hasLeader),
       'x-consul-lastcontact': this.#hasLeader ? '0' : '5000',
-      'x-consul-effective-consistency': query.has('stale')
-        ? 'stale'
-        : query.has('consistent')
-          ? 'consistent'
-          : 'leader',
       ...(isFiltered && { 'x-consul-results-filtered-by-acls': 'true' }),
     };
     if (entries.length === 0) return answer(response, 404, '', headers);
@@ -329,6 +346,11 @@ export class FakeConsul {
   }
 
   #transact(response: ServerResponse, token: string | undefined, body: string): void {
+    const length = Buffer.byteLength(body);
+    if (length > maxTransactionBytes) {
+      const words = `Request body(${length} bytes) too large, max size: ${maxTransactionBytes} bytes.`;
+      return answer(response, 413, `${words} See https://www.consul.io/docs/agent/options.html#txn_max_req_len.`);
+    }
     let operations: readonly KvOperation[];
     try {
       operations = (JSON.parse(body) as { KV: KvOperation }[]).map(({ KV }) => KV);
@@ -348,9 +370,7 @@ export class FakeConsul {
     }
     if (!this.#hasLeader) return answer(response, 500, 'No cluster leader');
     const denied = operations.flatMap(({ Verb, Key }, OpIndex) =>
-      writes.has(Verb) && !this.#may('write', token, Key)
-        ? [{ OpIndex, What: `Permission denied: token lacks permission 'key:write' on "${Key}"` }]
-        : [],
+      writes.has(Verb) && !this.#may('write', token, Key) ? [{ OpIndex, What: this.#denial('key:write', Key) }] : [],
     );
     if (denied.length > 0) return json(response, 409, { Results: null, Errors: denied });
     const { results, errors } = this.#write(operations);
@@ -362,7 +382,7 @@ export class FakeConsul {
   #mayWrite(response: ServerResponse, token: string | undefined, key: string): boolean {
     const isDenied = !this.#may('write', token, key);
     if (!this.#hasLeader) answer(response, 500, 'No cluster leader');
-    else if (isDenied) answer(response, 403, `Permission denied: token lacks permission 'key:write' on "${key}"`);
+    else if (isDenied) answer(response, 403, this.#denial('key:write', key));
     return this.#hasLeader && !isDenied;
   }
 
@@ -406,6 +426,10 @@ function durationMs(given: string | null): number | undefined {
 
 function answer(response: ServerResponse, status: number, body: string, headers = {}): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(body);
+}
+
+function refuseMethod(response: ServerResponse, method: string, allowed: string): void {
+  answer(response, 405, `method ${method} not allowed`, { allow: allowed });
 }
 
 function json(response: ServerResponse, status: number, body: unknown, headers = {}): void {

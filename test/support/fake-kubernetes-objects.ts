@@ -89,6 +89,10 @@ export class FakeObjects {
     return [...this.#objects.values()].toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   }
 
+  has(name: string): boolean {
+    return this.#objects.has(name);
+  }
+
   get(name: string): Stored {
     const found = this.#objects.get(name);
     if (found === undefined) throw new Refusal(404, 'NotFound', `dtabs.l5d.io "${name}" not found`, details(name));

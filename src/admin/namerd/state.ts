@@ -17,7 +17,12 @@ export const storageEndpoint = (store: DtabStore): Endpoint => ({
     const list = await latest(store.list());
     const names = list.state === 'ok' ? list.value : [];
     const shown = async (name: string) => [name, shownState(await latest(store.observe(name)), shownDtab)] as const;
-    return { ...shownState(list, () => ({})), namespaces: Object.fromEntries(await Promise.all(names.map(shown))) };
+    const { writeFailure } = store.health ?? {};
+    return {
+      ...shownState(list, () => ({})),
+      ...(writeFailure !== undefined && { writeFailure }),
+      namespaces: Object.fromEntries(await Promise.all(names.map(shown))),
+    };
   },
 });
 

@@ -123,6 +123,25 @@ export class ConsulClient {
     };
   }
 
+  get hasToken(): boolean {
+    return this.#options.token !== undefined;
+  }
+
+  /** Of the agent; undefined where the answer has none. Rejects with a {@link ConsulFailure}, also without `agent:read`. */
+  async version(): Promise<string | undefined> {
+    const { requestTimeoutMs = defaultRequestTimeoutMs } = this.#options;
+    const sent = {
+      method: 'GET',
+      path: 'agent/self',
+      query: {},
+      timeoutMs: requestTimeoutMs,
+      statuses: [200],
+    } as const;
+    const { body } = await this.#exchange(sent);
+    const version = (body as { Config?: { Version?: unknown } } | null)?.Config?.Version;
+    return typeof version === 'string' ? version : undefined;
+  }
+
   /** All or nothing. Rejects with a {@link ConsulFailure}, also where rights are missing. */
   async transact(operations: readonly KvOperation[]): Promise<TransactionResult> {
     const { requestTimeoutMs = defaultRequestTimeoutMs } = this.#options;

@@ -3,12 +3,22 @@ import { reasonOf } from '../../errors.ts';
 import { HttpFailure } from '../http/failure.ts';
 import { type Outcome, outcomeOf, outcomeOfStatus, RequestFailure } from '../outcome.ts';
 
+interface FailureKind {
+  readonly isForbidden?: boolean;
+  readonly outcome?: Outcome;
+  /** Of an answer that refused the request. */
+  readonly status?: number;
+}
+
 export class ConsulFailure extends RequestFailure {
   /** The token is unknown or lacks the right. */
   readonly isForbidden: boolean;
+  /** Of an answer that refused the request. */
+  readonly status: number | undefined;
 
-  constructor(message: string, kind: { readonly isForbidden?: boolean; readonly outcome?: Outcome } = {}) {
+  constructor(message: string, kind: FailureKind = {}) {
     super(message, kind.outcome ?? 'unknown');
+    this.status = kind.status;
     this.isForbidden = kind.isForbidden ?? false;
   }
 }
@@ -20,6 +30,7 @@ const beforeAnything = /no cluster leader|no path to datacenter|acl not found|pe
 export function refusal(status: number, said: string): ConsulFailure {
   return new ConsulFailure(`it answered ${status}${said === '' ? '' : `: ${said}`}`, {
     isForbidden: status === 401 || status === 403,
+    status,
     outcome: beforeAnything.test(said) ? 'none' : outcomeOfStatus(status),
   });
 }

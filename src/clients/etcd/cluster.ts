@@ -19,7 +19,7 @@ import {
 } from 'rxjs';
 import { outcomeOf } from '../outcome.ts';
 import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
-import { isAuthOff, isMembersFault, isTokensFault, loginFailure } from './failure.ts';
+import { isAuthOff, isForbidden, isMembersFault, isTokensFault, loginFailure } from './failure.ts';
 import type {
   RangeRequest,
   RangeResponse,
@@ -117,7 +117,12 @@ export class EtcdCluster {
     connection.retire();
   }
 
-  /** A token that is no longer good is replaced once. @param deadline for the login alone where there is none for the call */
+  /**
+   * A token that is no longer valid is replaced once. So is the empty one when a permission is missing: authentication may have been
+   * enabled since, and a connection with a client certificate then counts as the user whom the certificate names.
+   *
+   * @param deadline for the login alone where there is none for the call
+   */
   #call<M extends keyof Methods>(
     connection: EtcdConnection,
     method: M,
@@ -125,18 +130,21 @@ export class EtcdCluster {
     deadline?: number,
   ): Observable<Methods[M]['response']> {
     let used: Promise<string>;
+    let sent = '';
     return defer(() => {
       used = this.#token ??= this.#login(connection, deadline ?? this.#deadline());
       return from(used);
     }).pipe(
       switchMap(token => {
+        sent = token;
         const metadata: Metadata = { ...(token !== '' && { token }), ...(method === 'Watch' && { hasleader: 'true' }) };
         return connection.call(method, request, metadata, deadline);
       }),
       retry({
         count: 1,
         delay: error => {
-          if (this.#options.login === undefined || !isTokensFault(error)) return throwError(() => error);
+          const isStale = isTokensFault(error) || (sent === '' && isForbidden(error));
+          if (this.#options.login === undefined || !isStale) return throwError(() => error);
           if (this.#token === used) this.#token = undefined;
           return of(undefined);
         },

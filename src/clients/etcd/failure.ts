@@ -57,6 +57,10 @@ export const isTokensFault = (error: unknown): boolean =>
   error instanceof CallFailure &&
   /invalid auth token|revision of auth store is old|revision in header is old|user name is empty/.test(error.message);
 
+/** The request is longer than etcd (`--max-request-bytes`) or its gRPC server accepts. */
+export const isTooLarge = (error: unknown): boolean =>
+  error instanceof CallFailure && /request is too large|received message larger than max/.test(error.message);
+
 export const isAuthOff = (error: unknown): boolean =>
   error instanceof CallFailure && /authentication is not enabled/.test(error.message);
 
@@ -71,5 +75,5 @@ export function loginFailure(error: unknown): CallFailure {
 /** For people. */
 export function callReason(error: unknown, timeoutMs: number): string {
   const isLate = error instanceof CallFailure && error.code === status.deadlineExceeded;
-  return isLate ? `it has not answered in ${timeoutMs} ms` : reasonOf(error);
+  return isLate ? `no answer within ${timeoutMs} ms` : reasonOf(error);
 }

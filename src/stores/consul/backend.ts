@@ -18,8 +18,9 @@ import { ConsulFailure } from '../../clients/consul/failure.ts';
 import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
-import { LinkerdTcpError } from '../../errors.ts';
-import type { Backend, Report, Written } from '../backend.ts';
+import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { type Backend, type Report, uncertainHint, type Written } from '../backend.ts';
 import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
 import { readStoredDtab } from '../stored-text.ts';
@@ -33,10 +34,16 @@ export interface ConsulBackendOptions {
   readonly consistency: Consistency;
   /** How long a question may stay open: with what Consul adds to it, a server that is silent is noticed within 15 s. */
   readonly waitMs?: number;
+  readonly log: Log;
 }
 
 const defaultWaitMs = 10_000;
 const namespaces = /^[A-Za-z0-9_-]+$/;
+/**
+ * Consul accepts transactions of 512 KiB (`limits.txn_max_req_len`). The value travels in base64, in one JSON document with the
+ * keys, so this much text fits whatever the names are.
+ */
+const maxTextBytes = 390_000;
 /** No write will ever have it. */
 const impossibleIndex = Number.MAX_SAFE_INTEGER;
 
@@ -51,8 +58,10 @@ interface Seen extends Written {
 }
 
 export class ConsulBackend implements Backend {
+  readonly maxTextBytes = maxTextBytes;
   readonly #options: ConsulBackendOptions;
   readonly #waitMs: number;
+  #checkedVersion: Promise<void> | undefined;
   /** The highest index heard of: a leader has nothing older, unless Consul was restored. */
   #highest = 0n;
 
@@ -64,6 +73,7 @@ export class ConsulBackend implements Backend {
   watch(): Observable<Report> {
     let seen: ReadonlyMap<string, Seen> = new Map();
     const isStale = this.#options.consistency === 'stale';
+    this.#checkedVersion ??= this.#checkVersion();
     const query = blockingQuery({
       waitMs: this.#waitMs,
       ask: (after, signal) => this.#list(after, after === 0n || seen.size > 0, signal),
@@ -136,6 +146,19 @@ export class ConsulBackend implements Backend {
       if (!answer.isFiltered) return answer;
       throw new ConsulFailure(`the token may not read all keys below ${folder}`, { isForbidden: true });
     });
+  }
+
+  /** Asked once, and only a warning depends on it: a token without `agent:read` does not learn the version. */
+  async #checkVersion(): Promise<void> {
+    const { client, log, store, folder } = this.#options;
+    if (!client.hasToken) return;
+    const version = await client.version().catch(() => undefined);
+    const [, major, minor] = /^(\d+)\.(\d+)\./.exec(version ?? '') ?? [];
+    if (major === undefined || Number(major) > 1 || Number(minor) >= 11) return;
+    log.warn(
+      `${store}: Consul ${version} does not report keys that a token may not read, so their namespaces would be missing without ` +
+        `an error; give the token read access to all keys below ${folder}`,
+    );
   }
 
   /** Who may not read a list is told that it is empty; about one key the same is said openly. */
@@ -223,10 +246,15 @@ export class ConsulBackend implements Backend {
     try {
       return await run();
     } catch (error) {
+      const { store } = this.#options;
+      const status = error instanceof ConsulFailure ? error.status : undefined;
+      if (status === 413 || status === 400) {
+        const code = status === 413 ? 'STORE_TOO_LARGE' : 'STORE_REJECTED';
+        throw new LinkerdTcpError(code, { store, namespace, reason: reasonOf(error) }, { cause: error });
+      }
       if (!(error instanceof ConsulFailure) || error.isForbidden || outcomeOf(error) === 'none')
         throw this.#told(error, action);
-      const hint = 'it may still take effect: read the namespace before you try again';
-      const details = { store: this.#options.store, action, reason: error.message, hint };
+      const details = { store, action, reason: error.message, hint: uncertainHint };
       throw new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });
     }
   }

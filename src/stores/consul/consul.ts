@@ -63,6 +63,7 @@ export const consulStore = defineStore({
       client: consulClient(config, log),
       folder: `${pathPrefix.slice(1)}/`,
       consistency: readConsistencyMode,
+      log,
     });
     const retries = config.backoff && retriesOf(config.backoff);
     return new RemoteStore({ store, backend, log, random, ...(retries !== undefined && { retries }) });

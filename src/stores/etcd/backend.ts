@@ -25,7 +25,7 @@ import {
   timer,
 } from 'rxjs';
 import type { EtcdCluster, EtcdSession } from '../../clients/etcd/cluster.ts';
-import { callReason, isForbidden, late } from '../../clients/etcd/failure.ts';
+import { callReason, isForbidden, isTooLarge, late } from '../../clients/etcd/failure.ts';
 import type {
   Compare,
   KeyValue,
@@ -38,7 +38,7 @@ import { outcomeOf } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import type { Backend, Report, Written } from '../backend.ts';
+import { type Backend, type Report, uncertainHint, type Written } from '../backend.ts';
 import { namespaceProblem } from '../namespace.ts';
 import type { KeyState, Snapshot } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
@@ -79,7 +79,7 @@ export class EtcdBackend implements Backend {
   watch(): Observable<Report> {
     return defer(() => from(this.#opened())).pipe(
       switchMap(cluster => cluster.follow(member => this.#follow(member))),
-      catchError(error => throwError(() => this.#failure(error, 'be watched'))),
+      catchError(error => throwError(() => this.#failure(error, 'watch its namespaces'))),
     );
   }
 
@@ -149,9 +149,11 @@ export class EtcdBackend implements Backend {
     } catch (error) {
       const action = `write namespace ${namespace}`;
       const told = this.#failure(error, action);
+      const { store } = this.#options;
+      if (isTooLarge(error))
+        throw new LinkerdTcpError('STORE_TOO_LARGE', { store, namespace, reason: told.message }, { cause: error });
       if (told instanceof LinkerdTcpError || outcomeOf(error) === 'none') throw told;
-      const hint = 'it may still take effect: read the namespace before you try again';
-      const details = { store: this.#options.store, action, reason: told.message, hint };
+      const details = { store, action, reason: told.message, hint: uncertainHint };
       throw new LinkerdTcpError('STORE_UNAVAILABLE', details, { cause: error });
     }
   }

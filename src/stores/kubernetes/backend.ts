@@ -15,7 +15,7 @@ import { type KubernetesObject, objectOf, revisionOf } from '../../clients/kuber
 import { outcomeOf, RequestFailure } from '../../clients/outcome.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import type { Backend, Report, Written } from '../backend.ts';
+import { type Backend, type Report, uncertainHint, type Written } from '../backend.ts';
 import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
 import { collectionPath, isGone, keyStateOf, nameProblem, newObject, resource, versionOf, withDtab } from './dtab.ts';
@@ -36,10 +36,18 @@ const mostTries = 50;
 const longestPauseMs = 100;
 const resourceName = `${resource.plural}.${resource.group}`;
 
+/** etcd behind the API server stores 1.5 MiB; the object has its metadata beside the dtab, and JSON takes more than the text. */
+const maxTextBytes = 1_000_000;
+/** After a restart an API server knows no roles until its caches are filled, and answers 403 to everything. */
+const warmUpMs = 15_000;
+
 export class KubernetesBackend implements Backend {
+  readonly maxTextBytes = maxTextBytes;
   readonly #options: KubernetesBackendOptions;
   readonly #collection: string;
   readonly #closed = new AbortController();
+  /** When the server was last found unreachable, by performance.now(). */
+  #unreachableAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KubernetesBackendOptions) {
     this.#options = options;
@@ -50,7 +58,7 @@ export class KubernetesBackend implements Backend {
     return listWatch({ ...this.#options, path: this.#collection }).pipe(
       map(report => this.#reported(report)),
       catchError(error => {
-        throw this.#explained(error, 'be watched', 'it is tried again');
+        throw this.#explained(error, 'watch its namespaces', 'retrying');
       }),
     );
   }
@@ -190,7 +198,9 @@ export class KubernetesBackend implements Backend {
         const isRace = isRefusal(error, 'Conflict') || isRefusal(error, 'AlreadyExists') || isMissing(error);
         if (!isRace) throw error;
         if (tries === mostTries)
-          throw new RequestFailure(`others changed it ${tries} times in a row`, 'none', { cause: error });
+          throw new RequestFailure(`gave up after ${tries} attempts: other clients keep changing the object`, 'none', {
+            cause: error,
+          });
       }
       const pauseMs = this.#options.random() * Math.min(longestPauseMs, 2 ** tries);
       await delay(pauseMs, undefined, { signal }).catch(() => {
@@ -203,7 +213,8 @@ export class KubernetesBackend implements Backend {
     try {
       return await beforeDeadline(this.#options.writeMs ?? 4500, use, this.#closed.signal);
     } catch (error) {
-      throw this.#explained(error, `write namespace ${namespace}`, isDoubtful(error) ? doubtHint : retryHint);
+      const hint = isDoubtful(error) ? uncertainHint : 'reads go on; try again once writes work';
+      throw this.#rejected(error, namespace) ?? this.#explained(error, `write namespace ${namespace}`, hint);
     }
   }
 
@@ -224,8 +235,19 @@ export class KubernetesBackend implements Backend {
       store: this.#options.store,
       action: `write namespace ${namespace}`,
       reason: 'it was deleted, and Kubernetes keeps the object until its finalizers are done',
-      hint: 'try again once it is gone',
+      hint: 'try again after that',
     });
+  }
+
+  /** What would be refused again and again; undefined for anything else. */
+  #rejected(error: unknown, namespace: string): LinkerdTcpError | undefined {
+    if (!(error instanceof ApiError)) return undefined;
+    const details = { store: this.#options.store, namespace, reason: error.message };
+    if (error.status === 413 || /request is too large|too large: limit is/i.test(error.message))
+      return new LinkerdTcpError('STORE_TOO_LARGE', details, { cause: error });
+    if (error.status === 400 || error.status === 422)
+      return new LinkerdTcpError('STORE_REJECTED', details, { cause: error });
+    return undefined;
   }
 
   #explained(error: unknown, action: string, hint: string): unknown {
@@ -233,27 +255,33 @@ export class KubernetesBackend implements Backend {
     const unavailable = (reason: string, nextStep: string) =>
       new LinkerdTcpError('STORE_UNAVAILABLE', { store, action, reason, hint: nextStep }, { cause: error });
     if (error instanceof LinkerdTcpError) return error;
-    if (!(error instanceof ApiError)) return unavailable(reasonOf(error), hint);
+    if (!(error instanceof ApiError)) {
+      this.#unreachableAt = performance.now();
+      return unavailable(reasonOf(error), hint);
+    }
+    if (error.status === 403 && performance.now() - this.#unreachableAt < warmUpMs)
+      return unavailable(`${error.message}; the API server has just come back and may not know its roles yet`, hint);
     if (error.status === 401 || error.status === 403) {
-      const reason =
-        error.status === 401
-          ? `${error.message}, so it does not know who we are`
-          : `${error.message}; ${roleNeeded(namespace)}`;
+      const reason = `${error.message}${error.status === 401 ? ': it rejects the credentials' : roleHint(error, namespace)}`;
       return new LinkerdTcpError('STORE_FORBIDDEN', { store, action, reason }, { cause: error });
     }
     if (error.status === 404 && error.details.kind === 'namespaces')
-      return unavailable(`there is no namespace ${namespace} in Kubernetes`, `kubectl create namespace ${namespace}`);
-    if (error.status === 404) return unavailable(`it does not know the resource ${resourceName}`, definitionHint);
+      return unavailable(
+        `there is no namespace ${namespace} in Kubernetes`,
+        `run: kubectl create namespace ${namespace}`,
+      );
+    if (error.status === 404) return unavailable(`the resource ${resourceName} is not defined`, definitionHint);
     return unavailable(error.message, hint);
   }
 }
 
-const retryHint = 'try again once it works; reads go on';
-const doubtHint = 'it may have taken effect: read the namespace before you try again';
-
 const isDoubtful = (error: unknown): boolean => !(error instanceof LinkerdTcpError) && outcomeOf(error) === 'unknown';
 
-const definitionHint = '`kubectl apply -f examples/kubernetes/dtab-crd.yml` defines it';
+const definitionHint = 'define it: kubectl apply -f examples/kubernetes/dtab-crd.yml';
+
+/** Only where a rule is missing: admission and namespaces that are being terminated are told by 403, too. */
+const roleHint = ({ message }: ApiError, namespace: string): string =>
+  / cannot [a-z]+ resource /.test(message) ? `; ${roleNeeded(namespace)}` : '';
 
 const roleNeeded = (namespace: string): string =>
   `a Role in namespace ${namespace} must have the rule {apiGroups: [${resource.group}], resources: [${resource.plural}], ` +

@@ -12,6 +12,7 @@ import { showPrefix, showTree } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
+import { briefReason } from '../stored-text.ts';
 
 export const resource = { group: 'l5d.io', version: 'v1alpha1', plural: 'dtabs', kind: 'DTab' } as const;
 
@@ -84,7 +85,7 @@ function readDentry(prefix: string, dst: string, i: number): Dentry {
   try {
     return { prefix: parsePrefix(prefix), dst: parseTree(dst) };
   } catch (error) {
-    throw new Error(`dentries[${i}]: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`dentries[${i}]: ${briefReason(error)}`, { cause: error });
   }
 }
 

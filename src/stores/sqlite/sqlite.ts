@@ -32,11 +32,11 @@ export const sqliteStore = defineStore({
       .default(64 * 2 ** 20)
       .meta({ description: 'how much text the versions of each namespace may have together; older ones are dropped' }),
   }),
-  create: ({ path = defaultPath(), history, maxHistoryBytes }, { epochMs }) => {
+  create: ({ path = defaultPath(), history, maxHistoryBytes }, { epochMs, log }) => {
     const store = `io.l5d.sqlite (${path})`;
     const file = new SqliteFile({ path, store, limits: { versions: history, bytes: maxHistoryBytes } });
     const current = file.current.map(row => readCurrent(store, row));
-    return new EmbeddedStore(store, sqliteJournal(file, epochMs), current);
+    return new EmbeddedStore(store, sqliteJournal(file, epochMs), current, { log });
   },
 });
 

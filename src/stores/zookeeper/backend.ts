@@ -17,17 +17,11 @@ import {
   remove,
   setData,
 } from '../../clients/zookeeper/messages.ts';
-import {
-  type Answer,
-  headerLength,
-  longestRequest,
-  SessionEnded,
-  type ZooKeeperSession,
-} from '../../clients/zookeeper/session.ts';
+import { type Answer, longestRequest, SessionEnded, type ZooKeeperSession } from '../../clients/zookeeper/session.ts';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { showDtab } from '../../dtab/show.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import type { Backend, Report, Written } from '../backend.ts';
+import { type Backend, type Report, uncertainHint, type Written } from '../backend.ts';
 import type { KeyState } from '../replica-cache.ts';
 import type { Version } from '../store.ts';
 import { makeParent, nameProblem, versionNumber, written, type ZooKeeperLayout, znodeOf } from './layout.ts';
@@ -40,7 +34,11 @@ const patienceMs = 2000;
 /** Somebody else may delete and create the same namespace between our steps. */
 const putAttempts = 5;
 
+/** The path of the znode and its ACLs are part of the request. */
+const maxTextBytes = longestRequest - 16_384;
+
 export class ZooKeeperBackend implements Backend {
+  readonly maxTextBytes = maxTextBytes;
   readonly #layout: ZooKeeperLayout;
   readonly #ensemble: Ensemble;
   readonly #watches = new Set<{ readonly session: ZooKeeperSession; readonly watch: ZooKeeperWatch }>();
@@ -96,7 +94,10 @@ export class ZooKeeperBackend implements Backend {
         } catch (error) {
           if (!isRefusal(error, codes.nodeExists)) throw error;
         }
-        if (attempt === putAttempts) throw new Error('somebody deletes and creates it all the time');
+        if (attempt === putAttempts)
+          throw new Error(
+            `gave up after ${putAttempts} attempts: another client keeps deleting and creating the znode`,
+          );
       }
     });
   }
@@ -134,7 +135,7 @@ export class ZooKeeperBackend implements Backend {
       return await ask();
     } catch (error) {
       if (!isRefusal(error, codes.noNode)) throw error;
-      throw new Error(`somebody deletes ${prefix} all the time`, { cause: error });
+      throw new Error(`another client keeps deleting ${prefix}`, { cause: error });
     }
   }
 
@@ -146,12 +147,6 @@ export class ZooKeeperBackend implements Backend {
 
   /** Asks for a write. Its outcome is told to the watch of the session in its place among what that hears. */
   #ask<F extends KeyState>(session: ZooKeeperSession, request: Request, take: (answer: Answer) => F): Promise<F> {
-    const length = headerLength + request.body.length;
-    if (length > longestRequest) {
-      const reason = `the write would have ${length} bytes, and it takes ${longestRequest}`;
-      const details = { store: this.#layout.store, action: 'write so long a dtab', reason, hint: 'make it shorter' };
-      return Promise.reject(new LinkerdTcpError('STORE_UNAVAILABLE', details));
-    }
     return session.ask(request, answer => {
       const keyState = take(answer);
       for (const each of this.#watches) if (each.session === session) each.watch.wrote(keyState);
@@ -185,8 +180,11 @@ export class ZooKeeperBackend implements Backend {
   #told(error: unknown, action: string, namespace?: string): unknown {
     const { store } = this.#layout;
     if (error instanceof SessionEnded && error.wasSent && namespace !== undefined) {
-      const hint = 'it may have taken effect: read the namespace before you try again';
-      return new LinkerdTcpError('STORE_UNAVAILABLE', { store, action, reason: error.message, hint }, { cause: error });
+      return new LinkerdTcpError(
+        'STORE_UNAVAILABLE',
+        { store, action, reason: error.message, hint: uncertainHint },
+        { cause: error },
+      );
     }
     if (!(error instanceof Refusal)) return error;
     const options = { cause: error };
