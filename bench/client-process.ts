@@ -1,4 +1,4 @@
-/** A client of our own, a child process of the benchmark that says when it is ready and answers orders. */
+/** A client that runs as a child process of the benchmark. It reports when it is ready and executes orders. */
 
 import type { Serializable } from 'node:child_process';
 import { fork } from 'node:child_process';

@@ -1,5 +1,5 @@
 /**
- * What a call through node:ffi costs by its number of arguments: why the epoll driver moves bytes by read() and write().
+ * The cost of a call through node:ffi by its number of arguments. It is the reason that the epoll driver uses read() and write().
  *
  *   node bench/ffi-call.ts
  *

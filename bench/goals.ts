@@ -1,4 +1,4 @@
-/** What linkerd-tcp set out to reach against HAProxy, and whether a run shows it. */
+/** The goals of linkerd-tcp relative to HAProxy, and whether a run meets them. */
 import { ratiosOf, type Sample, type Spread, spreadOf, valuesOf } from './statistics.ts';
 
 export interface Goal {

@@ -7,7 +7,7 @@ import type { Row } from './row.ts';
 
 export interface Idle {
   readonly id: string;
-  /** What the connections are called: `idle TLS`. */
+  /** The name of the connections in the report: `idle TLS`. */
   readonly kind: string;
   readonly count: number;
 }

@@ -1,4 +1,4 @@
-/** The clients of the benchmark: redis-benchmark, iperf3 and our own at a fixed rate, each a process of its own. */
+/** The clients of the benchmark: redis-benchmark, iperf3 and the fixed-rate client, each in its own process. */
 import { runProgram } from '../test/support/process.ts';
 import { startRedisBenchmark } from '../test/support/redis-benchmark.ts';
 import { type Scope, withScope } from '../test/support/scope.ts';

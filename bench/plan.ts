@@ -1,4 +1,4 @@
-/** What `npm run bench` was asked to measure. */
+/** The measurements that the arguments of `npm run bench` select. */
 import { parseArgs } from 'node:util';
 import type { Contender } from './proxies/contender.ts';
 import { allProxies } from './proxies.ts';

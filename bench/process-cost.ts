@@ -1,4 +1,4 @@
-/** What a process has cost so far, from /proc: CPU time of all its threads, and memory that is its own. */
+/** The cost of a process so far, from /proc: CPU time of all its threads, and its private memory. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -12,8 +12,8 @@ export function cpuSecondsOf(stat: string): number {
 }
 
 /**
- * Memory of a `/proc/PID/smaps_rollup` in bytes that is not a file's: pages of a file are shared with whoever else runs the
- * same program, and their share changes when another one starts.
+ * Memory of a `/proc/PID/smaps_rollup` in bytes, without file pages: those are shared with other processes of the same program, and
+ * the share changes when another one starts.
  */
 export function ownBytesOf(smapsRollup: string): number {
   const kilobytes = (field: string): number =>

@@ -1,4 +1,4 @@
-/** What a run is told as: Markdown with every number and every goal, and the groups of the picture. */
+/** The report of a run: Markdown with every number and every goal, and the groups of the chart. */
 import type { Chart, Group } from './chart.ts';
 import { type Goal, goals, judge, type Verdict } from './goals.ts';
 import type { Metric, Row } from './row.ts';

@@ -35,7 +35,7 @@ export const forProfiles: readonly Requirement[] = [
   { package: 'linux-perf', isThere: () => findProgram('perf') !== undefined },
 ];
 
-/** @returns what is missing and the line to type, or undefined when all is there. */
+/** @returns the missing packages and the command that installs them, or undefined if none is missing */
 export function missingPackages(requirements: readonly Requirement[]): string | undefined {
   const missing = requirements.filter(({ isThere }) => !isThere()).map(requirement => requirement.package);
   if (missing.length === 0) return undefined;

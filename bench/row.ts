@@ -5,7 +5,7 @@ export interface Metric {
   readonly key: string;
   readonly title: string;
   readonly better: 'more' | 'less';
-  /** What the picture calls it: its ratio to the baseline is a bar there. */
+  /** Its label in the chart, where its ratio to the baseline is a bar. */
   readonly drawn?: string;
   /** A ratio of the proxy's own already: not compared with the baseline. */
   readonly absolute?: boolean;

@@ -5,8 +5,8 @@
  *                     [--name mine] [--max-minutes 75]
  *
  * Suites run one after the other, each with proxies of its own. In every round each row is measured on all proxies in turn, and
- * each round begins with another proxy. Ends with 0 when everything was measured, 1 when something failed (the report says
- * what), 2 for a mistake in the arguments.
+ * each round begins with another proxy. Exits with 0 if everything was measured, 1 if a measurement failed (the report
+ * names it), 2 for a mistake in the arguments.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

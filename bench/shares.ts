@@ -1,4 +1,4 @@
-/** What `perf report --sort symbol` says, by whose code it is. */
+/** Sums the output of `perf report --sort symbol` by the owner of the code. */
 
 export interface Share {
   readonly kind: 'kernel' | 'javascript' | 'native';

@@ -1,4 +1,4 @@
-/** What is measured in one go, with proxies started for it, and reported in one file. */
+/** Suites: rows that are measured together, with their own proxies and one report. */
 import { plainRows } from './plain-rows.ts';
 import type { Row, Size } from './row.ts';
 import { tlsRows } from './tls-rows.ts';

@@ -2,7 +2,7 @@
  * `node bench/syscalls.ts [--driver uring|epoll|portable] [--seconds 5]`: the system calls of a loaded worker, from `strace -c`.
  *
  * Without --driver it measures all three and writes bench/results/syscalls.md. Ends with 0 when everything was measured, 1 when
- * something could not be (it says what), 2 for a mistake in the arguments or a missing package.
+ * something could not be measured (it names it), 2 for a mistake in the arguments or a missing package.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * What every TLS connection of the benchmark must agree on, so that all proxies do the same arithmetic: TLS 1.3, AES-128-GCM,
+ * The parameters that every TLS connection of the benchmark must negotiate, so that all proxies do the same work: TLS 1.3, AES-128-GCM,
  * X25519 and a certificate with a P-256 key.
  */
 import { readFileSync } from 'node:fs';

@@ -24,7 +24,7 @@ export interface TracedCalls {
   readonly seconds: number;
   /** Most frequent first. */
   readonly calls: readonly CountedCall[];
-  /** What redis answered in the meantime. */
+  /** Requests that redis answered in the meantime. */
   readonly requests: number;
 }
 
@@ -121,7 +121,7 @@ async function isAttached(strace: Program, thread: number): Promise<void> {
   throw new Error(`strace cannot attach to thread ${thread}: ${strace.output.trim()}${advice}`);
 }
 
-/** The table of `strace -c`: % time, seconds, usecs/call, calls, errors where there are any, name. */
+/** The table of `strace -c`: % time, seconds, usecs/call, calls, errors (if any), name. */
 export function callsOf(table: string): readonly CountedCall[] {
   const row = /^ *[\d.]+ +[\d.]+ +\d+ +(\d+)(?: +(\d+))? +([a-z_]\w*)$/gm;
   return [...table.matchAll(row)]

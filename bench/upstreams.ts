@@ -1,11 +1,11 @@
-/** What the proxies stand before: one redis-server and one server of bulk for all of them. */
+/** The backends of all proxies: one redis-server and one bulk server. */
 import { join } from 'node:path';
 import { freePort } from '../test/support/ports.ts';
 import { startProgram } from '../test/support/process.ts';
 import type { Scope } from '../test/support/scope.ts';
 import { tempDir } from '../test/support/temp-dir.ts';
 
-/** iperf3 cannot speak TLS: behind proxies that do is a server of our own. */
+/** iperf3 cannot use TLS, so proxies that do have the benchmark's own bulk server. */
 export type BulkServer = 'iperf3' | 'bulk-peer';
 
 export interface Upstreams {
@@ -17,7 +17,7 @@ export interface Upstreams {
 
 /**
  * Each proxy gets its own address of the loopback network to connect to: the local ports it used up, which wait for a
- * minute after a connection ended, are then missing to nobody else.
+ * minute after a connection ended, are then not missing anywhere else.
  */
 export async function startUpstreams(scope: Scope, proxies: number, bulk: BulkServer): Promise<Upstreams> {
   const redisAddresses = Array.from({ length: proxies }, (_, i) => `127.0.0.${11 + i}`);

@@ -1,5 +1,5 @@
 # Finds a Node.js that is new enough and becomes the program: `exec`, so that signals and exit codes are the program's own.
-# Sourced by the launchers with $program and $here (the folder of this file) set.
+# Sourced by the launchers with $program and $here (the directory of this file) set.
 #
 # In this order: $LINKERD_TCP_NODE; the Node.js installed with this package, here or hoisted by the package manager;
 # the one on PATH.
@@ -23,7 +23,7 @@ find_node() {
     is_new_enough "$LINKERD_TCP_NODE" && echo "$LINKERD_TCP_NODE"
     return
   fi
-  # The package's own node_modules, then those it is installed in: no other folder on the way up is trusted.
+  # The package's own node_modules, then those it is installed in. No other parent directory is trusted.
   modules=$package/node_modules
   folder=$package
   while :; do

@@ -1,5 +1,5 @@
 /**
- * The layer check: a room of src/ may import itself and the rooms below it, never one above. Neither files nor folders may
+ * The layer check: a room of src/ may import itself and the rooms below it, never one above. Neither files nor directories may
  * import each other in a cycle.
  *
  * It also checks that only io/native imports node:ffi, that pure rooms import nothing from Node but node:buffer, and that no
@@ -86,7 +86,7 @@ export function checkLayers(files: readonly SourceFile[]): LayerReport {
   }
   for (const cycle of cyclesOf(graph)) problems.push(`cycle: ${cycle.map(path => `src/${path}`).join(' → ')}`);
   for (const cycle of cyclesOf(foldersOf(graph))) {
-    problems.push(`cycle of folders: ${cycle.map(path => `src/${path}`).join(' → ')}`);
+    problems.push(`cycle of directories: ${cycle.map(path => `src/${path}`).join(' → ')}`);
   }
   return { problems, files: files.length, medianLines: median(lengths) };
 }
@@ -144,7 +144,7 @@ function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return cycles;
 }
 
-/** The same graph between folders. A folder and one inside it are two: neither may import what imports it. */
+/** The same graph between directories. A directory and its parent are two nodes: neither may import the other in a cycle. */
 function foldersOf(graph: ReadonlyMap<string, readonly string[]>): Map<string, readonly string[]> {
   const folders = new Map<string, Set<string>>();
   for (const [path, targets] of graph) {
@@ -170,7 +170,7 @@ export function readSources(folder: string): readonly SourceFile[] {
     .toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** One line for each folder, top room first: its files, and their lines. */
+/** One line for each directory, top room first, with its number of files and lines. */
 export function roomTree(files: readonly SourceFile[]): readonly string[] {
   const folders = new Map<string, { files: number; lines: number }>();
   const place = (path: string): string => (dirname(path) === '.' ? path : dirname(path));

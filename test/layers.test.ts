@@ -66,13 +66,13 @@ test('a cycle of files is found, also inside one room and through types only', (
   assert.deepEqual(problems, ['cycle: src/io/a.ts → src/io/b.ts → src/io/c.ts → src/io/a.ts']);
 });
 
-test('a cycle of folders is found, also between a folder and one inside it', () => {
+test('a cycle of directories is found, also between a directory and its parent', () => {
   const problems = problemsOf({
     'naming/assemble.ts': "import './builtin/inet.ts';",
     'naming/builtin/inet.ts': "import '../name.ts';",
     'naming/name.ts': '',
   });
-  assert.deepEqual(problems, ['cycle of folders: src/naming → src/naming/builtin → src/naming']);
+  assert.deepEqual(problems, ['cycle of directories: src/naming → src/naming/builtin → src/naming']);
 });
 
 test('node:ffi stays in io/native and the pure rooms take nothing of Node but buffers', () => {

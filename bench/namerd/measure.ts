@@ -1,4 +1,4 @@
-/** What is measured of namerd while thousands watch it. */
+/** Measurements of namerd while thousands of clients watch it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentileOf } from '../statistics.ts';
 import { type Color, marks, names, now, type Routes } from './plan.ts';
@@ -51,7 +51,7 @@ export interface EndpointLoad {
 /** Thrown away: code is compiled in them. Even, as the updates are: the last one brings the first state back. */
 const warmUps = 4;
 const lastStateWaitMs = 10_000;
-/** Ports say which update of its file a document is of. */
+/** The port identifies the update of the file that a document comes from. */
 const firstPort = 10_000;
 const updatesAtOnce = 10;
 

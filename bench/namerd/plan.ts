@@ -1,4 +1,4 @@
-/** What `npm run bench:namerd` does: how many watch what, and how much is changed. */
+/** The load of `npm run bench:namerd`: the number of watches, and the changes. */
 import { parseArgs } from 'node:util';
 
 export type WatchKind = 'bind' | 'resolve';
@@ -14,7 +14,7 @@ export interface Plan {
   readonly allNames: number;
   readonly endpointUpdatesPerSecond: number;
   readonly endpointSeconds: number;
-  /** Whether to wait until names that nobody watches are given up, which takes a minute. */
+  /** Whether to wait until namerd drops names without a watcher, which takes a minute. */
   readonly untilForgotten: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** What a run is told as: Markdown with every number. */
+/** The report of a run: Markdown with every number. */
 import { isBusy, type Machine } from '../report.ts';
 import { markdownTable, showNumber } from '../table.ts';
 import type { Delays, DtabUpdates, EndpointUpdates } from './measure.ts';

@@ -12,7 +12,7 @@ import { type Color, dtabOf, marks, names, type Routes } from './plan.ts';
 export interface Memory {
   /** Resident, without pages of files. */
   readonly residentBytes: number;
-  /** What is alive on the heap. */
+  /** Bytes of live objects on the heap. */
   readonly heapBytes: number;
 }
 

@@ -40,7 +40,7 @@ const portPattern = /"port":(\d+)/;
 interface Watch {
   readonly kind: WatchKind;
   readonly name: number;
-  /** The last port that was told. */
+  /** The last port that arrived. */
   port: number;
   isAwaited: boolean;
 }

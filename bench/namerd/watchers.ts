@@ -13,7 +13,7 @@ export interface Watchers {
   recorded(last: readonly number[], waitMs: number): Promise<Recorded>;
 }
 
-/** Runs `body` while they watch; then they are gone, all at once. */
+/** Runs `body` while they watch, then ends all of them at once. */
 export function whileWatched<T>(
   { watchers, processes }: Plan,
   port: number,

@@ -1,4 +1,4 @@
-/** Ports for proxies that are told theirs, and waiting until they accept connections there. */
+/** Chooses ports for proxies that need a fixed one, and waits until they accept connections there. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
