@@ -8,6 +8,7 @@ import { AccessLog } from '../access-log/access-log.ts';
 import type { Json } from '../admin/json.ts';
 import { startAdmin } from '../admin/proxy/server.ts';
 import type { AdminView } from '../admin/proxy/view.ts';
+import { hideSecrets } from '../config/secret-fields.ts';
 import { readSource } from '../config/source.ts';
 import { adviseOnListening } from '../control/listen-advice.ts';
 import type { ListeningServer } from '../control/listeners.ts';
@@ -19,7 +20,7 @@ import { chooseDriver } from '../io/drivers/choose-driver.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
 import { Registry } from '../metrics/registry.ts';
-import { type Kinds, type LinkerdTcpConfig, workersOf } from '../settings/linkerd-tcp/config.ts';
+import { configSchema, type Kinds, type LinkerdTcpConfig, workersOf } from '../settings/linkerd-tcp/config.ts';
 import { kinds as builtInKinds } from '../settings/linkerd-tcp/kinds.ts';
 import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
 import { version } from '../version.ts';
@@ -277,7 +278,7 @@ class LinkerdTcp implements RunningProxy {
 
   #view(parts: ProxyParts): AdminView {
     return {
-      config: () => this.#inForce(),
+      config: () => hideSecrets(configSchema(this.#kinds), this.#inForce()),
       routes: () => parts.routes(),
       delegate: async (router, path) => (await parts.delegate(router, parsed(path))) as Json,
       ready: () => {

@@ -8,6 +8,7 @@ import type { Subscription } from 'rxjs';
 import { type NamerdView, startNamerdAdmin } from '../admin/namerd/server.ts';
 import { isOwnOrigin } from '../admin/origin.ts';
 import type { Readiness } from '../admin/readiness.ts';
+import { hideSecrets } from '../config/secret-fields.ts';
 import { readSource } from '../config/source.ts';
 import { adviseOnListening } from '../control/listen-advice.ts';
 import { reasonOf } from '../errors.ts';
@@ -24,7 +25,12 @@ import { countRequests } from '../namerd/http/request-counts.ts';
 import { type RunningApi, startApi } from '../namerd/http/server.ts';
 import { builtinNamer } from '../naming/builtin/builtin.ts';
 import { createDns, measureDns } from '../naming/dns.ts';
-import type { HttpControllerConfig, NamerdConfig, NamerdKinds } from '../settings/namerd/config.ts';
+import {
+  type HttpControllerConfig,
+  type NamerdConfig,
+  type NamerdKinds,
+  namerdSchema,
+} from '../settings/namerd/config.ts';
 import { namerdKinds as builtInKinds } from '../settings/namerd/kinds.ts';
 import { loadNamerd } from '../settings/namerd/load.ts';
 import { createStore } from '../stores/kind.ts';
@@ -237,7 +243,7 @@ class Namerd implements RunningNamerd {
       log: this.#log,
       registry: this.#registry,
       namerd: {
-        config: () => this.#config,
+        config: () => hideSecrets(namerdSchema(this.#options.kinds), this.#config),
         ready: () => this.#ready(),
         shutdown: reason => this.shutdown(reason),
         ...parts,

@@ -1,8 +1,10 @@
 /** Linkerd's `tls` keys of a client, and what they mean to node's TLS. */
+
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, createSecureContext, type SecureVersion } from 'node:tls';
 import { z } from 'zod';
+import { filePath } from '../config/file-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const satisfies readonly SecureVersion[];
@@ -17,16 +19,16 @@ export const clientTls = z
       .meta({ description: "the name that the server's certificate must be for" }),
     disableValidation: z.boolean().default(false).meta({ description: 'accept any certificate; for tests' }),
     trustCerts: z
-      .array(z.string())
+      .array(filePath())
       .min(1)
       .optional()
       .meta({ description: "PEM files of the authorities to trust, instead of the system's well-known ones" }),
-    trustCertsBundle: z.string().optional().meta({ description: 'one PEM file with all of them' }),
+    trustCertsBundle: filePath().optional().meta({ description: 'one PEM file with all of them' }),
     clientAuth: z
       .strictObject({
-        certPath: z.string().meta({ description: 'PEM file with the certificate we show' }),
-        keyPath: z.string().meta({ description: 'PEM file with its private key' }),
-        intermediateCertsPath: z.string().optional().meta({ description: 'PEM file with the chain above it' }),
+        certPath: filePath().meta({ description: 'PEM file with the certificate we show' }),
+        keyPath: filePath().meta({ description: 'PEM file with its private key' }),
+        intermediateCertsPath: filePath().optional().meta({ description: 'PEM file with the chain above it' }),
       })
       .optional()
       .meta({ description: 'the certificate we show to the server' }),

@@ -4,9 +4,11 @@
  *
  * A message about a token never says any of it.
  */
+
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { secret } from '../config/secret-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -26,14 +28,13 @@ export interface TokenFormat {
 
 /** A token as a key of a configuration. @param problem why a value is none; undefined when it is one */
 export const tokenKey = (description: string, problem: (value: unknown) => string | undefined) =>
-  z
-    .custom<string>()
-    .superRefine((value, context) => {
+  secret(
+    z.custom<string>().superRefine((value, context) => {
       const message = problem(value);
       // Other complaints than `custom` ones would quote what was found.
       if (message !== undefined) context.addIssue({ code: 'custom', message });
-    })
-    .meta({ type: 'string', description });
+    }),
+  ).meta({ type: 'string', description });
 
 /** Undefined where neither is given. @throws LinkerdTcpError CONFIG_UNREADABLE */
 export function tokenSource({ token, tokenFile }: TokenKeys, format: TokenFormat, log: Log): TokenSource | undefined {

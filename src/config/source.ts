@@ -19,7 +19,7 @@ export async function readSource(path: string, stdin: NodeJS.ReadableStream = pr
   }
 }
 
-/** The folder that relative paths in a configuration start from: the file's own, or the working directory for `<stdin>`. */
+/** The directory that relative paths in a configuration start from: the file's own, or the working directory for `<stdin>`. */
 export function folderOf(file: string): string {
   return file === '<stdin>' ? process.cwd() : dirname(resolve(file));
 }

@@ -2,8 +2,10 @@
  * Interpreter `io.l5d.fs`: a dtab in a file, followed live, with the router's dtab behind it (which wins) and the namers of the
  * same config. A file that is bad or gone changes nothing: the last good dtab stays in force.
  */
+
 import { defer, distinctUntilChanged, filter, firstValueFrom, map, type Observable } from 'rxjs';
 import { z } from 'zod';
+import { filePath } from '../config/file-fields.ts';
 import { concat, type Dtab, sameDtab } from '../dtab/dtab.ts';
 import { DtabSyntaxError, parseDtab } from '../dtab/parse.ts';
 import { type Activity, failed, ok, sameActivity } from '../live/activity.ts';
@@ -22,7 +24,7 @@ const maxBytes = 5_000_000;
 export const fsInterpreter = defineInterpreter({
   kind: 'io.l5d.fs',
   config: z.strictObject({
-    dtabFile: z.string().min(1).meta({ description: 'file with a dtab; each change takes effect at once' }),
+    dtabFile: filePath('optional').meta({ description: 'file with a dtab; each change takes effect at once' }),
   }),
   create: ({ dtabFile }, { namers, dns, log, now }) => {
     const builtin = builtinNamer(dns);

@@ -4,11 +4,13 @@
  * `/users/…` is file `users`, `/eu/users/…` is file `users` in folder `eu`. A file that exists is a name, also while it is
  * empty or bad; what is missing, is a folder, or leads outside is Neg. Host names are looked up again and again.
  */
+
 import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { distinctUntilChanged, finalize, type Observable, of, switchMap } from 'rxjs';
 import { z } from 'zod';
+import { dirPath } from '../config/file-fields.ts';
 import { leaf, type NameTree, neg } from '../dtab/name-tree.ts';
 import { labelOf, type Path, textOf } from '../dtab/path.ts';
 import { type Activity, failed, ok } from '../live/activity.ts';
@@ -27,9 +29,7 @@ const maxBytes = 500_000;
 export const fsNamer = defineNamer({
   kind: 'io.l5d.fs',
   config: z.strictObject({
-    rootDir: z
-      .string()
-      .min(1)
+    rootDir: dirPath('content')
       .refine(isFolder, { error: issue => `is not an existing folder: ${resolve(String(issue.input))}` })
       .meta({ description: 'folder with one file per name; each line is `host port` or `host port * weight`' }),
   }),

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { z } from 'zod';
 import type { ValuePath } from '../config/document.ts';
-import { nonEmpty } from '../config/fields.ts';
+import { filePath } from '../config/file-fields.ts';
 import type { Problem } from '../config/problem.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { Reading } from './reading.ts';
 
-const file = (what: string) => nonEmpty('the path of a PEM file').meta({ description: what });
+const file = (what: string) => filePath('content', 'the path of a PEM file').meta({ description: what });
 
 export const interfaceTls = z
   .strictObject({

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { ValuePath } from '../config/document.ts';
-import { reasonOf } from '../errors.ts';
+import { fileReason } from '../errors.ts';
 
 /** Something wrong with a file. */
 export interface FileProblem {
@@ -20,14 +20,6 @@ export interface FileProblem {
 /** A bundle of all well-known authorities has 300 KB, a list of revoked certificates may be large. */
 export const mostFileBytes = 32 * 1024 * 1024;
 
-const causes: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  ENOTDIR: 'a part of its path is not a folder',
-  ELOOP: 'its symbolic links go in a circle',
-};
-
 export class Reading {
   readonly problems: FileProblem[] = [];
   /** What is usable, and perhaps not what was meant. */
@@ -38,15 +30,14 @@ export class Reading {
   read(file: string, place: ValuePath): Buffer | undefined {
     try {
       const found = statSync(file);
-      if (found.isDirectory()) return this.#unreadable(file, place, 'it is a folder; name a file in it');
+      if (found.isDirectory()) return this.#unreadable(file, place, 'it is a directory; name a file in it');
       if (!found.isFile()) return this.#unreadable(file, place, 'it is not a regular file');
       if (found.size > mostFileBytes) return this.#unreadable(file, place, `it is larger than ${mostFileBytes} bytes`);
       const bytes = readFileSync(file);
       this.#hash.update(`${bytes.length} `).update(bytes);
       return bytes;
     } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException;
-      return this.#unreadable(file, place, causes[code] ?? reasonOf(error));
+      return this.#unreadable(file, place, fileReason(error));
     }
   }
 

@@ -2,7 +2,7 @@
 import { createSecureContext, getCiphers } from 'node:tls';
 import { z } from 'zod';
 import type { ValuePath } from '../config/document.ts';
-import { nonEmpty } from '../config/fields.ts';
+import { filePath } from '../config/file-fields.ts';
 import { type Problem, valueAt } from '../config/problem.ts';
 import { nearest } from '../config/suggest.ts';
 import type { TlsVersion } from '../io/tls/context.ts';
@@ -56,8 +56,8 @@ const algorithms = (what: string, isKnown: (name: string) => boolean, likely: re
     )
     .min(1, 'expected at least one name');
 
-/** A path that may be relative; see `pathKeys` of load.ts. */
-export const pemFile = () => nonEmpty('the path of a PEM file');
+/** Its content is checked by check-files.ts. */
+export const pemFile = () => filePath('content', 'the path of a PEM file');
 
 export const pemFiles = () =>
   z.array(pemFile(), 'expected a list of paths of PEM files').min(1, 'expected at least one file');

@@ -100,7 +100,7 @@ for (const [title, auth, expected] of [
   ['a * inside', `{tokens: [{name: a, read: ['a*b'], token: ${secret}}]}`, /read\[0\]: expected a \* at the end alone/],
   ['an empty namespace', `{tokens: [{name: a, write: [''], token: ${secret}}]}`, /write\[0\]: expected a namespace/],
   ['a missing file', '{tokens: [{name: a, read: [x], tokenFile: no}]}', /tokenFile: cannot read \S+no: no such file/],
-  ['a folder', '{tokens: [{name: a, read: [x], tokenFile: folder}]}', /tokenFile: cannot read \S+: it is a folder/],
+  ['a folder', '{tokens: [{name: a, read: [x], tokenFile: folder}]}', /tokenFile: cannot read \S+: it is a directory/],
   ['an empty file', '{tokens: [{name: a, read: [x], tokenFile: empty}]}', /cannot use \S+: there is no token in it/],
   [
     'a bad file',

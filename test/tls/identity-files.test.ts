@@ -81,7 +81,7 @@ test('files that cannot be read are named with the reason, all of them at once',
   mkdirSync(join(dir.path, 'folder'));
   assert.deepEqual(problemsOf({ certs: [join(dir.path, 'no.pem')], privateKey: join(dir.path, 'folder') }), [
     'certs.0: cannot read no.pem: no such file',
-    'privateKey: cannot read folder: it is a folder; name a file in it',
+    'privateKey: cannot read folder: it is a directory; name a file in it',
   ]);
   assert.deepEqual(problemsOf({ privateKey: '/dev/zero' }), [
     'privateKey: cannot read /dev/zero: it is not a regular file',

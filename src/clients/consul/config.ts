@@ -1,6 +1,7 @@
 /** The keys that everything which asks Consul has in a configuration, and the client that comes of them. */
 import { z } from 'zod';
 import { host, wholeNumber } from '../../config/fields.ts';
+import { filePath } from '../../config/file-fields.ts';
 import type { Log } from '../../log.ts';
 import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
 import { ConsulClient } from './client.ts';
@@ -12,7 +13,7 @@ export const consulKeys = {
     .default(8500)
     .meta({ description: 'the port of its HTTP API' }),
   token: consulTokenText('the ACL token to send').optional(),
-  tokenFile: z.string().min(1).optional().meta({
+  tokenFile: filePath().optional().meta({
     description: 'a file that has the ACL token; it is read again for every request, so a new token needs no restart',
   }),
   failFast: z.boolean().default(false).meta({

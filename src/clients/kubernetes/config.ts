@@ -1,11 +1,12 @@
 /** The configuration keys by which an API server is found, for every kind that speaks with Kubernetes. */
-import { accessSync, constants } from 'node:fs';
+
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
+import { dirPath, filePath, whyUnreadable } from '../../config/file-fields.ts';
+import { LinkerdTcpError } from '../../errors.ts';
+import { clientTls, readyTls } from '../client-tls.ts';
 import { type Access, openAccess, serviceAccountAccess, serviceAccountDir } from './access.ts';
 import { kubeconfigAccess } from './kubeconfig.ts';
 
@@ -26,10 +27,10 @@ export const kubernetesKeys = {
     .optional()
     .meta({ description: '8001, or in a pod what Kubernetes says' }),
   tls: clientTls.optional().meta({ description: 'with `auth: proxy`, speak https' }),
-  serviceAccountDir: nonEmpty('the path of a folder')
+  serviceAccountDir: dirPath()
     .optional()
-    .meta({ description: `folder with \`token\` and \`ca.crt\` of a service account; \`${serviceAccountDir}\`` }),
-  kubeconfig: nonEmpty('the path of a file').optional().meta({
+    .meta({ description: `directory with \`token\` and \`ca.crt\` of a service account; \`${serviceAccountDir}\`` }),
+  kubeconfig: filePath().optional().meta({
     description: 'the file that says how kubectl would do it; else as `$KUBECONFIG` says, or `~/.kube/config`',
   }),
   context: nonEmpty('the name of a context')
@@ -47,7 +48,7 @@ const belongs = {
   context: 'kubeconfig',
 } as const;
 
-/** For `superRefine`: what does not go together, and files that are not there. */
+/** For `superRefine`: what does not go together. */
 export function checkKubernetesKeys(keys: KubernetesKeys, context: z.core.$RefinementCtx): void {
   const complain = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message });
   const auth = chosenAuth(keys, {});
@@ -60,10 +61,6 @@ export function checkKubernetesKeys(keys: KubernetesKeys, context: z.core.$Refin
   if (auth === 'kubeconfig')
     for (const key of ['host', 'port'] as const)
       if (keys[key] !== undefined) complain([key], 'stands in the kubeconfig; remove it here');
-  for (const [path, file] of tlsFiles(keys.tls)) {
-    const reason = whyUnreadable(file);
-    if (reason !== undefined) complain(['tls', ...path], `cannot be read: ${reason}`);
-  }
 }
 
 /**
@@ -105,25 +102,3 @@ function chosenAuth(keys: KubernetesKeys, env: NodeJS.ProcessEnv): NonNullable<K
 
 const originOf = (scheme: string, host: string, port: number | string): string =>
   new URL(`${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`).origin;
-
-function tlsFiles(tls: TlsConfig | undefined): [path: PropertyKey[], file: string][] {
-  if (tls === undefined || tls.enabled === false) return [];
-  const files: [PropertyKey[], string | undefined][] = [
-    ...(tls.trustCerts ?? []).map((file, i): [PropertyKey[], string] => [['trustCerts', i], file]),
-    [['trustCertsBundle'], tls.trustCertsBundle],
-    ...(['certPath', 'keyPath', 'intermediateCertsPath'] as const).map((key): [PropertyKey[], string | undefined] => [
-      ['clientAuth', key],
-      tls.clientAuth?.[key],
-    ]),
-  ];
-  return files.filter((each): each is [PropertyKey[], string] => each[1] !== undefined);
-}
-
-function whyUnreadable(file: string): string | undefined {
-  try {
-    accessSync(file, constants.R_OK);
-    return undefined;
-  } catch (error) {
-    return reasonOf(error);
-  }
-}

@@ -2,7 +2,9 @@
  * The config of `io.l5d.namerd.http`, in the two styles it has had: linkerd-tcp's (`baseUrl`, `namespace`, `periodSecs`) and
  * Linkerd's (`dst`, `namespace`, `tls`). Both are one schema, so that one message tells which keys do not go together.
  */
+
 import { z } from 'zod';
+import { filePath } from '../../config/file-fields.ts';
 import { DtabSyntaxError, parsePath } from '../../dtab/parse.ts';
 import { type Path, textOf } from '../../dtab/path.ts';
 import type { BackoffLimits } from '../../live/backoff.ts';
@@ -43,7 +45,7 @@ const shape = z.strictObject({
   }),
   retry: retry.optional().meta({ description: 'how fast a lost namerd is tried again' }),
   tls: clientTls.optional().meta({ description: 'how namerd is trusted over https' }),
-  tokenFile: z.string().min(1).optional().meta({
+  tokenFile: filePath().optional().meta({
     description: 'file with the token for a namerd that asks for one; read again for each request',
   }),
   token: tokenText('the token itself, in place of tokenFile').optional(),

@@ -1,7 +1,7 @@
 /** `auth` of one of namerd's interfaces: bearer tokens, and the namespaces that each may read and write. */
 import { z } from 'zod';
 import { tokenText } from '../../clients/namerd/token.ts';
-import { nonEmpty } from '../../config/fields.ts';
+import { filePath } from '../../config/file-fields.ts';
 
 const namespaces = (what: string) =>
   z
@@ -20,7 +20,7 @@ const token = z
       .string('expected a name')
       .regex(/^(?!none$)[A-Za-z0-9._-]{1,64}$/, 'expected up to 64 letters, digits and ._- (and not "none")')
       .meta({ description: 'stands in the log and in metrics in place of the token' }),
-    tokenFile: nonEmpty('the path of a file').optional().meta({
+    tokenFile: filePath('content').optional().meta({
       description:
         'file with the token; one on each line while it is changed. It is followed: a change takes effect within a second',
     }),

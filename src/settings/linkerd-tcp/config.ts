@@ -4,9 +4,11 @@
  * Keys are those of linkerd-tcp 0.1 plus Linkerd 1.x's `dtab`, `namers` and `transformers`. docs/reference/configuration.md
  * and the JSON Schema are generated from here.
  */
+
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { ip, listenPort, maxTimerMs, nonEmpty, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
+import { filePath } from '../../config/file-fields.ts';
 import { parseDtab } from '../../dtab/parse.ts';
 import { driverKinds } from '../../io/drivers/choose-driver.ts';
 import {
@@ -40,7 +42,7 @@ const admin = z.strictObject({
 });
 
 const accessLog = z.strictObject({
-  file: nonEmpty('a path, or "-" for standard output').meta({
+  file: filePath('output', 'a path, or "-" for standard output').meta({
     description: 'file to append to; `-` is standard output',
   }),
   format: z.enum(['text', 'json']).default('text').meta({ description: 'one line per connection, as text or JSON' }),

@@ -1,8 +1,8 @@
 /** Reads the configuration of `namerd`: schema, and checks across keys. */
+import { checkFiles, resolvePaths } from '../../config/file-fields.ts';
 import { load } from '../../config/load.ts';
 import type { Purpose } from '../../config/report.ts';
 import { folderOf } from '../../config/source.ts';
-import { resolvePaths } from '../shared/relative-paths.ts';
 import { checkNamerd } from './checks.ts';
 import { type NamerdConfig, type NamerdKinds, namerdSchema } from './config.ts';
 import { namerdVocabulary } from './vocabulary.ts';
@@ -26,25 +26,19 @@ export const withoutConfig: NamerdSource = {
  * @throws LinkerdTcpError CONFIG_INVALID
  */
 export function loadNamerd({ file, text, purpose, warned }: NamerdSource, kinds: NamerdKinds): NamerdConfig {
+  const schema = namerdSchema(kinds);
   return load({
     program: 'namerd',
     file,
     text,
     purpose,
     warned,
-    schema: namerdSchema(kinds),
+    schema,
     vocabulary: namerdVocabulary,
-    prepare: value => resolvePaths(value, folderOf(file), pathKeys),
-    check: checkNamerd,
+    prepare: value => resolvePaths(schema, value, folderOf(file)),
+    check: (value, complain, document) => {
+      checkNamerd(value, complain, document);
+      checkFiles(schema, value, complain);
+    },
   });
 }
-
-/** The keys that hold a path of a file or folder. */
-const pathKeys = [
-  ['namers', '[]', 'rootDir'],
-  ...['path', 'kubeconfig', 'serviceAccountDir', 'tokenFile'].map(key => ['storage', key]),
-  ...[['trustCerts', '[]'], ['trustCertsBundle']].map(keys => ['storage', 'tls', ...keys]),
-  ...['certPath', 'keyPath', 'intermediateCertsPath'].map(key => ['storage', 'tls', 'clientAuth', key]),
-  ['interfaces', '[]', 'auth', 'tokens', '[]', 'tokenFile'],
-  ...['certPath', 'keyPath', 'intermediateCertsPath', 'caCertPath'].map(key => ['interfaces', '[]', 'tls', key]),
-];

@@ -2,10 +2,12 @@
  * Store `io.l5d.etcd`: etcd with its v3 API. The keys of the configuration are Linkerd's, which spoke v2; `endpoints`,
  * `username`, `passwordFile` and `requestTimeoutMs` are ours.
  */
+
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { clientTls, readyTls } from '../../clients/client-tls.ts';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { filePath } from '../../config/file-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote-store.ts';
@@ -34,7 +36,7 @@ export const etcdStore = defineStore({
         .meta({ description: 'where the keys are: `<pathPrefix>/<namespace>`' }),
       tls: clientTls.optional().meta({ description: 'speak TLS with etcd' }),
       username: nonEmpty('a name').optional().meta({ description: 'whom to log in as, where etcd asks for it' }),
-      passwordFile: nonEmpty('a file').optional().meta({ description: 'a file with the password' }),
+      passwordFile: filePath().optional().meta({ description: 'a file with the password' }),
       requestTimeoutMs: wholeNumber(100, 60_000, 'a whole number of milliseconds from 100 to 60000')
         .default(5000)
         .meta({ description: 'how long etcd may take to answer one request' }),

@@ -2,11 +2,13 @@
  * Store `io.l5d.sqlite`: one file, no server. A write is answered when it is on disk; everything is served from memory, so that
  * a full or failing disk stops writes and nothing else. One process has the file open at a time (file.ts).
  */
+
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { wholeNumber } from '../../config/fields.ts';
+import { filePath } from '../../config/file-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { EmbeddedStore } from '../embedded-store.ts';
 import { defineStore } from '../kind.ts';
@@ -16,9 +18,7 @@ import { readCurrent, sqliteJournal } from './journal.ts';
 export const sqliteStore = defineStore({
   kind: 'io.l5d.sqlite',
   config: z.strictObject({
-    path: z
-      .string()
-      .min(1)
+    path: filePath('output')
       .optional()
       .meta({
         description:

@@ -1,8 +1,10 @@
 /** Store `io.l5d.zk`: namespaces as znodes of Apache ZooKeeper, where Linkerd's namerd has them too. */
+
 import { z } from 'zod';
 import { type Acl, openToAll, permissions } from '../../clients/zookeeper/messages.ts';
 import { showServer } from '../../clients/zookeeper/session.ts';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
+import { secret } from '../../config/secret-fields.ts';
 import { defineStore } from '../kind.ts';
 import { RemoteStore } from '../remote-store.ts';
 import { ZooKeeperBackend } from './backend.ts';
@@ -19,9 +21,10 @@ const acl = z.strictObject({
   scheme: nonEmpty('a scheme, such as world, auth, digest, ip or x509').meta({
     description: '`world`, `auth`, `digest`, `ip` or another that the servers know',
   }),
-  id: z
-    .string('expected an id of that scheme')
-    .meta({ description: 'who, in the words of the scheme: `anyone` of `world`' }),
+  // Of `digest` it has the hash of a password.
+  id: secret(z.string('expected an id of that scheme'), { when: ({ scheme }) => scheme === 'digest' }).meta({
+    description: 'who, in the words of the scheme: `anyone` of `world`',
+  }),
   perms: z
     .string('expected letters of crwda')
     .regex(
@@ -58,9 +61,9 @@ export const zookeeperStore = defineStore({
     authInfo: z
       .strictObject({
         scheme: nonEmpty('a scheme, such as digest').meta({ description: 'e.g. `digest`' }),
-        auth: z
-          .string('expected what the scheme wants, such as user:password')
-          .meta({ description: 'e.g. `user:password` for `digest`' }),
+        auth: secret(z.string('expected what the scheme wants, such as user:password')).meta({
+          description: 'e.g. `user:password` for `digest`',
+        }),
       })
       .optional()
       .meta({ description: 'who we are to the servers' }),
