@@ -1,4 +1,4 @@
-/** The certificate authority of the tests issues what Node, our own TLS clients and openssl accept. */
+/** The certificate authority of the tests issues certificates that Node, the tests' TLS clients and openssl accept. */
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * A certificate authority for tests: keys by Node, certificates, revocation lists and OCSP answers by Debian's `openssl`, all
- * as files in a folder that is gone when the test is over.
+ * as files in a directory that is deleted when the test ends.
  *
  * Valid from an hour ago, for ninety days, unless a request says otherwise. Nothing is cached: an authority belongs to its test.
  */
@@ -20,7 +20,7 @@ export interface Validity {
 }
 
 export interface KeyRequest {
-  /** P-256 or 2048 bits where there is a choice. */
+  /** P-256 or 2048 bits by default. */
   readonly key?: 'rsa' | 'ec' | 'ed25519';
   /** How the private key is written: `pkcs1` only for RSA, `sec1` only for EC. */
   readonly keyFormat?: 'pkcs1' | 'pkcs8' | 'sec1';
@@ -42,7 +42,7 @@ export interface CertificateRequest extends Validity, KeyRequest {
 }
 
 export interface Issued {
-  /** PEM of the certificate and the intermediate authorities above it, the root left out. */
+  /** PEM of the certificate and the intermediate authorities above it, without the root. */
   readonly chain: string;
   /** PEM of the certificate alone. */
   readonly certificate: string;
@@ -153,7 +153,7 @@ class FileAuthority implements Authority {
   }
 }
 
-/** What `openssl ca` keeps its books in. */
+/** The database of `openssl ca`. */
 function newFolder(folder: string, name: string): string {
   mkdirSync(join(folder, 'certs'), { recursive: true });
   writeFileSync(join(folder, 'index.txt'), '');
@@ -229,7 +229,7 @@ function generate(kind: NonNullable<KeyRequest['key']>): KeyObject {
   return generateKeyPairSync('ed25519').privateKey;
 }
 
-/** @returns the full name of the file, as whoever signs it may work in another folder. */
+/** @returns the absolute path of the file, because the signing process may run in another directory */
 function signingRequest(folder: string, id: string, subject: string, privateKey: string): string {
   const file = join(folder, `${id}.csr`);
   openssl(folder, ['req', '-new', '-config', 'ca.cnf', '-subj', subject, '-key', privateKey, '-out', file]);

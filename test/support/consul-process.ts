@@ -13,7 +13,7 @@ export type ConsulProcess = ForkedServer<Omit<FakeConsul, 'port'>>;
 /** A running process that is killed when the test ends; started again it has what was written. */
 export async function launchConsul(t: Scope, port = 0): Promise<ConsulProcess> {
   let consul: ConsulProcess | undefined;
-  // Ends before its folder is gone.
+  // Ends before its directory is deleted.
   t.after(() => consul?.kill());
   consul = new ForkedServer('Consul', import.meta.filename, [join(tempDir(t).path, 'raft.log')], port);
   await consul.start();

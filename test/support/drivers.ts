@@ -9,7 +9,7 @@ export interface TestedDriver {
   readonly createDriver: (events: DriverEvents) => Driver;
 }
 
-/** The native ones are made in debug mode: buffers given back are poisoned, and their owners are checked. */
+/** The native drivers run in debug mode: released buffers are poisoned, and their owners are checked. */
 export const drivers: readonly TestedDriver[] = [
   { kind: 'portable', createDriver: events => new PortableDriver(events) },
   ...(process.platform === 'linux' ? await nativeDrivers() : []),

@@ -1,4 +1,4 @@
-/** What tests ask a namerd about one dtab, and of its state, over HTTP. */
+/** Requests of tests to a namerd, over HTTP: one dtab, and namerd's state. */
 import assert from 'node:assert/strict';
 import type { OwnNamerd } from './namerd-own.ts';
 import type { Scope } from './scope.ts';

@@ -11,7 +11,7 @@ import type { Scope } from './scope.ts';
 const schema = z.strictObject({ storage: storeConfig([etcdStore]) });
 let prefixes = 0;
 
-/** A prefix nobody else uses. */
+/** A unique prefix. */
 export const freshPrefix = (): string => `/test/${process.pid}/${prefixes++}`;
 
 /** @param keys of the configuration, as YAML flow; closed when the test is over */

@@ -47,7 +47,7 @@ export class Etcd {
     return this.#program;
   }
 
-  /** With what its folder has; resolves when it serves clients. */
+  /** Starts with the data of its directory; resolves when it serves clients. */
   async start(): Promise<void> {
     const { name, port, peerPort, cluster } = this.#plan;
     const url = `${this.#tls ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -69,7 +69,7 @@ export class Etcd {
     await this.#program.printed(/serving (?:insecure )?client traffic|serving client traffic securely/);
   }
 
-  /** As a crash does: what was acknowledged stays in its folder. */
+  /** Simulates a crash: acknowledged writes stay in its directory. */
   async kill(): Promise<void> {
     this.program.signal('SIGKILL');
     await this.program.exited;
@@ -88,7 +88,7 @@ export class Etcd {
     rmSync(this.#dataDir, { recursive: true, force: true });
   }
 
-  /** Runs etcdctl against this member. @returns what it printed, trimmed */
+  /** Runs etcdctl against this member. @returns its output, trimmed */
   async ctl(...args: readonly string[]): Promise<string> {
     const endpoint = `--endpoints=${this.#tls ? 'https' : 'http'}://127.0.0.1:${this.port}`;
     const env = { ETCDCTL_API: '3' };

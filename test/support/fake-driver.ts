@@ -1,8 +1,8 @@
 /**
  * A driver without sockets or time: the test plays the peers and the clock, and chooses which completion comes next.
  *
- * Nothing is told before the test says so: `ready` lists the completions that may come, `deliver` lets one come. Bytes are
- * positions in the stream of the peer that sent them, so that what arrives elsewhere can be told to the byte.
+ * No completion is delivered before the test asks for it: `ready` lists the completions that may come, `deliver` delivers one. Bytes
+ * are positions in the stream of the peer that sent them, so that a test can identify every byte that arrives elsewhere.
  */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
@@ -35,7 +35,7 @@ export class FakeSocket {
   sent = 0;
   delivered = 0;
   peerFinished: 'no' | 'sent' | 'delivered' = 'no';
-  /** The peer reset the connection; the errno until it is told. */
+  /** The peer reset the connection; the errno until it is reported. */
   failure = 0;
   hasFailed = false;
   /** Bytes the kernel takes before writes have to wait; Infinity for a peer that keeps up. */
@@ -54,7 +54,7 @@ export class FakeSocket {
   preamble = 0;
   /** Where, in what it sends, its close_notify stands: one byte; less than 0 without. */
   notifyAt = -1;
-  /** What the proxy itself has said to it, TLS too. */
+  /** Bytes that the proxy itself sent to it, TLS included. */
   readonly told: number[] = [];
   /** Its first bytes were put together again, once. */
   isTaken = false;
@@ -81,7 +81,7 @@ export class FakeSocket {
     return !this.connecting && this.released === undefined && this.failure === 0 && !this.hasFailed;
   }
 
-  /** What it has sent for the other side of its session. */
+  /** The bytes it has sent for the other side of its session. */
   get payload(): number {
     return this.sent - this.preamble - (this.notifyAt < 0 ? 0 : 1);
   }
@@ -165,7 +165,7 @@ export class FakeDriver implements Driver {
     this.#events.acceptFailed(listener.handle, errno);
   }
 
-  /** The clock goes on, and stops at each alarm on its way. */
+  /** Advances the clock, stopping at each alarm on the way. */
   advance(ms: number): void {
     const end = this.time + ms;
     for (let alarms = 0; this.alarm <= end; alarms++) {
@@ -288,7 +288,7 @@ export class FakeDriver implements Driver {
     return bytes;
   }
 
-  /** What a peer said first is known for what it is, also when it was put together again. */
+  /** Recognises the first bytes of a peer, also after they were reassembled. */
   wrap(bytes: Uint8Array): BufferId {
     const isHello = ({ hello }: FakeSocket): boolean =>
       hello.length > 0 && bytes.length >= hello.length && Buffer.from(hello).equals(bytes.subarray(0, hello.length));

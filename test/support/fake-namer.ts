@@ -42,7 +42,7 @@ export class FakeNamer implements Namer {
   }
 }
 
-/** What stands for the states of a test table. */
+/** Notation for the states in a test table. */
 export const answers = {
   pending,
   neg: ok({ type: 'neg' }),
@@ -58,7 +58,7 @@ export function boundTo(id: string, residual = '/', addr: Observable<Addr> = NEV
 export const fixedAddr = (...ports: number[]): Observable<Addr> =>
   of({ state: 'bound', addresses: ports.map(port => ({ ip: '127.0.0.1', port, meta: {} })), meta: {} });
 
-/** As the language prints trees; a leaf as its id, followed by its residual in parentheses where there is one. */
+/** As the language prints trees; a leaf as its id, followed by its residual, if any, in parentheses. */
 export function showState(state: Activity<NameTree<Bound>>): string {
   if (state.state === 'pending') return 'pending';
   if (state.state === 'failed') return `failed: ${state.error.message}`;

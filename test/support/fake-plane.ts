@@ -1,15 +1,15 @@
-/** A data plane without threads: it remembers what it is told, and has applied what the test says. */
+/** A data plane without threads: it records its messages, and applies them when the test says so. */
 
 import type { ListenerSpec, RouteSpec } from '../../src/proxy/messages.ts';
 import type { DataPlane } from '../../src/proxy/worker/data-plane.ts';
 
 export interface FakePlane {
   readonly plane: DataPlane;
-  /** In the order they were told. */
+  /** In the order in which they arrived. */
   readonly published: Omit<RouteSpec, 'generation'>[];
   readonly unrouted: number[];
   readonly adjusted: ListenerSpec[];
-  /** About routes and the names that lead there, in the order it was told: `publish 1`, `named 7 a.test 1`. */
+  /** Messages about routes and names, in order: `publish 1`, `named 7 a.test 1`. */
   readonly told: string[];
   /** Opened, and not closed since. */
   readonly listening: Map<number, ListenerSpec>;

@@ -9,7 +9,7 @@ export interface FakeRelay {
   readonly relay: Relay;
   readonly driver: FakeDriver;
   readonly checked: CheckedDriver;
-  /** Only after the worker was told of a context. */
+  /** Only after the worker has received a context. */
   readonly tls: FakeTls;
   /** A client that connects; what that leads to at once has happened. */
   client(): FakeSocket;

@@ -1,9 +1,9 @@
 /**
- * TLS without TLS: ciphertext is the plaintext itself, and the test says what a handshake comes to.
+ * TLS without TLS: ciphertext is the plaintext itself, and the test decides the outcome of a handshake.
  *
  * A peer's handshake is the first bytes it sends, its `preamble`: for a client the ClientHello and some more, for an endpoint as much
- * as the test sends. When they are all there and the outcome is decided, it is told: from within `receive` where it was decided before,
- * else from the event loop. An engine made `fromLoop` tells everything from there, and encrypts there.
+ * as the test sends. When all have arrived and the outcome is decided, it is reported: from within `receive` if it was decided before,
+ * otherwise from the event loop. An engine made with `fromLoop` reports and encrypts only in the event loop.
  */
 import type { BufferId, Driver } from '../../src/io/driver.ts';
 import type { Handle } from '../../src/io/handle.ts';
@@ -13,12 +13,12 @@ import type { TlsTrouble, TroubleKind } from '../../src/io/tls/trouble.ts';
 import { Alert, alertRecord, type ClientHello } from '../../src/wire/client-hello.ts';
 import type { Completion, FakeDriver, FakeSocket } from './fake-driver.ts';
 
-/** What comes from a client after its ClientHello, and from an endpoint in all, before the handshake is done. */
+/** Handshake bytes from a client after its ClientHello, and all handshake bytes from an endpoint. */
 export const finishedBytes = 4;
 export const serverFlightBytes = 8;
 /** A context with this cipher list is unusable. */
 export const unusableCiphers = 'none that OpenSSL knows';
-/** What a worker is told of, for the fake to know. */
+/** The contexts that a worker receives, for the fake to know. */
 export function fakeContext(role: 'server' | 'client', ciphers = ''): TlsContext {
   const versions = { leastVersion: 'TLSv1.2', mostVersion: 'TLSv1.3' } as const;
   const common = { ...versions, ciphers, cipherSuites: '', groups: '', trust: '', crls: '', protocols: [] };
@@ -129,14 +129,14 @@ export class FakeTls implements TlsEngine {
 export class FakeTlsStream implements TlsStream {
   readonly socket: FakeSocket;
   readonly context: TlsContextId;
-  /** What it began with: a client's words, or whom we want to reach. */
+  /** Its start: a client's ClientHello, or the name of the endpoint. */
   readonly about: ClientHello | TlsPeer;
   outcome: TlsDetails | TlsTrouble | undefined;
   isSecured = false;
   isBroken = false;
-  /** close_notify of the peer was told. */
+  /** The peer's close_notify was reported. */
   isFinished = false;
-  /** Bytes told as plaintext. */
+  /** Bytes delivered as plaintext. */
   told = 0;
   pendingWhenDestroyed = 0;
   readonly #engine: FakeTls;
@@ -175,7 +175,7 @@ export class FakeTlsStream implements TlsStream {
     this.socket.send(Math.max(0, this.socket.preamble - this.socket.sent));
   }
 
-  /** What the event loop may tell next. */
+  /** Events that the event loop may report next. */
   ready(): Completion[] {
     if (this.#isOver) return [];
     const { fromLoop } = this.#engine;
@@ -217,7 +217,7 @@ export class FakeTlsStream implements TlsStream {
     } else below.release(buffer);
     if (notifyAt >= start && notifyAt < end) this.#inbox.push({ kind: 'notify' });
     if (fromLoop) this.#takeAsMuch();
-    // What comes with the ClientHello comes from within a command, which tells nothing.
+    // Bytes after the ClientHello arrive within a command, which reports nothing.
     else if (start > 0 || this.socket.isOutgoing) this.#run();
   }
 
@@ -259,7 +259,7 @@ export class FakeTlsStream implements TlsStream {
     this.#giveBack();
   }
 
-  /** Tells all that may be told. */
+  /** Reports all events that may be reported. */
   #run(): void {
     if (!this.isSecured && !this.#handshake()) return;
     while (!this.#isOver && this.#isReading && this.#inbox.length > 0) {

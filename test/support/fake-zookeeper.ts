@@ -1,4 +1,4 @@
-/** A server that speaks ZooKeeper's protocol just as far as a test makes it: it grants sessions, and says what it is told to. */
+/** A server that speaks ZooKeeper's protocol as far as a test needs it: it grants sessions and sends the answers that the test sets. */
 import { once } from 'node:events';
 import net from 'node:net';
 import { Frames, JuteWriter } from '../../src/clients/zookeeper/jute.ts';
@@ -6,7 +6,7 @@ import type { Scope } from './scope.ts';
 
 export interface Connection {
   readonly socket: net.Socket;
-  /** Frames the client sent after the first, pings left out. */
+  /** Frames that the client sent after the first, without pings. */
   readonly requests: Buffer[];
   send(body: Buffer): void;
   /** Opens the session, where this does not go by itself. */

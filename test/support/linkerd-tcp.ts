@@ -18,7 +18,7 @@ export const projectRoot = join(import.meta.dirname, '../..');
 
 export interface LinkerdTcp {
   readonly program: Program;
-  /** The folder of its config; relative names in the config are files in here. */
+  /** The directory of its configuration; relative paths start here. */
   readonly folder: TempDir;
   /** Ports by the name they route to, such as `/svc/redis`. */
   readonly ports: ReadonlyMap<string, number>;
@@ -37,7 +37,7 @@ export interface LinkerdTcpOptions extends ProgramOptions {
   /** Files beside the config, by name. */
   readonly files?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** What becomes the program in the end: a command to put before it. */
+  /** A command to put before the program; it must exec it. */
   readonly through?: readonly string[];
 }
 
@@ -122,7 +122,7 @@ export interface FsRouting {
   readonly client?: string;
   /** More keys of `admin`, as YAML flow. */
   readonly admin?: string;
-  /** What moves the bytes; chosen by the program when not given. */
+  /** The I/O driver; by default the program chooses. */
   readonly driver?: DriverKind;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Backends that say who they are: each greets with a letter, its name, and echoes every byte from then on. A session through
- * the proxy therefore knows where it leads and can check, at any later moment, that it still leads there byte for byte.
+ * the proxy therefore identifies its backend and can check later, byte for byte, that it still reaches the same one.
  */
 import { once } from 'node:events';
 import net from 'node:net';
@@ -71,7 +71,7 @@ export async function whoAnswers(port: number): Promise<string> {
   }
 }
 
-/** Takes the first byte; what follows it stays for whoever reads next. */
+/** Reads the first byte; later bytes stay for the next reader. */
 async function greeting(socket: net.Socket): Promise<string> {
   const over = Promise.withResolvers<never>();
   const ended = (): void => over.reject(new Error('the connection ended without a greeting'));

@@ -1,4 +1,4 @@
-/** Our namerd in a process of its own: found by the lines it logs, stopped when the test is over. */
+/** This project's namerd in its own process: found by its log lines, stopped when the test ends. */
 import { join } from 'node:path';
 import { projectRoot } from './linkerd-tcp.ts';
 import { type Program, type ProgramOptions, startProgram } from './process.ts';
@@ -9,7 +9,7 @@ export const namerdLauncher = join(projectRoot, 'bin/namerd');
 
 export interface OwnNamerd {
   readonly program: Program;
-  /** The folder of its config, and its working directory. */
+  /** The directory of its configuration, and its working directory. */
   readonly folder: TempDir;
   readonly apiPort: number;
   /** `http://127.0.0.1:<port>` */

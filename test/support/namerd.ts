@@ -1,5 +1,5 @@
 /**
- * A server that speaks namerd's HTTP API, for tests of its clients: it says what it was told to say, in namerd's words, and can
+ * A server that speaks namerd's HTTP API, for tests of its clients: it sends the answers that a test sets, in namerd's format, and can
  * be made to misbehave. Names are not evaluated: the tree of a name, the addresses of an id and the answer of `resolve` are set.
  * Every control takes and gives plain JSON, so that the server can also run in a process of its own (namerd-process.ts).
  */
@@ -140,7 +140,7 @@ export class NamerdServer {
     this.write('\n');
   }
 
-  /** What namerd does when a watch fails: the reason as a line of text, then the end. */
+  /** Fails a watch as namerd does: sends the reason as a line of text, then ends the stream. */
   failWatches(reason: string, endpoint?: Endpoint): void {
     for (const watch of this.#matching(endpoint)) watch.response.end(`${reason}\n`);
   }

@@ -1,4 +1,4 @@
-/** What tests of naming stand on: an observer one can wait on, a log that remembers, DNS by the test's own word. */
+/** Tools for tests of naming: an observer to wait on, a log that records, and DNS answers set by the test. */
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { Log } from '../../src/log.ts';
 import type { Dns, Host } from '../../src/naming/dns.ts';

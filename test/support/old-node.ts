@@ -1,4 +1,4 @@
-/** A folder whose `node` is too old for us, to put first on PATH: a real one if the machine has it, else a stand-in. */
+/** A directory whose `node` is too old for this project, to put first on PATH: a real one if installed, otherwise a stand-in. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';

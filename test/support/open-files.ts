@@ -6,7 +6,7 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
 
-/** How many there may be; Infinity where there is no limit. */
+/** The limit; Infinity if there is none. */
 export function openFilesLimit(): number {
   const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);

@@ -41,7 +41,7 @@ test('a peer that half-closes still receives the whole answer', async t => {
   assert.equal(client.ended, true);
 });
 
-test('a reset is told from an end', async t => {
+test('a reset is distinguished from an end', async t => {
   const { client, upstream } = await pair(t);
   await client.play('send 1', 'expect 0');
   await upstream.play('expect 1', 'reset');
@@ -60,7 +60,7 @@ test('a stalled peer takes nothing until it reads again', async t => {
   await client.play('expect end');
 });
 
-test('a wrong byte is found at its offset, and a wait that fails says what it waited for', async t => {
+test('a wrong byte is found at its offset, and a failed wait names its condition', async t => {
   const upstream = await listeningPeer(t);
   const client = await connectPeer(t, upstream.port, { timeoutMs: 1000 });
   const socket = await upstream.socket();
@@ -74,7 +74,7 @@ test('a wrong byte is found at its offset, and a wait that fails says what it wa
   await assert.rejects(client.play('expect 0', 'expect 1'), /client: byte 100 is not the one that was sent there/);
 });
 
-test('too many bytes before the end, and a port nobody listens on, are told', async t => {
+test('too many bytes before the end, and a port without a listener, are reported', async t => {
   const { client, upstream } = await pair(t);
   await upstream.play('send 5', 'close');
   await client.play('expect 4');

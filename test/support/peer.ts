@@ -6,7 +6,7 @@
  *   send N     write N bytes and wait until the kernel has them    stall      stop reading
  *   queue N    write N bytes, do not wait                          resume     read again
  *   expect N   wait for N more bytes                               pause [N]  let N ms pass (2)
- *   expect end the other side has finished, no byte too many       shutdown   finish sending, go on reading
+ *   expect end the other side has finished, no byte too many       shutdown   finish sending, keep reading
  *   expect reset / expect over (end or reset)                      close, reset
  *
  * Bytes are those of {@link payload}; client and server use different seeds, so an echo of the wrong side is found as well.

@@ -1,11 +1,11 @@
-/** Ports nobody uses, for programs that cannot choose one themselves. */
+/** Free ports, for programs that cannot choose one themselves. */
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Scope } from './scope.ts';
 
 /**
- * A port that was free a moment ago. Another program may take it first: whoever starts a server on it retries with another.
- * For a server that can listen on port 0 itself, let it.
+ * A port that was free a moment ago. Another program may take it first: retry with another one if the server cannot listen.
+ * Prefer port 0 for servers that support it.
  */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   const server = net.createServer();
@@ -21,7 +21,7 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
  * A port where connections are refused, and no other program can come to listen: it is the local end of a connection.
  *
  * It lies below the range from which the system takes local ports (32768 and up), because there one of 28 000 connects to a
- * port nobody listens on gets that same port as its own and is connected to itself.
+ * port without a listener gets that same port as its local port and is connected to itself.
  */
 export async function refusingPort(t: Scope): Promise<number> {
   const server = net.createServer();

@@ -101,7 +101,7 @@ export function showExit({ code, signal }: Exit): string {
   return signal === null ? `exit code ${code}` : `by ${signal}`;
 }
 
-/** Starts a program by path, or by name where it is found on PATH or in Debian's folders. */
+/** Starts a program by path, or by name if it is on PATH or in Debian's directories. */
 export function startProgram(t: Scope, name: string, args: readonly string[], options: ProgramOptions = {}): Program {
   const file = name.includes('/') ? name : findProgram(name);
   if (file === undefined) throw new Error(`${name} is not installed; \`npm test\` installs it or says what to type`);

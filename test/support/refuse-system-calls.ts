@@ -18,7 +18,7 @@ export const uringCalls = [425, 426, 427];
 
 export type Refusal = 'EPERM' | 'ENOSYS';
 
-/** What to put before a command to run it without these system calls. */
+/** A command prefix that makes these system calls fail. */
 export function withoutSystemCalls(refusal: Refusal, calls: readonly number[]): readonly string[] {
   return [process.execPath, '--disable-warning=ExperimentalWarning', import.meta.filename, refusal, calls.join(), '--'];
 }

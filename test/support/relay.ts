@@ -15,7 +15,7 @@ import { until } from './waiting.ts';
 
 export interface RelayOptions {
   readonly listener?: Partial<ListenerSpec>;
-  /** Where the listener ends TLS: the identities it has. */
+  /** The identities of a listener that terminates TLS. */
   readonly identities?: Partial<Omit<ServerTlsSpec, 'cells'>>;
   readonly client?: Partial<ClientPolicy>;
   /** Ports of the endpoints; undefined leaves the name pending. */

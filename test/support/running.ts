@@ -1,4 +1,4 @@
-/** What live routes and listeners stand on, with a data plane that only remembers. */
+/** The surroundings of live routes and listeners, with a data plane that only records. */
 import { BehaviorSubject } from 'rxjs';
 import { EndpointTable } from '../../src/balancer/endpoint-table.ts';
 import { SlotAllocator } from '../../src/balancer/slots.ts';

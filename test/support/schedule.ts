@@ -5,8 +5,8 @@
  * side the two scripts cannot wait for each other in a circle. Sends never wait, a side that stalls reads again before it
  * waits, and both scripts end by letting go of the connection.
  *
- * Nobody tears the connection (reset, or close while the other may still send) before having heard from the other side:
- * until then a proxy need not have connected at all.
+ * Neither side breaks the connection (reset, or close while the other may still send) before it has received a byte: until then a
+ * proxy need not have connected at all.
  */
 import fc from 'fast-check';
 import type { Inbound } from './peer.ts';
@@ -32,7 +32,7 @@ export interface Schedule {
   readonly seed: number;
   readonly client: readonly Move[];
   readonly server: readonly Move[];
-  /** What each side may see. */
+  /** The observations that each side may make. */
   readonly sees: { readonly client: Promised; readonly server: Promised };
 }
 

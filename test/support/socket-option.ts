@@ -1,4 +1,4 @@
-/** What the kernel has for an option of a socket of this process, found by its addresses: whoever made it. Linux, with node:ffi. */
+/** Reads an option of any socket of this process from the kernel; the socket is found by its addresses. Linux, with node:ffi. */
 import { readdirSync } from 'node:fs';
 import * as c from '../../src/io/native/kernel/constants.ts';
 import { libc } from '../../src/io/native/kernel/libc.ts';

@@ -1,4 +1,4 @@
-/** What the control plane would tell a worker: one listener, one route, endpoints on this machine. */
+/** Messages of the control plane to a worker: one listener, one route, endpoints on this machine. */
 import type { Registry } from '../../src/metrics/registry.ts';
 import type {
   BranchSpec,
@@ -51,7 +51,7 @@ export function branchSpec(registry: Registry, slots: Map<string, number>, branc
   return { weight: branch.weight ?? 1, id: branch.id ?? '/#/test', endpoints };
 }
 
-/** The generation is whoever publishes it's to add. */
+/** The publisher adds the generation. */
 export function routeSpec(registry: Registry, target: Target, client: ClientPolicy): Omit<RouteSpec, 'generation'> {
   const scope = registry.scope({ rt: 'test', dst: '/svc/test' });
   return {

@@ -1,6 +1,6 @@
 /**
  * Writers and observers on several stores of one backend while things happen to it, and what must be true in the end: every write
- * was either acknowledged and kept or refused with a reason, nobody saw anything older after something newer, all stores agree.
+ * was either acknowledged and kept or refused with a reason, no observer saw an older value after a newer one, all stores agree.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,7 +17,7 @@ type Outcome = 'acknowledged' | 'unknown' | 'refused';
 
 interface Writer {
   readonly namespace: string;
-  /** What became of each number written, in order. */
+  /** The outcome of each write, in order. */
   readonly outcomes: Outcome[];
   readonly observers: readonly Observer<Activity<VersionedDtab | null>>[];
 }
@@ -26,7 +26,7 @@ export class StoreLoad {
   readonly #writers: readonly Writer[];
   readonly #running: Promise<unknown>;
   #isStopping = false;
-  /** What writes were refused with, in order. */
+  /** The reasons of refused writes, in order. */
   readonly #refusals: string[] = [];
   /** The longest it took to refuse a write that certainly had no effect. */
   slowestRefusalMs = 0;
@@ -69,7 +69,7 @@ export class StoreLoad {
     await until(isDone, 'writes to be acknowledged and seen', { timeoutMs });
   }
 
-  /** Resolves when every observer is told that what it has cannot be confirmed, and still has it. */
+  /** Resolves when every observer is notified that its value cannot be confirmed, and still has the value. */
   async unconfirmed(timeoutMs = 15_000): Promise<void> {
     const observers = this.#writers.flatMap(writer => writer.observers);
     await until(() => observers.every(({ last }) => last !== undefined && 'unconfirmed' in last), 'the mark', {

@@ -164,7 +164,7 @@ const servers: net.Server[] = [];
 const ports: number[] = [];
 
 /**
- * The port is fixed, and below the range from which the system takes local ports: in the gaps when nobody listens, a proxy that
+ * The port is fixed, and below the range from which the system takes local ports: while no process listens, a proxy that
  * connects to a port of that range could be connected to itself.
  */
 async function listen(index: number, port: number): Promise<void> {
@@ -188,7 +188,7 @@ async function listenSomewhere(index: number): Promise<void> {
   }
 }
 
-/** Nobody listens there for a while; what waits to be accepted is reset by the kernel. */
+/** Stops listening for a while; the kernel resets connections that wait to be accepted. */
 async function interrupt(index: number, ms: number): Promise<void> {
   const server = servers[index];
   if (!server.listening) return;

@@ -1,5 +1,5 @@
 /**
- * What happens in a storm, drawn from its seed: how many connections at once, who is killed when, which listeners go away, and
+ * The plan of a storm, drawn from its seed: the number of concurrent connections, which peers are killed when, which listeners close, and
  * the script of each side of each connection. Pure.
  *
  * The two sides of a connection are drawn independently, so they meet in every combination. They cannot wait for each other in
@@ -40,7 +40,7 @@ export interface Script {
   readonly ending: Ending;
   /** After how many bytes sent or received it resets, where the ending is one of these. */
   readonly resetAfter: number;
-  /** How long it waits for the other side's FIN before it goes on without. */
+  /** How long it waits for the other side's FIN before it continues without it. */
   readonly patienceMs: number;
   /** Stops reading after so many bytes, for a while; then reads on, or resets. */
   readonly stall: { readonly after: number; readonly ms: number; readonly isFatal: boolean } | undefined;

@@ -29,7 +29,7 @@ export class StormSide {
   isKilled = false;
   /** It had to be closed in the middle of a shutdown, where Node cannot reset: what it sent may end anywhere, with a FIN. */
   isCut = false;
-  /** What cannot be: wrong bytes, or an error that is not an end. */
+  /** Impossible observations: wrong bytes, or an error that is not an end. */
   fault: string | undefined;
 
   readonly #socket: net.Socket;

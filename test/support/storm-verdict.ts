@@ -1,8 +1,8 @@
-/** What the two sides of each connection of a storm must have seen, whatever happened in between. Pure. */
+/** Checks the observations of the two sides of each connection of a storm. Pure. */
 import { isOrderly, type Script } from './storm-plan.ts';
 import type { Inbound } from './storm-side.ts';
 
-/** What is known of a side when the storm is over. */
+/** The final observations of one side. */
 export interface Outcome {
   readonly id: number;
   readonly script: Script;
@@ -19,7 +19,7 @@ export interface Outcome {
 
 export interface Verdict {
   readonly problems: readonly string[];
-  /** Steady clients that heard nothing and nobody heard: the proxy must have had a reason not to connect them. */
+  /** Steady clients that neither received nor delivered a byte: the proxy must have had a reason not to connect them. */
   readonly refused: readonly Refusal[];
   /** Connections where both sides were steady and saw all of each other. */
   readonly complete: number;

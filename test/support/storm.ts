@@ -1,8 +1,8 @@
 /**
  * Storms: thousands of connections that are killed, reset, half-closed and stalled at random, through one worker on its real driver.
  *
- * The worker runs in this process, in the driver's debug mode (buffers given back are poisoned, their owners checked) and under the
- * eyes of {@link CheckedDriver}; everything it talks to runs in another one. So what this process has open is what the proxy has open.
+ * The worker runs in this process, in the driver's debug mode (released buffers are poisoned, their owners checked) and under
+ * {@link CheckedDriver}; its peers run in another process. So the open files of this process are those of the proxy.
  *
  * Each storm is a seed. STORM_SEEDS=7,8,9 plays others: what a seed draws is always the same, only the timing is not.
  */
@@ -28,7 +28,7 @@ const count = sized({ quick: 3, full: 24 });
 const seeds = process.env['STORM_SEEDS']?.split(',').map(Number) ?? Array.from({ length: count }, (_, i) => i + 1);
 /** Both ends of every connection, and what a process has open besides. */
 const neededFiles = 2 * connectionsPerStorm + 1_000;
-/** What a driver may keep open to use again; it has to close these too when it is destroyed. */
+/** Files that a driver may keep open for reuse; it must close them when it is destroyed. */
 const keptDescriptors = 64;
 const stormTimeoutMs = 90_000;
 const shownNotices = 3;
@@ -181,7 +181,7 @@ class StormyProxy {
     return this.#checked.violations;
   }
 
-  /** What the proxy owns or counts besides its listener. */
+  /** Everything that the proxy owns or counts besides its listener. */
   get left(): string {
     const { relay } = this;
     const { sockets, buffers } = this.#driver.ledger();
@@ -201,7 +201,7 @@ class StormyProxy {
     return /^[^1-9]*$/.test(this.left);
   }
 
-  /** Resolves when every session is over and everything but the listener has been given back. */
+  /** Resolves when every session has ended and everything but the listener has been released. */
   async quiet(after: string): Promise<void> {
     await until(
       () => this.isQuiet,
@@ -260,7 +260,7 @@ interface Peers {
 
 async function startPeers(t: Scope): Promise<Peers> {
   const child = fork(join(import.meta.dirname, 'storm-peers.ts'));
-  // It ends when nobody is left to talk to.
+  // It ends when its last peer has disconnected.
   t.after(() => child.connected && child.disconnect());
   const { ports } = await answer(child, 'listening', undefined);
   return {

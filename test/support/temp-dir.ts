@@ -1,4 +1,4 @@
-/** A folder of its own for a test, gone when the test is over. */
+/** A private directory for a test, deleted when the test ends. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -20,7 +20,7 @@ export function tempDir(t: Scope): TempDir {
     write(name, text) {
       const target = join(path, name);
       mkdirSync(dirname(target), { recursive: true });
-      // Beside the watched folders, on the same file system: no half-written file is ever seen under a watched name.
+      // Outside the watched directories, on the same file system: no partly written file ever appears under a watched name.
       const draft = join(path, `.draft-${writes++}`);
       writeFileSync(draft, text);
       renameSync(draft, target);

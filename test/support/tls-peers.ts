@@ -70,13 +70,13 @@ export async function tlsClient(t: Scope, port: number, options: TlsClientOption
   const address = `127.0.0.1:${socket.localPort}`;
   const secure = tls.connect({ ...rest, socket: wire });
   const over = Promise.withResolvers<never>();
-  // A server that goes in the middle of a handshake is no error to node:tls, where there is no socket below.
+  // Without a socket below, node:tls reports no error if a server disconnects during the handshake.
   wire.once('close', () => over.reject(new Error('the connection was closed')));
   await within(Promise.race([once(secure, 'secureConnect'), over.promise]), `a handshake with port ${port}`);
   return { wire, secure, address };
 }
 
-/** What node:tls says first. */
+/** The first bytes that node:tls sends. */
 export async function clientHello(servername: string): Promise<Buffer> {
   const said = Promise.withResolvers<Buffer>();
   const wire = new Duplex({ read() {}, write: (chunk: Buffer) => said.resolve(chunk) });

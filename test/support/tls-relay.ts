@@ -62,7 +62,7 @@ export function secured(
   return client;
 }
 
-/** Lets what connects come about. @returns what is connected, the newest last */
+/** Completes pending connects. @returns the connected sockets, the newest last */
 export function connectAll({ driver }: FakeRelay): FakeSocket {
   for (const attempt of driver.upstreams()) if (attempt.connecting) attempt.outcome = 0;
   driver.settle();

@@ -1,4 +1,4 @@
-/** Two namerds on one backend are one: what is written through the first is told by the second, and routed by. */
+/** Two namerds on one backend act as one: the second serves, and proxies route by, a write through the first. */
 import assert from 'node:assert/strict';
 import { putDtab, watchDtab } from './dtab-requests.ts';
 import { type LinkerdTcp, startLinkerdTcp } from './linkerd-tcp.ts';
@@ -13,7 +13,7 @@ export const routeTo = ({ port }: Pick<NamedBackend, 'port'>): string => `/svc=>
 export interface Followed {
   /** Behind the second namerd. */
   readonly proxy: LinkerdTcp;
-  /** What the second one tells of the dtab, as it comes. */
+  /** The dtabs that the second one sends, in order. */
   readonly watched: readonly string[];
 }
 

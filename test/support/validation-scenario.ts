@@ -1,6 +1,6 @@
 /**
- * The acceptance scenario of Linkerd's validator program, with our proxy: a namerd's life from an empty namespace through
- * updates and its death to its return with an empty memory, while sessions go on.
+ * The acceptance scenario of Linkerd's validator program, with this proxy: a namerd's life from an empty namespace through
+ * updates and its death to its return with an empty memory, while sessions continue.
  */
 import assert from 'node:assert/strict';
 import { startLinkerdTcp } from './linkerd-tcp.ts';

@@ -12,7 +12,7 @@ export interface WayToEnd {
   readonly causes: readonly string[];
   /** Keys of the listening server. */
   readonly server?: string;
-  /** What the upstream does with a connection; absent: nobody listens there. */
+  /** What the upstream does with a connection; absent: there is no listener. */
   readonly upstream?: (socket: net.Socket) => void;
   /** Whether the name has no route at all. */
   readonly isNegative?: boolean;
