@@ -57,6 +57,10 @@ export const families = {
   'l5d:balancer:waiters': gauge(balancer, 'Connections waiting for an outbound connection.'),
   'l5d:balancer:poll_time_us': histogram(balancer, 'Time to apply a change of the destination to its balancer.'),
   'l5d:balancer:connection:latency_us': histogram(balancer, 'Outbound connect attempts, successful or not.'),
+  'l5d:balancer:connection:failovers': counter(
+    balancer,
+    'Connections sent to another branch of a union, because no endpoint of theirs could be used.',
+  ),
   'l5d:balancer:connection:duration_ms': histogram(balancer, 'Life of outbound connections, established to closed.'),
 
   'l5d:balancer:endpoint:connects': counter(endpoint, 'Connects to the endpoint that succeeded.'),

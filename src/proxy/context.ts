@@ -30,6 +30,8 @@ export interface WorkerContext {
   /** Where records of ended sessions go; null while nobody wants them. */
   recorder: RecordSink | null;
   readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;
+  /** For what clients and endpoints can cause at any rate: see {@link LimitedNotices}. `key` tells one subject from another. */
+  readonly limitedNotice: (key: string, level: 'info' | 'warn', text: string) => void;
   /** The machine lacks descriptors, ports or memory for what `text` says cannot be done. */
   readonly shortage: (text: string, errno: number) => void;
 }

@@ -162,7 +162,10 @@ export interface ClientPolicy {
    */
   readonly maxWaiters: number;
   readonly minConnections: number;
+  /** Infinity: as many as fit into the session's wait. */
   readonly maxRetries: number;
+  /** Leave a branch of a union whose endpoints cannot be used. */
+  readonly branchFailover: boolean;
   readonly retryBackoffMs: { readonly min: number; readonly max: number };
   readonly keepAliveSecs: number;
   /** Null speaks plaintext. */
@@ -183,6 +186,7 @@ export interface RouteCells {
   readonly latencyUs: Cell;
   readonly durationMs: Cell;
   readonly retries: Cell;
+  readonly failovers: Cell;
   readonly unavailable: Cell;
   readonly waitersRejected: Cell;
 }

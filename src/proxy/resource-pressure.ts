@@ -56,10 +56,13 @@ export class ResourcePressure {
   }
 }
 
-/** It never left this machine, for want of descriptors, ports or memory: no endpoint is to blame. */
+/**
+ * The process or the machine lacks descriptors or memory: every connection is affected, and no endpoint is to blame. Not EADDRNOTAVAIL:
+ * no route, or no source port that is free, concerns one destination, and the others must not wait for it.
+ */
 export function isShortage(errno: number): boolean {
-  const { EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM } = constants.errno;
-  return [EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM].includes(errno);
+  const { EMFILE, ENFILE, ENOBUFS, ENOMEM } = constants.errno;
+  return [EMFILE, ENFILE, ENOBUFS, ENOMEM].includes(errno);
 }
 
 type Shared = Pick<WorkerContext, 'driver' | 'deadlines' | 'notice'>;

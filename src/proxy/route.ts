@@ -54,6 +54,13 @@ export class Route {
     return this.#draw ? this.#branches[this.#draw.draw()] : null;
   }
 
+  /** Draws by weight among the branches that have endpoints and are not among `left`; null when there are none. */
+  drawOther(left: readonly Branch[]): Branch | null {
+    const isOut = (i: number): boolean => left.includes(this.#branches[i]) || this.#branches[i].endpoints.length === 0;
+    const other = this.#draw?.drawOther(isOut) ?? -1;
+    return other < 0 ? null : this.#branches[other];
+  }
+
   /** @param before the policy the present pickers were made for */
   #build(before: ClientPolicy): void {
     const { target, client } = this.spec;

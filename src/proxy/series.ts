@@ -47,6 +47,7 @@ export function routeCells(scope: Scope): RouteCells {
     latencyUs: scope.histogram('l5d:balancer:connection:latency_us'),
     durationMs: scope.histogram('l5d:balancer:connection:duration_ms'),
     retries: scope.counter('l5d:balancer:connection:retries'),
+    failovers: scope.counter('l5d:balancer:connection:failovers'),
     unavailable: scope.counter('l5d:balancer:unavailable'),
     waitersRejected: scope.counter('l5d:balancer:waiters_rejected'),
   };

@@ -21,7 +21,7 @@ import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
 import { bound } from '../support/relay.ts';
 import { branchSpec, defaultPolicy, routeSpec } from '../support/specs.ts';
 
-const { ECONNREFUSED, EMFILE } = constants.errno;
+const { EADDRNOTAVAIL, ECONNREFUSED, EMFILE } = constants.errno;
 const ejectAtOnce = { maxConsecutiveFailures: 1, penaltyMs: 1_000, maxPenaltyMs: 1_000, jitter: 0 };
 
 function decide({ driver }: FakeRelay, outcome: number): void {
@@ -140,9 +140,10 @@ test('an operator is told when an endpoint goes out of rotation and when it is b
   made.finish();
 });
 
-test('a retry stays in the branch that was drawn, also when the same branches are published again meanwhile', () => {
+test('without branchFailover a retry stays in the branch that was drawn, also when the branches are published again', () => {
   for (let seed = 0; seed < 20; seed++) {
-    const made = fakeRelay({ random: seededRandom(seed), client: { maxRetries: 6, failFast: ejectAtOnce } });
+    const client = { maxRetries: 6, failFast: ejectAtOnce, branchFailover: false };
+    const made = fakeRelay({ random: seededRandom(seed), client });
     const branches = [
       { id: '/#/a', ports: [1001, 1002] },
       { id: '/#/b', ports: [1003, 1004] },
@@ -163,6 +164,117 @@ test('a retry stays in the branch that was drawn, also when the same branches ar
     assert.equal(made.driver.upstreams()[0].address.port, 1005);
     made.finish();
   }
+});
+
+/** Lets attempts to these ports fail, and the others succeed. */
+function decideByPort({ driver }: FakeRelay, dead: readonly number[]): void {
+  for (const attempt of driver.upstreams())
+    if (attempt.connecting) attempt.outcome = dead.includes(attempt.address.port) ? ECONNREFUSED : 0;
+  driver.settle();
+}
+
+test('a branch keeps its share while it has an endpoint that may be tried: a retry stays in it', () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const made = fakeRelay({ random: seededRandom(seed) });
+    const branches = [
+      { id: '/#/a', ports: [1001, 1002] },
+      { id: '/#/b', ports: [1003, 1004] },
+    ];
+    made.relay.publish({ state: 'bound', branches });
+    made.client();
+    const isA = (): boolean => (made.driver.upstreams()[0]?.address.port ?? 0) < 1003;
+    const first = isA();
+    decide(made, ECONNREFUSED);
+    made.driver.advance(100);
+    assert.equal(isA(), first, 'the other endpoint of the branch');
+    decide(made, ECONNREFUSED);
+    made.driver.advance(100);
+    assert.equal(isA(), !first, 'both were tried');
+    assert.equal(made.relay.metric('l5d:balancer:connection:failovers'), 1);
+    made.finish();
+  }
+});
+
+test('a union whose branch is down serves every connection, before the ejection and after it, counts it and says so', () => {
+  const made = fakeRelay({ random: seededRandom(5) });
+  const branches = [
+    { id: '/#/up', ports: [1001], weight: 1 },
+    { id: '/#/down', ports: [1002], weight: 1 },
+  ];
+  made.relay.publish({ state: 'bound', branches });
+  const connections = 60;
+  for (let n = 0; n < connections; n++) {
+    const client = made.client();
+    for (let step = 0; step < 4; step++) {
+      decideByPort(made, [1002]);
+      made.driver.advance(30);
+    }
+    client.send(1);
+    made.driver.settle();
+    assert.equal(made.driver.sockets.find(one => one.source === client)?.address.port, 1001, `connection ${n}`);
+  }
+  const failovers = made.relay.metric('l5d:balancer:connection:failovers');
+  assert.ok(failovers > connections / 4 && failovers < (connections * 3) / 4, `${failovers} failovers`);
+  assert.equal(made.relay.metric('l5d:balancer:endpoint:failures'), 5, 'once it is ejected nobody tries it');
+  assert.equal(notices(made).filter(text => text.includes('no endpoint of /#/down can be used')).length, 1);
+  made.finish();
+});
+
+test('a branch that is empty keeps its share, and no connection fails over to it', () => {
+  const made = fakeRelay({ random: seededRandom(5), client: { maxRetries: 2 } });
+  const branches = [
+    { id: '/#/down', ports: [1002] },
+    { id: '/#/empty', ports: [] },
+  ];
+  made.relay.publish({ state: 'bound', branches });
+  for (let n = 0; n < 40; n++) {
+    made.client();
+    for (let step = 0; step < 4; step++) {
+      decideByPort(made, [1002]);
+      made.driver.advance(30);
+    }
+  }
+  made.finish();
+  const codes = made.relay.records.map(({ end }) => end);
+  const empty = codes.filter(code => code === 'NN').length;
+  assert.ok(empty > 8 && empty < 32, `${empty} of 40`);
+  assert.equal(codes.filter(code => code === 'CU').length, 40 - empty);
+});
+
+test('with one endpoint the retries go on until the wait is over, so that they span a restart', () => {
+  const made = fakeRelay({
+    upstreams: [1001],
+    listener: { connectTimeoutMs: 10_000 },
+    client: { maxRetries: Number.POSITIVE_INFINITY, retryBackoffMs: { min: 50, max: 1_000 } },
+    random: seededRandom(1),
+  });
+  const client = made.client();
+  let attempts = 0;
+  const fail = (): void => {
+    attempts += made.driver.upstreams().filter(one => one.connecting).length;
+    decide(made, ECONNREFUSED);
+  };
+  for (let ms = 0; ms < 4_000; ms += 10) {
+    fail();
+    made.driver.advance(10);
+  }
+  assert.ok(attempts > 5 && attempts < 20, `${attempts} attempts in 4 s`);
+  made.driver.advance(1_000);
+  decide(made, 0);
+  client.send(7);
+  made.driver.settle();
+  assert.equal(made.driver.upstreams()[0]?.written, 7);
+  made.finish();
+});
+
+test('an address that is not available concerns one destination: other listeners go on, and the endpoint is ejected', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
+  made.client();
+  decide(made, EADDRNOTAVAIL);
+  assert.equal(made.driver.listeners[0]?.accepting, true);
+  assert.equal(made.relay.metric('l5d:balancer:endpoint:ejections'), 1);
+  made.finish();
+  assert.match(made.relay.records[0]?.reason ?? '', /EADDRNOTAVAIL/);
 });
 
 test('round robin goes on where it was when the same endpoints are published again', () => {

@@ -9,7 +9,7 @@ const defaults = {
   minConnections: 0,
   failFast: { maxConsecutiveFailures: 5, failurePenaltySecs: 60, maxPenaltySecs: 300 },
   loadBalancer: { kind: 'p2c' },
-  maxRetries: 3,
+  branchFailover: true,
   retryBackoffMs: { min: 50, max: 1000 },
 };
 

@@ -24,6 +24,7 @@ export const defaultPolicy: ClientPolicy = {
   maxWaiters: 1_000,
   minConnections: 0,
   maxRetries: 3,
+  branchFailover: true,
   retryBackoffMs: { min: 5, max: 20 },
   keepAliveSecs: 0,
   tls: null,

@@ -3,6 +3,7 @@
  * The rows Binding, Backoff, Connecting and SecuringUpstream of the table in sessions.ts.
  */
 import { constants } from 'node:os';
+import { isAvailable } from '../../balancer/health.ts';
 import { noEndpoint } from '../../balancer/picker.ts';
 import { noHandle } from '../../io/handle.ts';
 import type { TlsDetails } from '../../io/tls/engine.ts';
@@ -18,6 +19,13 @@ import type { SessionCore } from './session-core.ts';
 import { Flag, State } from './session-table.ts';
 
 const { ECANCELED, EMFILE } = constants.errno;
+
+interface Choice {
+  readonly branch: Branch | null;
+  readonly index: number;
+  /** Neither tried by this session nor out of rotation, unless it is due for its probe. */
+  readonly isUsable: boolean;
+}
 
 export class Connector {
   readonly #core: SessionCore;
@@ -88,10 +96,10 @@ export class Connector {
     const { table } = this.#core;
     const { driver, owners } = this.#context;
     const now = driver.now();
-    const branch = this.#branchFor(s, route);
-    const picked = branch ? branch.picker.pick(now, table.tried[s], table.tried[s].length) : noEndpoint;
-    if (!branch || picked === noEndpoint) return this.#nowhere(s, route);
-    const endpoint = branch.endpoints[picked];
+    const { branch, index } = this.#choose(s, route, now);
+    table.branch[s] = branch;
+    if (!branch || index === noEndpoint) return this.#nowhere(s, route);
+    const endpoint = branch.endpoints[index];
     const upstream = driver.connect(endpoint, { keepAliveSecs: route.spec.client.keepAliveSecs });
     table.endpoint[s] = endpoint;
     table.attemptAt[s] = now;
@@ -104,13 +112,41 @@ export class Connector {
     this.#core.setDeadline(s, Math.min(table.waitUntil[s], now + route.spec.client.connectTimeoutMs));
   }
 
-  /** A retry stays in its branch: the draw is per connection. After a publication the branch may be gone, then it draws anew. */
-  #branchFor(s: Session, route: Route): Branch | null {
+  /**
+   * A session stays in the branch it has drawn while that has an endpoint that may be tried: so shares follow the weights. After that
+   * it draws among the other branches. When none of them has such an endpoint either, it goes on in its own.
+   */
+  #choose(s: Session, route: Route, now: number): Choice {
     const { table } = this.#core;
+    const tried = table.tried[s];
     const before = table.branch[s];
-    const branch = (before && route.branchOf(before.id)) ?? route.drawBranch();
-    table.branch[s] = branch;
-    return branch;
+    const own = this.#pick((before && route.branchOf(before.id)) ?? route.drawBranch(), now, tried);
+    if (!own.branch || own.isUsable || own.index === noEndpoint || !route.spec.client.branchFailover) return own;
+    const left = [own.branch];
+    for (let other = route.drawOther(left); other; other = route.drawOther(left)) {
+      const choice = this.#pick(other, now, tried);
+      if (choice.isUsable) {
+        this.#failedOver(route, own.branch, other);
+        return choice;
+      }
+      left.push(other);
+    }
+    return own;
+  }
+
+  #pick(branch: Branch | null, now: number, tried: Int32Array): Choice {
+    if (!branch) return { branch, index: noEndpoint, isUsable: false };
+    const index = branch.picker.pick(now, tried, tried.length);
+    if (index === noEndpoint) return { branch, index, isUsable: false };
+    const { slot } = branch.endpoints[index];
+    const isUsable = !tried.includes(slot) && (branch.picker.claimed || isAvailable(this.#context.endpoints, slot));
+    return { branch, index, isUsable };
+  }
+
+  #failedOver({ spec }: Route, from: Branch, to: Branch): void {
+    this.#context.cells.add(spec.cells.failovers, 1);
+    const text = `router ${spec.router}, ${spec.dst}: no endpoint of ${from.id} can be used: its share goes to ${to.id}`;
+    this.#context.limitedNotice(`failover ${spec.id} ${from.id}`, 'warn', text);
   }
 
   #nowhere(s: Session, route: Route): void {

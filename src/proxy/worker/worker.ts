@@ -22,6 +22,7 @@ import {
   type WorkerContext,
 } from '../context.ts';
 import { IdlePool } from '../idle-pool.ts';
+import { LimitedNotices } from '../limited-notices.ts';
 import type { ControlChannel, Down, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from '../messages.ts';
 import { Owners } from '../owners.ts';
 import { ResourcePressure } from '../resource-pressure.ts';
@@ -71,6 +72,8 @@ export class Worker {
     this.#control = control;
     const driver = new TlsDriver(this.events, createDriver, createTls);
     this.#driver = driver;
+    const notice: WorkerContext['notice'] = (level, text) => control.post({ type: 'notice', level, text });
+    const limited = new LimitedNotices(() => driver.now(), notice);
     const context: WorkerContext = {
       driver,
       endpoints: new EndpointTable(memory.endpoints),
@@ -81,7 +84,8 @@ export class Worker {
       random,
       bulk,
       recorder: null,
-      notice: (level, text) => control.post({ type: 'notice', level, text }),
+      notice,
+      limitedNotice: (key, level, text) => limited.write(key, level, text),
       shortage: (text, errno) => this.#pressure.met(text, errno),
     };
     this.#context = context;

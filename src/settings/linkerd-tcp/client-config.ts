@@ -53,7 +53,9 @@ export interface ConnectorConfig {
   readonly minConnections: number;
   readonly failFast: z.output<typeof failFast>;
   readonly loadBalancer: z.output<typeof loadBalancer>;
-  readonly maxRetries: number;
+  /** Absent: as many as fit into the time that a connection may wait. */
+  readonly maxRetries?: number;
+  readonly branchFailover: boolean;
   readonly retryBackoffMs: z.output<typeof retryBackoff>;
 }
 
@@ -64,7 +66,7 @@ const defaults: ConnectorConfig = {
   minConnections: 0,
   failFast: { maxConsecutiveFailures: 5, failurePenaltySecs: 60, maxPenaltySecs: 300 },
   loadBalancer: { kind: 'p2c' },
-  maxRetries: 3,
+  branchFailover: true,
   retryBackoffMs: { min: 50, max: 1000 },
 };
 
@@ -90,10 +92,22 @@ const connector = {
   loadBalancer: loadBalancer
     .optional()
     .meta({ default: defaults.loadBalancer, description: 'how an endpoint is chosen' }),
-  maxRetries: wholeNumber(0, 100, 'a whole number from 0 to 100').optional().meta({
-    default: defaults.maxRetries,
-    description: 'further attempts, on other endpoints first, after a failed connect',
-  }),
+  maxRetries: wholeNumber(0, 100, 'a whole number from 0 to 100')
+    .optional()
+    .meta({
+      description:
+        'further attempts after a failed connect, on other endpoints first; by default as many as fit into the `connectTimeoutMs` of ' +
+        'the server, so that a connection outlasts the restart of its only endpoint',
+    }),
+  branchFailover: z
+    .boolean()
+    .optional()
+    .meta({
+      default: defaults.branchFailover,
+      description:
+        'if no endpoint of the branch drawn from a weighted union can be used, another branch is drawn; with `false` the connection ' +
+        'stays in its branch, and its share fails',
+    }),
   retryBackoffMs: retryBackoff
     .optional()
     .meta({ default: defaults.retryBackoffMs, description: 'pause between attempts; doubles, with jitter' }),
