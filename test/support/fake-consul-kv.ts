@@ -2,8 +2,8 @@
  * The state of a Consul server's KV store, as its documentation has it: what fake-consul.ts serves.
  *
  * One index of Raft's log for everything (KV Store API, "Read Key": CreateIndex, ModifyIndex, LockIndex, Flags). A removal leaves
- * a tombstone, which holds the index of its folder up until it is reaped (agent option `tombstone_ttl`): afterwards the index of
- * the folder goes backwards (Blocking Queries, "Implementation Details"). Setting a key to what it is changes nothing, not even
+ * a tombstone, which holds the index of its directory up until it is reaped (agent option `tombstone_ttl`): afterwards the index of
+ * the directory goes backwards (Blocking Queries, "Implementation Details"). Setting a key to what it is changes nothing, not even
  * its ModifyIndex. A transaction is done whole or not at all, and says all operations that fail (Transactions API).
  */
 
@@ -47,7 +47,7 @@ export interface Listing {
   readonly entries: readonly KvEntry[];
 }
 
-/** What is below `prefix`. The index is the newest of it and of its removals; of the whole table where there is neither. */
+/** The keys below `prefix`. The index is the newest of them and of their removals; without either, that of the whole table. */
 export function list({ entries, tombstones, tableIndex }: KvState, prefix: string): Listing {
   const found = [...entries.values()]
     .filter(({ Key }) => Key.startsWith(prefix))
@@ -57,7 +57,7 @@ export function list({ entries, tombstones, tableIndex }: KvState, prefix: strin
   return { entries: found, index: Math.max(1, prefix === '' || newest === 0 ? tableIndex : newest) };
 }
 
-/** One key. Where there is none, the index is that of the whole table. */
+/** One key. If it does not exist, the index is that of the whole table. */
 export function get({ entries, tableIndex }: KvState, key: string): Listing {
   const entry = entries.get(key);
   return entry === undefined
@@ -108,7 +108,7 @@ class Draft {
     };
   }
 
-  /** @returns what the transaction tells of it, or why it fails */
+  /** @returns the transaction's answer about it, or why it fails */
   apply(operation: KvOperation): KvEntry | string | undefined {
     const { Verb, Key, Index = 0 } = operation;
     const present = this.#entries.get(Key);

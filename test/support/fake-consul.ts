@@ -1,13 +1,13 @@
 /**
  * A Consul server, as far as its documentation of the HTTP API describes these (developer.hashicorp.com/consul/api-docs):
- *   - KV Store, "Read Key": `recurse`, `keys` with `separator`, `raw`; 404 with an index where there is nothing; "Create/Update
+ *   - KV Store, "Read Key": `recurse`, `keys` with `separator`, `raw`; 404 with an index if there is nothing; "Create/Update
  *     Key": `flags`, `cas`; "Delete Key": `recurse`, `cas`; a value has at most 512 KiB
  *   - Transactions, "Create Transaction": KV verbs, results without values but of `get`, 409 with the operations that failed
  *   - Blocking Queries: `index`, `wait` (10 minutes at most, and up to a sixteenth more), X-Consul-Index; an answer is no promise
  *     of a change; an index may go backwards
- *   - Consistency Modes: `stale` and `consistent`, X-Consul-KnownLeader, X-Consul-LastContact; without a leader stale reads go on
+ *   - Consistency Modes: `stale` and `consistent`, X-Consul-KnownLeader, X-Consul-LastContact; without a leader stale reads continue
  *   - ACL: X-Consul-Token; 403 `ACL not found` and `Permission denied`, inside a transaction as an error of the operation with 409;
- *     of a list what may not be read is left out, with X-Consul-Results-Filtered-By-ACLs unless the request was anonymous
+ *     a list omits what may not be read, with X-Consul-Results-Filtered-By-ACLs unless the request was anonymous
  * and no further. Where a real 1.8.7 was seen to differ, it is followed: a request to `/v1/txn` has at most 512 KiB as a whole
  * (`limits.txn_max_req_len`), a negative index is 400, another method on an endpoint is 405; with `version: '1.8.7'` there is no
  * X-Consul-Results-Filtered-By-ACLs, and a denial is a bare "Permission denied". Every control takes and gives plain JSON, so that the server can also run in a process of its own
@@ -38,7 +38,7 @@ export interface FakeConsulOptions {
   readonly version?: '1.8.7' | '1.20.1';
 }
 
-/** What a token, or whoever has none, may do with keys that begin so. */
+/** The rights of a token, or of a request without one, on keys with this prefix. */
 export interface Rights {
   readonly read: readonly string[];
   readonly write: readonly string[];
@@ -75,7 +75,7 @@ export class FakeConsul {
   readonly #requests: Seen[] = [];
   readonly #saved = new Map<string, KvState>();
   #state: KvState = emptyKv;
-  /** What a server that lags behind has. */
+  /** The state of a server that lags behind. */
   #lagging: KvState | undefined;
   #server: Server | undefined;
   #port = 0;
@@ -154,7 +154,7 @@ export class FakeConsul {
     this.#saved.set(name, this.#state);
   }
 
-  /** `consul snapshot restore`: what was, with the indices it had; Raft's own index goes on. */
+  /** `consul snapshot restore`: what was, with the indices it had; Raft's own index continues. */
   restore(name: string): void {
     this.#replace({ ...this.#saved.get(name)!, raftIndex: this.#state.raftIndex + 1 });
   }
@@ -164,7 +164,7 @@ export class FakeConsul {
     this.#replace(emptyKv);
   }
 
-  /** Without one stale reads go on, and know nothing of what is later. */
+  /** Without one, stale reads continue, and do not see later changes. */
   setLeader(hasLeader: boolean): void {
     this.#hasLeader = hasLeader;
     this.#wake(true);

@@ -1,5 +1,5 @@
 /**
- * What a fake API server keeps: objects, one counter of revisions for all of them, and a history that watches read and that can be
+ * The state of a fake API server: objects, one counter of revisions for all of them, and a history that watches read and that can be
  * forgotten. Refusals are thrown as {@link Refusal}, with the words of the real one.
  */
 import { randomUUID } from 'node:crypto';
@@ -50,7 +50,7 @@ const details = (name: string) => ({ name, group: 'l5d.io', kind: 'dtabs' });
 export class FakeObjects {
   readonly #objects = new Map<string, Stored>();
   #history: Change[] = [];
-  /** Watches that begin at an older one are told that it is gone. */
+  /** Watches that begin at an older one receive 410 Gone. */
   #oldest = 0;
   /** As in a cluster where other things are written, too. */
   #revision = 1000;
@@ -72,7 +72,7 @@ export class FakeObjects {
     this.#revision += by;
   }
 
-  /** Forgets what led to the present state. */
+  /** Forgets the history before the current revision. */
   compact(): void {
     this.#history = [];
     this.#oldest = ++this.#revision;
@@ -138,7 +138,7 @@ export class FakeObjects {
     return this.#store('MODIFIED', next);
   }
 
-  /** Undefined once it is gone; the object while a finalizer keeps it. */
+  /** Undefined once it is removed; the object while a finalizer keeps it. */
   delete(name: string, preconditions: Preconditions = {}): Stored | undefined {
     const present = this.get(name);
     this.#check(present, preconditions);
@@ -151,7 +151,7 @@ export class FakeObjects {
     return this.#store('MODIFIED', { ...present, metadata: { ...present.metadata, deletionTimestamp } });
   }
 
-  /** What `restore` takes. */
+  /** The argument of `restore`. */
   backup() {
     return { objects: new Map(this.#objects), revision: this.#revision };
   }

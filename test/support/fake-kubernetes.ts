@@ -38,10 +38,10 @@ export class FakeKubernetes {
   readonly objects = new FakeObjects();
   /** The namespaces of Kubernetes there are; objects are in the first. */
   namespaces = ['default'];
-  /** Bearer tokens that are good; undefined: nobody is asked. */
+  /** Valid bearer tokens; undefined: no token is required. */
   tokens: readonly string[] | undefined;
   hasDefinition = true;
-  /** Whether a forgotten revision is told by the status of the answer or by an event. */
+  /** Whether a forgotten revision is reported by the status of the answer or by an event. */
   goneAs: 'status' | 'event' = 'event';
   /** Pieces that events are sent in; 0: whole. */
   chunkBytes = 0;
@@ -52,7 +52,7 @@ export class FakeKubernetes {
   readonly forbidden = new Set<Verb>();
   /** Answered in place of what was asked for, while set. */
   instead: ((verb: Verb, response: ServerResponse) => void) | undefined;
-  /** Called when a request was carried out, before its answer; false keeps the answer back for ever. */
+  /** Called when a request was carried out, before its answer; false withholds the answer. */
   beforeAnswer: (verb: Verb) => boolean = () => true;
   /** Verb and target of every request. */
   readonly requests: string[] = [];
@@ -145,7 +145,7 @@ export class FakeKubernetes {
     for (const { response } of this.#watches) response.destroy();
   }
 
-  /** Nothing more is sent on the watches open now, and they stay open: what is between us has lost them. */
+  /** Nothing more is sent on the watches open now, and they stay open, as when a proxy between has lost them. */
   muteWatches(): void {
     for (const { timer } of this.#watches) clearTimeout(timer);
     this.#watches.clear();

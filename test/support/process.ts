@@ -104,7 +104,8 @@ export function showExit({ code, signal }: Exit): string {
 /** Starts a program by path, or by name if it is on PATH or in Debian's directories. */
 export function startProgram(t: Scope, name: string, args: readonly string[], options: ProgramOptions = {}): Program {
   const file = name.includes('/') ? name : findProgram(name);
-  if (file === undefined) throw new Error(`${name} is not installed; \`npm test\` installs it or says what to type`);
+  if (file === undefined)
+    throw new Error(`${name} is not installed; \`npm test\` installs it or prints the command that does`);
   const child = spawn(file, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },

@@ -7,7 +7,7 @@ type Native = new (events: DriverEvents, options: NativeDriverOptions) => Native
 export function pumped(NativeDriver: Native, options: NativeDriverOptions = {}): (events: DriverEvents) => Driver {
   return events => {
     const driver = new NativeDriver(events, { debug: true, ...options });
-    // Unref'd: a test that is over ends, whatever the driver still has.
+    // Does not keep the process running after the test, whatever the driver still has.
     setInterval(() => driver.turn(0), 1).unref();
     const turn = (): void => {
       driver.turn(0);
