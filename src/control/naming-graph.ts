@@ -85,6 +85,7 @@ export class NamingGraph {
     const scope = this.#registry.scope({ rt: label, namespace: interpreter.namespace });
     const success = scope.counter('l5d:resolver:success_count');
     const failure = scope.counter('l5d:resolver:failure_count');
+    const failovers = scope.counter('l5d:resolver:failover_count');
     const latency = scope.histogram('l5d:resolver:request_latency_ms');
     const { main } = this.#registry;
     const requests: RequestObserver = {
@@ -93,6 +94,9 @@ export class NamingGraph {
         if (this.#observers.get(key)?.requests !== requests) return;
         main.add(ok ? success : failure, 1);
         if (latencyMs !== undefined) main.observe(latency, latencyMs);
+      },
+      moved: () => {
+        if (this.#observers.get(key)?.requests === requests) main.add(failovers, 1);
       },
     };
     this.#observers.set(key, { scope, requests });

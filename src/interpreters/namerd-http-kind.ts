@@ -1,6 +1,7 @@
 /** `io.l5d.namerd.http`: names are bound by a namerd over HTTP. */
 
 import { connectionOptions } from '../clients/client-tls.ts';
+import { NamerdCluster } from '../clients/namerd/cluster.ts';
 import { NamerdHttpClient } from '../clients/namerd/http-client.ts';
 import { type NamerdHttpConfig, namerdHttpConfig, targetOf } from '../clients/namerd/http-config.ts';
 import { isLoopback } from '../clients/namerd/loopback.ts';
@@ -26,19 +27,24 @@ export const namerdHttpInterpreter = defineInterpreter({
     const target = targetOf(config);
     const clock: Clock = { now, random, after: systemClock.after };
     const token = namerdToken(config, log);
-    if (token !== undefined && target.baseUrl.protocol === 'http:' && !isLoopback(target.baseUrl))
-      log.warn(
-        `the token for namerd travels in clear to ${target.baseUrl.host}: whoever listens can use it; use https`,
-      );
+    const { baseUrls, requestTimeoutMs } = target;
+    for (const url of baseUrls)
+      if (token !== undefined && url.protocol === 'http:' && !isLoopback(url))
+        log.warn(`the token for namerd travels in clear to ${url.host}: use https, or anyone on the way can read it`);
     const tls = target.tls && connectionOptions(target.tls);
-    const client = new NamerdHttpClient({
-      baseUrl: target.baseUrl,
-      tls: tls && (() => tls),
-      token,
-      requestTimeoutMs: target.requestTimeoutMs,
-      maxBodyBytes: maxDocumentBytes,
-      clock,
-    });
+    const members = baseUrls.map(
+      baseUrl =>
+        new NamerdHttpClient({
+          baseUrl,
+          tls: tls && (() => tls),
+          token,
+          requestTimeoutMs,
+          maxBodyBytes: maxDocumentBytes,
+          clock,
+        }),
+    );
+    const observer = requests ?? { requestDone() {} };
+    const client = new NamerdCluster({ members, log, moved: () => observer.moved?.() });
     return new NamerdHttpInterpreter({
       client,
       namespace: target.namespace,
@@ -50,7 +56,7 @@ export const namerdHttpInterpreter = defineInterpreter({
       lingerMs,
       clock,
       log,
-      observer: requests ?? { requestDone() {} },
+      observer,
     });
   },
 });

@@ -20,7 +20,8 @@ import {
   switchMap,
   tap,
 } from 'rxjs';
-import type { NamerdHttpClient } from '../clients/namerd/http-client.ts';
+import type { NamerdClient } from '../clients/namerd/cluster.ts';
+import { Heartbeats } from '../clients/namerd/heartbeats.ts';
 import { poll } from '../clients/namerd/poll.ts';
 import { TroubleLog } from '../clients/namerd/trouble-log.ts';
 import { type RequestObserver, type WatchOptions, type WatchStatus, watch } from '../clients/namerd/watch.ts';
@@ -45,11 +46,12 @@ import type { Bound } from '../naming/name.ts';
 import { sameBounds } from '../naming/same.ts';
 
 export interface NamerdHttpOptions {
-  readonly client: NamerdHttpClient;
+  readonly client: NamerdClient;
   readonly namespace: string;
   readonly periodMs: number;
   readonly backoff: BackoffLimits;
   readonly watchIdleTimeoutMs: number;
+  readonly heartbeats?: Heartbeats;
   readonly maxDocumentBytes: number;
   /** How often a server without `bind` is asked whether it has it now. */
   readonly probeMs: number;
@@ -68,11 +70,13 @@ export class NamerdHttpInterpreter implements Interpreter {
   readonly #addrs: SharedByKey<Addr>;
   readonly #polls: SharedByKey<Activity<Addr>>;
   readonly #way = new BehaviorSubject<'watch' | 'poll'>('watch');
+  readonly #heartbeats: Heartbeats;
   #saidMissing = false;
 
   constructor(options: NamerdHttpOptions) {
     this.#options = options;
-    this.#trouble = new TroubleLog(options.log, options.client.url(''));
+    this.#trouble = new TroubleLog(options.log, () => options.client.url(''));
+    this.#heartbeats = options.heartbeats ?? new Heartbeats();
     this.#trees = new SharedByKey(options.lingerMs);
     this.#addrs = new SharedByKey(options.lingerMs);
     this.#polls = new SharedByKey(options.lingerMs);
@@ -143,6 +147,7 @@ export class NamerdHttpInterpreter implements Interpreter {
     return watch(target, {
       decode: document => this.#decoded(target, () => decode(document)),
       idleTimeoutMs: watchIdleTimeoutMs,
+      heartbeats: this.#heartbeats,
       running: this.#running,
       client,
       clock,

@@ -29,6 +29,10 @@ const histogram = <const L extends readonly string[]>(labels: L, help: string) =
 export const families = {
   'l5d:resolver:success_count': counter(resolver, 'Answers of the interpreter that bound a name.'),
   'l5d:resolver:failure_count': counter(resolver, 'Answers of the interpreter that did not bind, and failed requests.'),
+  'l5d:resolver:failover_count': counter(
+    resolver,
+    'Changes from one namerd to another, of several that are configured.',
+  ),
   'l5d:resolver:request_latency_ms': histogram(resolver, 'Request to the interpreter, start to parsed answer.'),
   'l5d:resolver:stale_seconds': gauge(
     balancer,

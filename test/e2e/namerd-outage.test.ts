@@ -77,7 +77,7 @@ test('during an outage the log has a line for the loss and one for the return, w
   await namerd.kill();
   await until(async () => (await proxy.metric('l5d:resolver:failure_count')) >= 10, 'ten failed requests');
   await namerd.start();
-  await proxy.program.printed(/namerd at \S+ answers again/);
+  await proxy.program.printed(/namerd at \S+ recovered/);
   const lost = proxy.program.output.split('\n').filter(line => line.includes('cannot reach'));
   assert.equal(lost.length, 1, lost.join('\n'));
 });

@@ -7,6 +7,7 @@
  * Nothing is sent twice, redirects are not followed, and proxies of the environment are not used. Every request has a deadline
  * and every body a bound. A status is an answer; whatever else happens is an {@link HttpFailure}.
  */
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Client, Dispatcher, Pool } from 'undici';
 import type { Clock } from '../../live/clock.ts';
@@ -20,6 +21,8 @@ export interface HttpClientOptions {
   /** Asked at each new connection; absent where the system's authorities are trusted, or for plain HTTP. */
   readonly tls?: TlsSource | undefined;
   readonly connectTimeoutMs: number;
+  /** Of host names; that of the control plane unless given. */
+  readonly lookup?: LookupFunction;
   /** The longest body that is read whole. */
   readonly maxBodyBytes: number;
   readonly clock?: Clock;
@@ -162,8 +165,8 @@ interface Connections {
   readonly waiting: Pool;
 }
 
-function connectionsOf(undici: Undici, { origin, tls, connectTimeoutMs }: HttpClientOptions): Connections {
-  const connect = connectorOf(undici.buildConnector, tls, connectTimeoutMs);
+function connectionsOf(undici: Undici, { origin, tls, connectTimeoutMs, lookup }: HttpClientOptions): Connections {
+  const connect = connectorOf(undici.buildConnector, tls, connectTimeoutMs, lookup);
   // Deadlines are ours.
   const settings = { allowH2: false, keepAliveTimeout, headersTimeout: 0, bodyTimeout: 0, connect };
   const short = new undici.Pool(origin, { ...settings, connections: shortConnections });

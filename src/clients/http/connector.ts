@@ -4,6 +4,7 @@
  * TLS settings are asked for at each new connection, so that a certificate that was renewed is used from the next one on. As
  * long as they are the same object one connector serves all connections, which lets them resume TLS sessions.
  */
+import type { LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { buildConnector } from 'undici';
 import { controlLookup } from '../dns/control-lookup.ts';
@@ -16,7 +17,12 @@ type Connector = buildConnector.connector;
 
 const keepAliveInitialDelay = 30_000;
 
-export function connectorOf(build: typeof buildConnector, tls: TlsSource | undefined, timeoutMs: number): Connector {
+export function connectorOf(
+  build: typeof buildConnector,
+  tls: TlsSource | undefined,
+  timeoutMs: number,
+  lookup: LookupFunction = controlLookup(),
+): Connector {
   let last: { readonly settings: ConnectionOptions | undefined; readonly connect: Connector } | undefined;
   return (options, callback) => {
     try {
@@ -27,7 +33,7 @@ export function connectorOf(build: typeof buildConnector, tls: TlsSource | undef
           keepAlive: true,
           keepAliveInitialDelay,
           allowH2: false,
-          lookup: controlLookup(),
+          lookup,
         };
         last = { settings, connect: build({ ...settings, ...fixed }) };
       }

@@ -1,7 +1,9 @@
 /** namerd's HTTP API as proxies use it: short GET requests for JSON, and streams that stay open. Failures are rows of the table of errors. */
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Clock } from '../../live/clock.ts';
+import { RotatingLookup } from '../dns/rotating-lookup.ts';
 import { HttpClient, type HttpRequest } from '../http/client.ts';
 import type { TlsSource } from '../http/connector.ts';
 import { excerptOf } from '../http/excerpt.ts';
@@ -21,21 +23,26 @@ export interface HttpClientOptions {
   /** The longest body of a short request. */
   readonly maxBodyBytes: number;
   readonly clock: Clock;
+  /** Of the host name; that of the control plane unless given. */
+  readonly lookup?: LookupFunction;
 }
 
 export class NamerdHttpClient {
   readonly #options: HttpClientOptions;
   readonly #basePath: string;
   readonly #http: HttpClient;
+  readonly #lookup: RotatingLookup;
 
   constructor(options: HttpClientOptions) {
-    const { baseUrl, tls, requestTimeoutMs, maxBodyBytes, clock } = options;
+    const { baseUrl, tls, requestTimeoutMs, maxBodyBytes, clock, lookup } = options;
+    this.#lookup = new RotatingLookup(lookup);
     this.#options = options;
     this.#basePath = baseUrl.pathname.replace(/\/+$/, '');
     this.#http = new HttpClient({
       origin: baseUrl.origin,
       tls,
       connectTimeoutMs: requestTimeoutMs,
+      lookup: this.#lookup.lookup,
       maxBodyBytes,
       clock,
     });
@@ -44,6 +51,16 @@ export class NamerdHttpClient {
   /** The address of `target` (path and query below the base URL), for messages. */
   url(target: string): string {
     return `${this.#options.baseUrl.origin}${this.#basePath}${target}`;
+  }
+
+  /** How many addresses the host had last. */
+  get addresses(): number {
+    return this.#lookup.addresses;
+  }
+
+  /** Something is wrong with this server: the next connections begin with another address of its name. */
+  tryOtherAddress(): void {
+    this.#lookup.rotate();
   }
 
   /** The JSON document that `target` answers with status 200. Rejects with a {@link LinkerdTcpError} of a NAMERD_ row. */

@@ -25,15 +25,19 @@ const retry = z
     message: 'baseSeconds must not be more than maxSeconds',
   });
 
+/** More would not be noticed: a namerd that answers is used for as long as it answers. */
+const maxServers = 16;
+
+const oneOrMore = () => z.union([z.string(), z.array(z.string()).min(1).max(maxServers)]).optional();
+
 const shape = z.strictObject({
-  baseUrl: z
-    .string()
-    .optional()
-    .meta({ description: "namerd's address, e.g. `http://127.0.0.1:4180`; may have a path, may be https" }),
-  dst: z
-    .string()
-    .optional()
-    .meta({ description: "Linkerd's way to say the same: `/$/inet/<host>/<port>`, with `tls` for https" }),
+  baseUrl: oneOrMore().meta({
+    description:
+      "namerd's address, e.g. `http://127.0.0.1:4180`; may have a path, may be https. A list names several namerds that serve the same dtabs: the next one is used when one fails",
+  }),
+  dst: oneOrMore().meta({
+    description: "Linkerd's way to say the same: `/$/inet/<host>/<port>`, or a list of them; with `tls` for https",
+  }),
   namespace: z
     .string()
     .regex(/^[A-Za-z0-9._~!$&'()*+,;=:@/-]+$/, { message: 'may only have characters that stand in a URL path' })
@@ -66,14 +70,15 @@ const shape = z.strictObject({
 type Keys = z.output<typeof shape>;
 
 export const namerdHttpConfig = shape.superRefine((keys, context) => {
-  for (const [path, message] of problems(keys)) context.addIssue({ code: 'custom', path: [path], message });
+  for (const [place, message] of problems(keys)) context.addIssue({ code: 'custom', path: [...place], message });
 });
 
 export type NamerdHttpConfig = Keys;
 
 /** What the client needs, whichever style was written. */
 export interface NamerdHttpTarget {
-  readonly baseUrl: URL;
+  /** In the order of preference. */
+  readonly baseUrls: readonly URL[];
   readonly namespace: string;
   readonly periodMs: number;
   readonly backoff: BackoffLimits;
@@ -92,7 +97,7 @@ export function targetOf(config: NamerdHttpConfig): NamerdHttpTarget {
     const { baseSeconds, maxSeconds } = config.retry ?? { baseSeconds: Math.min(5, period), maxSeconds: period };
     return {
       ...common,
-      baseUrl: new URL(config.baseUrl),
+      baseUrls: listed(config.baseUrl).map(url => new URL(url)),
       namespace: config.namespace!,
       periodMs: period * 1000,
       backoff: { baseMs: baseSeconds * 1000, maxMs: maxSeconds * 1000 },
@@ -101,19 +106,22 @@ export function targetOf(config: NamerdHttpConfig): NamerdHttpTarget {
   const { baseSeconds, maxSeconds } = config.retry ?? { baseSeconds: 5, maxSeconds: 600 };
   return {
     ...common,
-    baseUrl: urlOfDst(config.dst!, common.tls !== undefined)!,
+    baseUrls: listed(config.dst).map(dst => urlOfDst(dst, common.tls !== undefined)!),
     namespace: config.namespace ?? 'default',
     periodMs: (config.periodSecs ?? 10) * 1000,
     backoff: { baseMs: baseSeconds * 1000, maxMs: maxSeconds * 1000 },
   };
 }
 
-type Problem = readonly [key: keyof Keys, message: string];
+const listed = (value: string | readonly string[] | undefined): readonly string[] =>
+  value === undefined ? [] : typeof value === 'string' ? [value] : value;
+
+type Problem = readonly [place: readonly [keyof Keys, ...number[]], message: string];
 
 function problems(keys: Keys): Problem[] {
   const isTwice = keys.token !== undefined && keys.tokenFile !== undefined;
   return [
-    ...(isTwice ? [['token', 'stands beside tokenFile; give one of them'] as const] : []),
+    ...(isTwice ? [[['token'], 'cannot be combined with tokenFile'] satisfies Problem] : []),
     ...placeProblems(keys),
   ];
 }
@@ -121,21 +129,29 @@ function problems(keys: Keys): Problem[] {
 function placeProblems(keys: Keys): Problem[] {
   const { baseUrl, dst } = keys;
   if (baseUrl !== undefined && dst !== undefined)
-    return [['dst', 'stands beside baseUrl; give the one or the other: they are two ways to say where namerd is']];
+    return [[['dst'], 'cannot be combined with baseUrl: both say where namerd is']];
   if (baseUrl !== undefined) return baseUrlProblems(keys, baseUrl);
   if (dst !== undefined) return dstProblems(keys, dst);
-  return [['baseUrl', 'is missing: give baseUrl (http://127.0.0.1:4180) or dst (/$/inet/127.0.0.1/4180)']];
+  return [[['baseUrl'], 'is missing: give baseUrl (http://127.0.0.1:4180) or dst (/$/inet/127.0.0.1/4180)']];
 }
 
-function baseUrlProblems({ namespace, periodSecs, tls }: Keys, baseUrl: string): Problem[] {
+function baseUrlProblems({ namespace, periodSecs, tls }: Keys, baseUrl: string | readonly string[]): Problem[] {
   const found: Problem[] = [];
-  const reason = whyNotBaseUrl(baseUrl);
-  if (reason) found.push(['baseUrl', reason]);
-  else if (tls && tls.enabled !== false && !baseUrl.toLowerCase().startsWith('https:'))
-    found.push(['tls', 'needs a baseUrl that starts with https://']);
-  if (namespace === undefined) found.push(['namespace', 'is required with baseUrl']);
-  if (periodSecs === undefined) found.push(['periodSecs', 'is required with baseUrl']);
+  const isSecure = tls !== undefined && tls.enabled !== false;
+  for (const [place, url] of places('baseUrl', baseUrl)) {
+    const reason = whyNotBaseUrl(url);
+    if (reason) found.push([place, reason]);
+    else if (isSecure && !url.toLowerCase().startsWith('https:'))
+      found.push([['tls'], 'needs a baseUrl that starts with https://']);
+  }
+  if (namespace === undefined) found.push([['namespace'], 'is required with baseUrl']);
+  if (periodSecs === undefined) found.push([['periodSecs'], 'is required with baseUrl']);
   return found;
+}
+
+/** Each value, and where it is written. */
+function places(key: keyof Keys, value: string | readonly string[]): (readonly [Problem[0], string])[] {
+  return typeof value === 'string' ? [[[key], value]] : value.map((one, i) => [[key, i], one]);
 }
 
 function whyNotBaseUrl(text: string): string | undefined {
@@ -152,11 +168,13 @@ function whyNotBaseUrl(text: string): string | undefined {
   return undefined;
 }
 
-function dstProblems({ tls }: Keys, dst: string): Problem[] {
+function dstProblems({ tls }: Keys, dst: string | readonly string[]): Problem[] {
   const found: Problem[] = [];
-  if (!urlOfDst(dst, false)) found.push(['dst', 'must be /$/inet/<host>/<port>: namerd is found without other namers']);
+  for (const [place, one] of places('dst', dst))
+    if (!urlOfDst(one, false))
+      found.push([place, 'must be /$/inet/<host>/<port>: namerd is found without other namers']);
   if (tls && tls.enabled !== false && tls.commonName === undefined && !tls.disableValidation)
-    found.push(['tls', "needs commonName, the name in namerd's certificate, or disableValidation: true"]);
+    found.push([['tls'], "needs commonName, the name in namerd's certificate, or disableValidation: true"]);
   return found;
 }
 

@@ -1,4 +1,4 @@
-/** Tells the operator once when a namerd is lost, or refuses us, and once when it is back, however many watches notice. */
+/** Logs once when a namerd is unreachable or refuses us, and once when it recovers, however many watches notice. */
 import { finalize, type MonoTypeOperatorFunction, tap } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Activity } from '../../live/activity.ts';
@@ -10,13 +10,14 @@ type Common = (typeof common)[number];
 
 export class TroubleLog {
   readonly #log: Log;
-  readonly #server: string;
+  readonly #server: () => string;
   /** Targets that have a trouble they share, and which. */
   readonly #lost = new Map<string, Common>();
   /** What a target that does reach the server complains of. */
   readonly #complaints = new Map<string, string>();
 
-  constructor(log: Log, server: string) {
+  /** @param server the address of the one in use */
+  constructor(log: Log, server: () => string) {
     this.#log = log;
     this.#server = server;
   }
@@ -40,17 +41,17 @@ export class TroubleLog {
     const trouble = error instanceof LinkerdTcpError ? common.find(code => code === error.code) : undefined;
     if (trouble !== undefined) {
       if (![...this.#lost.values()].includes(trouble))
-        this.#log.warn(`${error.message}; names keep their last good answer, and it is tried again`);
+        this.#log.warn(`${error.message}; names keep their last known addresses; retrying`);
       this.#lost.set(target, trouble);
     } else if (this.#complaints.get(target) !== error.message) {
       this.#complaints.set(target, error.message);
-      this.#log.warn(`${error.message}; the last good answer is kept, and it is tried again`);
+      this.#log.warn(`${error.message}; the last known answer stays in use; retrying`);
     }
   }
 
   #well(target: string): void {
     const wasComplaining = this.#complaints.delete(target);
-    if (this.#lost.delete(target) && this.#lost.size === 0) this.#log.info(`namerd at ${this.#server} answers again`);
-    else if (wasComplaining) this.#log.info(`${this.#server}${target}: answers again`);
+    if (this.#lost.delete(target) && this.#lost.size === 0) this.#log.info(`namerd at ${this.#server()} recovered`);
+    else if (wasComplaining) this.#log.info(`${this.#server()}${target}: recovered`);
   }
 }

@@ -4,8 +4,10 @@
  *   state       | headers 200 | a byte            | end, error, timeout  | silence        | timer
  *   ------------+-------------+-------------------+----------------------+----------------+-------------
  *   connecting  | → open      | -                 | report, → waiting    | -              | -
- *   open        | -           | emit whole docs   | report, → waiting    | → connecting   | -
+ *   open        | -           | emit whole docs   | report, → waiting    | see below      | -
  *   waiting     | -           | -                 | -                    | -              | → connecting
+ *
+ * Silence of a server that sends heartbeats is a failure (report, → waiting); of another one it is not (→ connecting).
  *
  * Failures are emitted between documents, not raised: whoever listens keeps what it had. A document that says nothing
  * understandable is one of them; its stream goes on. Only a status that `isFinal` names
@@ -18,10 +20,11 @@ import { type Activity, failed, ok } from '../../live/activity.ts';
 import { type BackoffLimits, backoffMs } from '../../live/backoff.ts';
 import type { Clock } from '../../live/clock.ts';
 import { JsonDocuments } from '../http/json-documents.ts';
-import type { NamerdHttpClient } from './http-client.ts';
+import type { NamerdClient } from './cluster.ts';
+import { Heartbeats } from './heartbeats.ts';
 
 export interface WatchStatus {
-  readonly url: string;
+  url: string;
   state: 'connecting' | 'open' | 'waiting';
   /** Times are of the clock in use; absent until it happens. */
   lastDocumentAt?: number;
@@ -36,16 +39,23 @@ export interface WatchStatus {
 /** Told how requests end: each one that is answered or fails, each later document of a watch (then without a latency). */
 export interface RequestObserver {
   requestDone(outcome: { readonly ok: boolean; readonly latencyMs?: number }): void;
+  /** Another server of several is used from now on. */
+  moved?(): void;
 }
 
 export interface WatchOptions<T> {
   /** What a document says. Throws where that cannot be understood, which fails the document and not the stream. */
   readonly decode: (document: unknown) => T;
-  readonly client: NamerdHttpClient;
+  readonly client: NamerdClient;
   readonly clock: Clock;
   readonly backoff: BackoffLimits;
-  /** A stream without a byte for so long is opened anew (up to a tenth later, so that not all are at once). */
+  /**
+   * A stream without a byte for this long is opened again (up to a tenth later, so that not all are at once), of a server that
+   * sends no heartbeats: its silence says nothing.
+   */
   readonly idleTimeoutMs: number;
+  /** What is known of the server's heartbeats; share one among the watches of a server. */
+  readonly heartbeats?: Heartbeats;
   readonly maxDocumentBytes: number;
   readonly observer: RequestObserver;
   /** The watches that are running now; each adds and removes itself. */
@@ -67,6 +77,7 @@ class Watch<T> {
   readonly #options: WatchOptions<T>;
   readonly #subscriber: Subscriber<Activity<T>>;
   readonly #status: WatchStatus;
+  readonly #heartbeats: Heartbeats;
   #retry = 0;
   #connection = new AbortController();
   #cancelTimer = () => {};
@@ -75,6 +86,7 @@ class Watch<T> {
     this.#target = target;
     this.#options = options;
     this.#subscriber = subscriber;
+    this.#heartbeats = options.heartbeats ?? new Heartbeats();
     this.#status = { url: options.client.url(target), state: 'connecting' };
     options.running.add(this.#status);
   }
@@ -82,6 +94,7 @@ class Watch<T> {
   connect(): void {
     const { client, clock } = this.#options;
     this.#status.state = 'connecting';
+    this.#status.url = client.url(this.#target);
     this.#status.backoffMs = undefined;
     const connection = new AbortController();
     this.#connection = connection;
@@ -113,9 +126,9 @@ class Watch<T> {
     const { clock, observer, maxDocumentBytes } = this.#options;
     const documents = new JsonDocuments(maxDocumentBytes);
     const openedAt = clock.now();
+    let heardAt = openedAt;
     let isFirst = true;
     this.#status.state = 'open';
-    this.#expectBytes();
 
     const over = (error?: Error) => {
       if (connection.signal.aborted) return;
@@ -128,6 +141,19 @@ class Watch<T> {
       if (clock.now() - openedAt >= this.#options.backoff.baseMs) this.#retry = 0;
       this.#wait();
     };
+    const silent = () => {
+      const { boundMs } = this.#heartbeats;
+      if (boundMs !== undefined) {
+        this.#options.client.suspect?.(body);
+        const reason = `no heartbeat for ${boundMs / 1000} s`;
+        over(new LinkerdTcpError('NAMERD_UNREACHABLE', { url: this.#status.url, reason }));
+        return;
+      }
+      connection.abort();
+      this.#retry = 0;
+      this.connect();
+    };
+    this.#expectBytes(silent);
     const emit = (document: unknown) => {
       if (connection.signal.aborted) return;
       const answer = this.#understood(document);
@@ -149,8 +175,10 @@ class Watch<T> {
 
     body.on('data', (chunk: Buffer) => {
       if (connection.signal.aborted) return;
-      this.#status.lastByteAt = clock.now();
-      this.#expectBytes();
+      this.#heartbeats.heard(chunk, clock.now() - heardAt);
+      heardAt = clock.now();
+      this.#status.lastByteAt = heardAt;
+      this.#expectBytes(silent);
       checked(() => documents.push(chunk, emit));
     });
     body.on('end', () =>
@@ -172,21 +200,20 @@ class Watch<T> {
     }
   }
 
-  #expectBytes(): void {
+  #expectBytes(silent: () => void): void {
     const { clock, idleTimeoutMs } = this.#options;
+    const bound = Math.min(this.#heartbeats.boundMs ?? idleTimeoutMs, idleTimeoutMs);
     this.#cancelTimer();
-    this.#cancelTimer = clock.after(idleTimeoutMs * (1 + clock.random() / 10), () => {
-      this.#connection.abort();
-      this.#retry = 0;
-      this.connect();
-    });
+    this.#cancelTimer = clock.after(bound * (1 + clock.random() / 10), silent);
   }
 
   #wait(): void {
-    const { clock, backoff } = this.#options;
+    const { clock, backoff, client } = this.#options;
     // The subscriber may have left on hearing of the failure.
     if (this.#subscriber.closed) return;
-    const delay = backoffMs(this.#retry++, backoff, clock.random);
+    // Each server that a request may go to is tried once before the waits grow.
+    const round = Math.floor(this.#retry++ / (client.choices ?? 1));
+    const delay = backoffMs(round, backoff, clock.random);
     this.#status.state = 'waiting';
     this.#status.backoffMs = delay;
     this.#cancelTimer = clock.after(delay, () => this.connect());

@@ -14,7 +14,13 @@ const problems = (keys: object): string[] => {
 const baseStyle = { baseUrl: 'http://namerd:4180', namespace: 'web', periodSecs: 20 };
 
 test("linkerd-tcp's keys say where namerd is, and the period bounds the waits of an outage", () => {
-  const { baseUrl, namespace, periodMs, backoff, tls } = target(baseStyle);
+  const {
+    baseUrls: [baseUrl],
+    namespace,
+    periodMs,
+    backoff,
+    tls,
+  } = target(baseStyle);
   assert.equal(baseUrl.href, 'http://namerd:4180/');
   assert.deepEqual(
     { namespace, periodMs, backoff, tls },
@@ -24,7 +30,12 @@ test("linkerd-tcp's keys say where namerd is, and the period bounds the waits of
 });
 
 test("Linkerd's keys say the same with its defaults", () => {
-  const { baseUrl, namespace, periodMs, backoff } = target({ dst: '/$/inet/namerd.example/4180' });
+  const {
+    baseUrls: [baseUrl],
+    namespace,
+    periodMs,
+    backoff,
+  } = target({ dst: '/$/inet/namerd.example/4180' });
   assert.equal(baseUrl.href, 'http://namerd.example:4180/');
   assert.deepEqual(
     { namespace, periodMs, backoff },
@@ -33,21 +44,21 @@ test("Linkerd's keys say the same with its defaults", () => {
 });
 
 test('a dst may be a port of this machine, a shortened IPv4 or an IPv6 address', () => {
-  assert.equal(target({ dst: '/$/inet/4180' }).baseUrl.href, 'http://127.0.0.1:4180/');
-  assert.equal(target({ dst: '/$/inet/127.1/4180' }).baseUrl.href, 'http://127.0.0.1:4180/');
-  assert.equal(target({ dst: '/$/inet/::1/4180' }).baseUrl.href, 'http://[::1]:4180/');
+  assert.equal(target({ dst: '/$/inet/4180' }).baseUrls[0].href, 'http://127.0.0.1:4180/');
+  assert.equal(target({ dst: '/$/inet/127.1/4180' }).baseUrls[0].href, 'http://127.0.0.1:4180/');
+  assert.equal(target({ dst: '/$/inet/::1/4180' }).baseUrls[0].href, 'http://[::1]:4180/');
 });
 
 test('a dst with tls is reached over https, unless tls is turned off', () => {
   const tls = { commonName: 'namerd', trustCerts: ['ca.pem'] };
-  assert.equal(target({ dst: '/$/inet/namerd/4180', tls }).baseUrl.protocol, 'https:');
+  assert.equal(target({ dst: '/$/inet/namerd/4180', tls }).baseUrls[0].protocol, 'https:');
   const off = target({ dst: '/$/inet/namerd/4180', tls: { ...tls, enabled: false } });
-  assert.equal(off.baseUrl.protocol, 'http:');
+  assert.equal(off.baseUrls[0].protocol, 'http:');
   assert.equal(off.tls, undefined);
 });
 
 test('a baseUrl may have a path, a trailing slash and https with its own trust', () => {
-  assert.equal(target({ ...baseStyle, baseUrl: 'http://front/namerd/' }).baseUrl.pathname, '/namerd/');
+  assert.equal(target({ ...baseStyle, baseUrl: 'http://front/namerd/' }).baseUrls[0].pathname, '/namerd/');
   const secure = target({ ...baseStyle, baseUrl: 'https://namerd:4180', tls: { trustCerts: ['ca.pem'] } });
   assert.deepEqual(secure.tls?.trustCerts, ['ca.pem']);
 });
@@ -65,7 +76,7 @@ test('limits have defaults and can be set in both styles', () => {
 });
 
 test('mixed styles, or none, are refused with a message that names the keys', () => {
-  assert.match(problems({ ...baseStyle, dst: '/$/inet/4180' })[0], /^dst stands beside baseUrl/);
+  assert.match(problems({ ...baseStyle, dst: '/$/inet/4180' })[0], /^dst cannot be combined with baseUrl/);
   assert.match(problems({ namespace: 'web' })[0], /^baseUrl is missing: give baseUrl .* or dst/);
 });
 
@@ -120,4 +131,16 @@ test('a namespace must be fit for a URL, and unknown keys are refused', () => {
   assert.match(problems({ ...baseStyle, namespace: 'a?b' })[0], /^namespace may only/);
   assert.match(problems({ ...baseStyle, retry: { baseSeconds: 9, maxSeconds: 3 } })[0], /^retry baseSeconds must not/);
   assert.match(problems({ ...baseStyle, period: 3 })[0], /period/);
+});
+
+test('baseUrl and dst may be lists: of namerds that serve the same dtabs, in the order of preference', () => {
+  const { baseUrls } = target({ ...baseStyle, baseUrl: ['http://a:1', 'https://b:2/x'] });
+  assert.deepEqual(baseUrls.map(String), ['http://a:1/', 'https://b:2/x']);
+  assert.deepEqual(target({ dst: ['/$/inet/a/1', '/$/inet/2'] }).baseUrls.map(String), [
+    'http://a:1/',
+    'http://127.0.0.1:2/',
+  ]);
+  assert.match(problems({ ...baseStyle, baseUrl: ['http://a:1', 'b:2'] })[0], /^baseUrl\.1 must start with http/);
+  assert.match(problems({ dst: ['/$/inet/1', '/x'] })[0], /^dst\.1 must be \/\$\/inet/);
+  assert.match(problems({ ...baseStyle, baseUrl: [] })[0], /^baseUrl /);
 });

@@ -1,6 +1,7 @@
 /** What happens when a namerd goes away, hangs, fails or talks nonsense. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Heartbeats } from '../../../src/clients/namerd/heartbeats.ts';
 import { type Clock, systemClock } from '../../../src/live/clock.ts';
 import { boundJson, leafJson, type NamerdServer, startNamerd } from '../../support/namerd.ts';
 import { launchNamerd } from '../../support/namerd-process.ts';
@@ -40,8 +41,8 @@ test('an outage changes nothing; what changed meanwhile is there after the resta
   assert.deepEqual(changes(addr.seen, shownAddr), ['pending', '10.0.0.1:80', '10.0.0.2:80']);
   while (log.lines.length < 2) await nextTurn();
   assert.equal(log.lines.length, 2, log.lines.join('\n'));
-  assert.match(log.lines[0], /^warn cannot reach http:.*; names keep their last good answer/);
-  assert.match(log.lines[1], /^info namerd at http:.* answers again$/);
+  assert.match(log.lines[0], /^warn cannot reach http:.*; names keep their last known addresses; retrying/);
+  assert.match(log.lines[1], /^info namerd at http:.* recovered$/);
 });
 
 test('what was good says why it cannot be confirmed, to later observers too, until it can', async t => {
@@ -91,7 +92,7 @@ test('a line of text ends the stream, is the reason in the log, and changes noth
   assert.deepEqual(changes(tree.seen, shown), ['pending', '/#/fs/a']);
   assert.match(
     log.lines[0],
-    /^warn http:.*\/addr\/.* sent an unexpected answer: no leader; the last good answer is kept/,
+    /^warn http:.*\/addr\/.* sent an unexpected answer: no leader; the last known answer stays in use; retrying$/,
   );
 });
 
@@ -148,7 +149,7 @@ test('streams that end at once are not opened in a hot loop', async t => {
   assert.deepEqual(waits.slice(0, 6), [99, 99, 199, 399, 799, 999]);
 });
 
-test('a silent stream is opened anew without a word, and heartbeats are not silence', async t => {
+test('a silent stream of a server without heartbeats is opened again, which is no failure', async t => {
   const namerd = await startNamerd(t);
   const timers = new Set<{ ms: number; run: () => void }>();
   const clock: Clock = {
@@ -176,6 +177,19 @@ test('a silent stream is opened anew without a word, and heartbeats are not sile
   await addr.first(addr => shownAddr(addr) === '10.0.0.2:80');
   assert.deepEqual(changes(tree.seen, shown), ['pending', '/#/fs/a']);
   assert.deepEqual(log.lines, []);
+});
+
+test('three missed heartbeats of a server that sends them are a failure: what is known is unconfirmed, and the stream is opened again', async t => {
+  const namerd = await startNamerd(t);
+  const heartbeats = new Heartbeats({ silenceMs: 200, minGapMs: 0 });
+  const { tree, log } = await boundName(t, namerd, { heartbeats });
+  namerd.heartbeat();
+  await namerd.untilRequests(4);
+  const silent = await tree.first(state => state.state === 'ok' && state.unconfirmed !== undefined);
+  assert.match(String(silent.state === 'ok' && silent.unconfirmed), /cannot reach http:\S+: no heartbeat for 0.2 s/);
+  assert.match(log.lines[0], /no heartbeat for 0.2 s; names keep their last known addresses; retrying$/);
+  const at = tree.seen.indexOf(silent);
+  await tree.first(state => tree.seen.indexOf(state) > at && state.state === 'ok' && state.unconfirmed === undefined);
 });
 
 test('a namerd that accepts and never answers is given up after the request timeout', async t => {

@@ -62,7 +62,7 @@ test('without a token, or with one that is not known, the reason says what to do
     assert.equal(log.lines.length, 1, log.lines.join('\n'));
     assert.match(
       log.lines[0],
-      /^warn http:\S+ denied access with status 40[13]: .*; names keep their last good answer/,
+      /^warn http:\S+ denied access with status 40[13]: .*; names keep their last known addresses/,
     );
     assert.ok(!log.lines[0].includes('0123456789'));
     for (const tree of trees) tree.stop();
@@ -95,7 +95,7 @@ test('a token that stops being good changes nothing for names that are known, an
   await tree.first(state => shown(state) === '/$/inet/127.1/81');
   assert.deepEqual(changes(tree.seen, shown), ['pending', '/$/inet/127.1/80', '/$/inet/127.1/81']);
   await until(() => log.lines.length === 2, 'the good news');
-  assert.match(log.lines[1], /^info namerd at http:\S+ answers again$/);
+  assert.match(log.lines[1], /^info namerd at http:\S+ recovered$/);
 });
 
 test('a file is read for each request; its first line is the token; a bad one changes nothing', async t => {
@@ -141,7 +141,7 @@ test('the kind takes token or tokenFile, not both, and says what is wrong with e
   const problems = (keys: object) => namerdHttpConfig.safeParse({ ...base, ...keys }).error?.issues ?? [];
   const said = (keys: object) => problems(keys).map(({ path, message }) => `${path.join('.')} ${message}`);
   assert.deepEqual(said({ token: secret(1) }), []);
-  assert.deepEqual(said({ token: secret(1), tokenFile: 'x' }), ['token stands beside tokenFile; give one of them']);
+  assert.deepEqual(said({ token: secret(1), tokenFile: 'x' }), ['token cannot be combined with tokenFile']);
   assert.match(said({ token: 'short' })[0], /^token is too short/);
   assert.match(said({ token: 1234 })[0], /^token is no text/);
   const create = (tokenFile: string) =>
