@@ -236,7 +236,7 @@ export function textOf(code: ErrorCode, details: Readonly<Record<string, string 
   return errors[code].text.replace(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
 }
 
-/** An error of ours: `code` names its row in {@link errors}, `message` is the row's text with the details filled in. */
+/** An error of the table: `code` names its row in {@link errors}, `message` is the text of the row with the details filled in. */
 export class LinkerdTcpError extends Error {
   readonly code: ErrorCode;
   readonly details: Readonly<Record<string, string | number>>;

@@ -1,7 +1,7 @@
 /**
  * The library: the parts of linkerd-tcp for people who embed it, or write a namer, an interpreter or a transformer.
  *
- * docs/embedding.md is its guide. What is not exported here may change at any time.
+ * docs/embedding.md is its guide. Anything that is not exported here may change at any time.
  */
 
 export { type Outcome, type ProxyOptions, type RunningProxy, startProxy } from './app/linkerd-tcp.ts';

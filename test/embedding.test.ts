@@ -27,7 +27,7 @@ const entry = join(projectRoot, 'src/index.ts');
 const page = readFileSync(join(projectRoot, 'docs/embedding.md'), 'utf8');
 const examples = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(match => match[1] as string);
 
-/** A folder where the page's examples are programs: the namer and its proxy are one, the dtabs another. */
+/** A directory with the page's examples as programs: the namer and its proxy are one, the dtabs another. */
 function programs(t: TestContext) {
   const folder = tempDir(t);
   symlinkSync(join(projectRoot, 'node_modules'), join(folder.path, 'node_modules'));

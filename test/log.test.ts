@@ -67,7 +67,7 @@ const run = (body: string) =>
     { encoding: 'utf8' },
   );
 
-test('what was said last is written, whether the process exits at once or closes its log', () => {
+test('the last lines are written, whether the process exits at once or closes its log', () => {
   for (const end of ['process.exit(3)', 'await log.close(); process.exit(3)', 'process.exitCode = 3']) {
     const { status, stderr, stdout } = run(`for (let i = 0; i < 100; i++) log.info('line ' + i); ${end}`);
     assert.equal(status, 3, end);

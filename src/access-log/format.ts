@@ -4,7 +4,7 @@
  *   2026-11-22T12:00:00.000Z 10.0.0.7:50312 edge/127.0.0.1:7474 /svc/web /#/io.l5d.fs/web/10.0.1.3:8080 0/2/184 512/20480 0 --
  *   accepted                 client         router/server       dst      branch/endpoint bind/connect/total ms  rx/tx retries end
  *
- * What is unknown is `-`, a phase that was not reached is -1, and the reason of an end that is not clean follows in quotes.
+ * An unknown value is `-`, a phase that was not reached is -1, and an end that is not clean is followed by its reason in quotes.
  */
 import type { ConnectionRecord, TlsRecord } from '../proxy/record.ts';
 

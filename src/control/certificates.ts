@@ -4,7 +4,7 @@ import { endScope } from '../metrics/join-scopes.ts';
 import type { Registry, Scope } from '../metrics/registry.ts';
 import type { ExpiryLabels, Identities } from './tls-contexts.ts';
 
-/** A listener that ends TLS. */
+/** A listener that terminates TLS. */
 export interface ShownIdentities {
   readonly router: string;
   /** Bound `ip:port`. */
@@ -30,7 +30,7 @@ export class Certificates {
     this.#shown = scope;
   }
 
-  /** @returns what ends it */
+  /** @returns a function that ends it */
   expose(labels: ExpiryLabels, secondsLeft: () => number): () => void {
     const scope = this.#registry.scope({});
     scope.computed(family, { ...labels }, secondsLeft);

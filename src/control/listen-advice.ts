@@ -1,4 +1,4 @@
-/** What an operator can do when an address to listen on cannot be had. */
+/** Advice for the operator if the proxy cannot listen on an address. */
 import { LinkerdTcpError } from '../errors.ts';
 
 const steps: Readonly<Record<string, string>> = {

@@ -48,7 +48,7 @@ export class Listeners {
     }));
   }
 
-  /** Whom those that end TLS show themselves as. */
+  /** The identities of listeners that terminate TLS. */
   shown(): readonly ShownIdentities[] {
     return [...this.#open.values()].flatMap(({ address, settings: { router, identities } }) =>
       identities ? [{ router, address, identities }] : [],
@@ -91,7 +91,7 @@ export class Listeners {
     for (const [key, listener] of going) {
       if (!closed.has(key)) await this.#close(listener);
       if (!opened.has(key))
-        this.#options.log.info(`no longer listening on ${listener.address}; its open connections go on`);
+        this.#options.log.info(`no longer listening on ${listener.address}; its open connections stay open`);
     }
     this.#open = new Map();
     for (const [key, listener] of wanted) {

@@ -112,12 +112,12 @@ export class LiveListener {
   /** Whether these settings need a socket of their own: what was said when it was opened cannot be changed. */
   needsReopening({ ip, backlog, keepAlive, tls }: ServerConfig): boolean {
     const own = this.#settings.server;
-    // Whether it ends TLS decides what its clients say first, and which series it has.
+    // Terminating TLS changes the first bytes of clients, and the series of the listener.
     if (ip !== own.ip || (tls === undefined) !== (own.tls === undefined)) return true;
     return JSON.stringify([backlog, keepAlive]) !== JSON.stringify([own.backlog, own.keepAlive]);
   }
 
-  /** Whether a socket on that address cannot be had while this one listens. */
+  /** Whether no other socket can listen on that address while this one does. */
   blocks(ip: string, port: number): boolean {
     return port === this.port && overlap(ip, this.#settings.server.ip);
   }
@@ -157,7 +157,7 @@ export class LiveListener {
     this.#closed = true;
   }
 
-  /** @returns whether the last session of a closed listener has ended, and all it used is given back. */
+  /** @returns whether the last session of a closed listener has ended and its resources are released */
   sweep(acknowledged: number): boolean {
     const { counts } = this.#around;
     this.#sweepPast(acknowledged);

@@ -38,7 +38,7 @@ export interface RouteSettings {
   readonly dtab: Dtab;
   readonly onNegative: 'keep' | 'fail';
   readonly client: ClientPolicy;
-  /** Why there can be no connection to it, as it is configured: then it leads nowhere, whatever it is bound to. */
+  /** The reason if its configuration allows no connections: then it is negative, whatever it is bound to. */
   readonly problem: string | undefined;
 }
 
@@ -162,7 +162,7 @@ export class LiveRoute {
   /** @returns whether nothing is left of a withdrawn route. */
   sweep(acknowledged: number): boolean {
     if (this.#unpublished) this.#learn(this.#unpublished);
-    // Who waits or retries still picks from what a withdrawn route last published.
+    // Waiting and retrying sessions still pick from the last publication of a withdrawn route.
     if (this.#withdrawnIn !== undefined && this.waiters > 0) return false;
     const left = this.#endpoints.sweep(acknowledged);
     if (this.#withdrawnIn === undefined || this.#withdrawnIn > acknowledged || left > 0) return false;
@@ -236,7 +236,7 @@ export class LiveRoute {
   }
 
   /**
-   * Where there is no room for its endpoints, the last publication stays in force, and `sweep` tries again.
+   * If shared memory has no room for its endpoints, the last publication stays in effect and `sweep` retries.
    * @returns whether it was published
    */
   #tryPublish(next: Destination): boolean {
@@ -274,7 +274,7 @@ export class LiveRoute {
     });
   }
 
-  /** Handshakes go on uncounted where there is no room for their series. */
+  /** Without room for their series, handshakes are not counted but work. */
   #registerTls(): TlsCells | null {
     try {
       return tlsCells(this.#scope, 'client');
@@ -307,7 +307,7 @@ export class LiveRoute {
       : { state: 'pending' };
   }
 
-  /** Who shows it says the name. */
+  /** The caller adds the name. */
   #shortReason(reason: string): string {
     const prefix = [`${this.dst} cannot be resolved: `, `${this.dst}: `].find(text => reason.startsWith(text)) ?? '';
     return reason.slice(prefix.length);

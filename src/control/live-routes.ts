@@ -8,7 +8,7 @@ export class LiveRoutes {
   readonly #nextId: () => number;
   readonly #inForce = new Map<string, LiveRoute>();
   readonly #leaving = new Map<string, LiveRoute>();
-  /** Keys in force that nobody needed when last looked at. */
+  /** Keys in effect that were unused at the last sweep. */
   readonly #unneeded = new Set<string>();
 
   /** @param nextId ids that no listener and no route has had */
@@ -22,7 +22,7 @@ export class LiveRoutes {
     return this.#inForce.get(key);
   }
 
-  /** How many are there still that nobody needs. */
+  /** Number of unused routes that still exist. */
   get leftover(): number {
     return this.#unneeded.size + this.#leaving.size;
   }
@@ -59,8 +59,8 @@ export class LiveRoutes {
   }
 
   /**
-   * Frees what is over, and withdraws what nobody needs. Not at first sight: a worker that has not heard yet that a name is
-   * forgotten may send one more session, which must not wait for the answer of a route that is no longer followed.
+   * Frees ended routes, and withdraws those that were unused twice in a row. Twice, because a worker that does not know yet that a
+   * name was dropped may start one more session, which must not wait for a route that is no longer followed.
    */
   sweep(acknowledged: number, isNeeded: (key: string) => boolean): void {
     for (const [key, route] of this.#inForce) {

@@ -1,8 +1,8 @@
 /**
- * Routes made on demand: a worker asks where a server name leads, and is told once there is a route for it.
+ * Routes made on demand: a worker requests the route of a server name, and is notified when it exists.
  *
- * What clients can name is bounded: at most `maxNames` are known at a time. One that is idle is forgotten, first by the workers; the
- * route is withdrawn when nobody else needs it (see {@link LiveRoutes.sweep}). A listener's names go with the listener.
+ * At most `maxNames` names exist at a time. An idle name is dropped, first by the workers; its route is withdrawn when no other name
+ * uses it (see {@link LiveRoutes.sweep}). The names of a listener are dropped with the listener.
  */
 import { LinkerdTcpError } from '../errors.ts';
 import { limitedLog } from '../limited-log.ts';
@@ -17,9 +17,9 @@ export interface NameLimits {
   readonly maxNames: number;
   /** A name without a connection for this long is forgotten. */
   readonly idleMs: number;
-  /** The same for one that names nothing. */
+  /** The same for a name that does not resolve. */
   readonly idleNegativeMs: number;
-  /** One must have been idle for this long to make room for another: whoever asked for it may not have come to use it. */
+  /** A name must have been idle for this long before another replaces it: the client that asked for it may not have used it yet. */
   readonly restMs: number;
 }
 
@@ -35,7 +35,7 @@ export interface NamedRoutesOptions {
   readonly limits?: Partial<NameLimits>;
 }
 
-/** What is known of a server name on one listener. */
+/** The state of a server name on one listener. */
 interface Known {
   /** A route with a name is in force. */
   route: LiveRoute;
@@ -78,7 +78,7 @@ export class NamedRoutes {
     for (const name of known.names.keys()) this.#redirect(known, name);
   }
 
-  /** The listener is gone, or does not route by name any more. */
+  /** The listener was closed, or no longer routes by name. */
   drop(listener: number): void {
     const known = this.#listeners.get(listener);
     if (!known) return;
@@ -160,10 +160,10 @@ export class NamedRoutes {
     }
   }
 
-  /** Forgets a name that is idle: rather one that names nothing, else the one that has been idle for longest. */
+  /** Drops an idle name: preferably one that does not resolve, otherwise the one that has been idle the longest. */
   #makeRoom(): boolean {
     const { maxNames, restMs } = this.#limits;
-    // Their routes take a moment to go: names that come ever so fast must not make ever so many of them.
+    // Their routes take a moment to end: however fast new names arrive, the number of routes must stay bounded.
     if (this.#routes.leftover * 2 > maxNames) return false;
     const latest = this.#now() - restMs;
     let best: readonly [NamingListener, string, Known] | undefined;

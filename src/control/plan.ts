@@ -1,4 +1,4 @@
-/** What a configuration asks to run, parsed once: its destinations and its listeners, by keys that stay the same across reloads. */
+/** The plan of a configuration: its destinations and listeners, parsed once, by keys that are stable across reloads. */
 import { pathText } from '../config/problem.ts';
 import { parseDtab, parsePath } from '../dtab/parse.ts';
 import type { Path } from '../dtab/path.ts';
@@ -64,7 +64,7 @@ export function planOf(
       const fixed = variable !== null ? server.sni?.default : server.dstName;
       const planned = fixed === undefined ? null : routeTo(parsePath(fixed));
       if (planned) routes.set(planned.key, planned.settings);
-      // A port taken from the system is told from others by its place in the configuration.
+      // A port chosen by the system is identified by its place in the configuration.
       const key = server.port === 0 ? JSON.stringify([router.label, s]) : `${server.ip} ${server.port}`;
       const place = pathText(['routers', r, 'servers', s]);
       listeners.set(key, {

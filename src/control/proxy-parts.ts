@@ -83,7 +83,7 @@ export class ProxyParts {
     const inFlight = Array.from({ length: workers }, () => counts.take());
     const metrics = registry.pages.slice(1);
     const shared = { metrics, endpoints, counts: counts.memory };
-    // Nobody asks before there is a listener.
+    // No worker asks before a listener exists.
     const asked = (listener: number, name: string): void => parts.#names.asked(listener, name);
     const plane = await DataPlane.start({ ...shared, driver, log, records, asked, died }, inFlight);
     const parts = new ProxyParts(options, {
@@ -156,8 +156,7 @@ export class ProxyParts {
 
   /**
    * Destinations that keep the proxy from being ready: those without a first answer, and those whose naming failed, unless
-   * another one is served. One wrong name must not take the others out of a load balancer in front. What clients name is up to them:
-   * it holds up nothing.
+   * another one is served. One bad name must not take the whole proxy out of service. Names that clients choose never delay readiness.
    */
   waitingFor(): readonly string[] {
     const routes = [...this.#planned.keys()].map(key => this.#routes.get(key)).filter(route => route !== undefined);

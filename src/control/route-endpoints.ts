@@ -1,8 +1,8 @@
 /**
  * The endpoints of one route: their rows in shared memory, their metrics, their life.
  *
- * An endpoint that leaves the route is retired: sessions on it go on, and its row is given back when its load is 0 and every
- * worker has stopped picking it. One that returns before that takes up its old row, with its health.
+ * An endpoint that is removed from the route is retired: its sessions continue, and its row is released when its load is 0 and every
+ * worker has stopped picking it. If it returns before that, it keeps its row and its health.
  */
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import { standing } from '../balancer/health.ts';
@@ -66,7 +66,7 @@ export class RouteEndpoints {
     return (this.#series.get(key) as Series).cells;
   }
 
-  /** Gives back what nobody uses any more. @returns how many endpoints are left, retired ones included. */
+  /** Releases unused endpoints. @returns the number of remaining ones, retired ones included */
   sweep(acknowledged: number): number {
     const { table } = this.#store;
     const { members, dropped } = dropIdle(this.#members, acknowledged, slot => table.load(slot));
@@ -107,7 +107,7 @@ export class RouteEndpoints {
     return state === 'due' ? 'failed' : state;
   }
 
-  /** Gives back the row and the series. */
+  /** Releases the row and the series. */
   #forget({ key, slot }: Member): void {
     const series = this.#series.get(key);
     this.#series.delete(key);

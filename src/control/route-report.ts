@@ -1,4 +1,4 @@
-/** What the log says when a destination comes to mean something else. */
+/** Log lines for a destination whose meaning changes. */
 import { showPath } from '../dtab/show.ts';
 import type { Log } from '../log.ts';
 import type { Branch, Destination, Stale } from '../naming/destination.ts';
@@ -20,12 +20,12 @@ export function reportChange(log: Log, dst: string, before: Destination, next: D
   if (stale && staleBefore?.reason !== stale.reason) {
     log.warn(`${dst}: resolver error, the last good endpoints are kept: ${stale.reason}`);
   } else if (!next.stale && staleBefore) log.info(`${dst}: resolved again`);
-  // Addresses come and go; where the name leads changes when somebody moves it.
+  // Addresses change all the time; the bound names change only when an operator moves the name.
   if (before.state !== 'bound' || !sameBranches(before.branches, next.branches))
     log.info(`${dst}: resolved to ${summary(next.branches)}`);
 }
 
-/** What nobody has logged yet. */
+/** Changes that are not logged yet. */
 const untold = (stale: Stale | undefined): Stale | undefined => (stale?.isTold ? undefined : stale);
 
 function summary(branches: readonly Branch[]): string {

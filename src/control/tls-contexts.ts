@@ -2,8 +2,8 @@
  * The TLS contexts of a running proxy: made of settings and files, published to the workers, and published again whenever their
  * files change or a ticket key is due.
  *
- * Contexts of the same settings are one, whoever uses it and across reloads. A configuration is prepared first; contexts are
- * published as they are asked for, before anything can refer to them; `commit` withdraws what only the configuration before used,
+ * Equal settings share one context, also across reloads. A configuration is prepared first; contexts are published when they are
+ * requested, before anything can refer to them; `commit` withdraws what only the configuration before used,
  * `abandon` what only this one would have used.
  */
 import { randomBytes } from 'node:crypto';
@@ -28,7 +28,7 @@ export interface TlsContextsOptions {
   readonly publish: (id: TlsContextId, context: TlsContext) => void;
   /** When nothing refers to it any more. */
   readonly withdraw: (id: TlsContextId) => void;
-  /** Shows when the certificate of a router's clients expires. @returns what ends that */
+  /** Shows when the certificate of a router's clients expires. @returns a function that ends it */
   readonly expose: (labels: ExpiryLabels, secondsLeft: () => number) => () => void;
   readonly nextId: () => TlsContextId;
   readonly log: Log;
@@ -37,7 +37,7 @@ export interface TlsContextsOptions {
   /** Milliseconds since the epoch. */
   readonly wallNow?: () => number;
   readonly random?: (bytes: number) => Uint8Array;
-  /** How long files must have been left alone before they are read again. */
+  /** How long files must be unchanged before they are read again. */
   readonly settleMs?: number;
 }
 
@@ -53,7 +53,7 @@ export interface ExpiryLabels {
 /** Contexts by the name that a client asks for. */
 export type Identities = Omit<ServerTlsSpec, 'cells'>;
 
-/** What one configuration asks for. Its contexts may be asked for until another one is committed. */
+/** The TLS contexts of one configuration. They may be requested until another configuration is committed. */
 export interface PreparedTls {
   server(tls: ServerTlsConfig): Identities;
   /** @throws LinkerdTcpError TLS_UNUSABLE, though not where `prepare` has seen the same `client` */
@@ -66,16 +66,16 @@ type AnyFiles = LiveFiles<Dated>;
 
 interface LiveContext {
   readonly id: TlsContextId;
-  /** What it is made of. */
+  /** Its settings and files. */
   readonly files: readonly AnyFiles[];
   readonly tickets: TicketKeys | undefined;
   readonly identity: LiveFiles<LoadedIdentity> | undefined;
-  /** What clients ask for; '' for a default, and for contexts of clients. */
+  /** The server name that clients ask for; '' for a default, and for client contexts. */
   readonly name: string;
   readonly compose: () => TlsContext;
 }
 
-/** What a configuration uses. */
+/** The contexts that a configuration uses. */
 class Usage {
   readonly contexts = new Set<LiveContext>();
   readonly files = new Set<AnyFiles>();
@@ -139,7 +139,7 @@ export class TlsContexts {
     return () => this.#secondsLeft(context?.identity ? [context.identity] : []);
   }
 
-  /** Follows nothing any more. What is published stays with the workers. */
+  /** Stops following files. Published contexts stay with the workers. */
   close(): void {
     clearInterval(this.#expiryCheck);
     clearTimeout(this.#ticketTimer);
@@ -301,8 +301,8 @@ export class TlsContexts {
     for (const { prefix, tls } of entries)
       if (tls?.disableValidation && tls.enabled !== false)
         this.#options.log.warn(
-          `TLS to the backends of ${prefix} believes whoever answers, because disableValidation is true: what is sent can be ` +
-            'read and changed on the way; give dnsName and trustCerts instead',
+          `TLS to backends of ${prefix} is not verified (disableValidation): traffic can be intercepted; ` +
+            'set dnsName and trustCerts instead',
           { router: label, prefix },
         );
   }

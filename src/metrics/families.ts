@@ -1,5 +1,5 @@
 /**
- * The one table of metrics: name, type, labels and help. Names and labels of linkerd-tcp 0.1.1 are kept; the rest is ours.
+ * The one table of metrics: name, type, labels and help. Names and labels of linkerd-tcp 0.1.1 are kept; the others are new.
  *
  * A histogram `x` is also exposed as the gauges `x_min` and `x_max` once it has a value.
  */

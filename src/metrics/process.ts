@@ -1,4 +1,4 @@
-/** What the process itself uses: processor time, memory, descriptors, and how late the control plane runs. */
+/** Metrics of the process: CPU time, memory, descriptors, and the delay of the control plane's event loop. */
 import { readdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
@@ -6,7 +6,7 @@ import type { Registry } from './registry.ts';
 
 const samplePeriodMs = 100;
 
-/** @returns what stops the sampling and ends the series. */
+/** @returns a function that stops the sampling and ends the series */
 export function measureProcess(registry: Registry): () => void {
   const scope = registry.scope({});
   scope.computed('l5d:process:cpu_seconds_total', {}, () => {
@@ -38,7 +38,7 @@ export function measureProcess(registry: Registry): () => void {
 /** NaN where the system has no /proc. */
 function openDescriptors(): number {
   try {
-    // Reading the folder opens one more.
+    // Reading the directory opens one more.
     return readdirSync('/proc/self/fd').length - 1;
   } catch {
     return Number.NaN;

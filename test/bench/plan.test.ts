@@ -1,4 +1,4 @@
-/** What the arguments of the benchmark mean. */
+/** The arguments of the benchmark. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { goals } from '../../bench/goals.ts';
@@ -23,7 +23,7 @@ test('without arguments each suite is measured with all its rows, and reported u
   ]);
 });
 
-test('a suite none of whose rows are asked for is left out', () => {
+test('a suite without a selected row is not run', () => {
   const asked = ['--rows', 'tls-bulk,tls-idle', '--proxies', 'haproxy,uring'];
   assert.deepEqual(plan(...asked, '--name', 'mine'), [
     { name: 'mine-tls', rows: ['tls-bulk', 'tls-idle'], proxies: ['haproxy', 'uring'] },
@@ -34,7 +34,7 @@ test('a suite none of whose rows are asked for is left out', () => {
   );
 });
 
-test('HAProxy with splice takes part only where there is bulk without TLS', () => {
+test('HAProxy with splice takes part only in bulk rows without TLS', () => {
   const takesPart = (rows: string): boolean => plan('--rows', rows)[0]?.proxies.includes('haproxy-splice') === true;
   assert.ok(takesPart('bulk'));
   assert.ok(!takesPart('get-50'));

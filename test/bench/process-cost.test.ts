@@ -1,4 +1,4 @@
-/** What the benchmark reads in /proc. */
+/** The benchmark's readings of /proc. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cpuSecondsOf, ownBytesOf } from '../../bench/process-cost.ts';
@@ -9,7 +9,7 @@ test('CPU time is user and system time in hundredths of a second, whatever the n
   assert.equal(cpuSecondsOf(`7 (a ) b (c) ${rest}`), 3.75);
 });
 
-test('memory of a process leaves out the pages of files', () => {
+test('memory of a process does not include file pages', () => {
   const rollup =
     'aa-bb ---p 00000000 00:00 0   [rollup]\nRss:  9000 kB\nPss:  5000 kB\nPss_Dirty: 1 kB\nPss_Anon:  3000 kB\nPss_File:  1500 kB\nPss_Shmem: 500 kB\n';
   assert.equal(ownBytesOf(rollup), 3500 * 1024);

@@ -1,4 +1,4 @@
-/** What a run of the benchmark is told as. */
+/** The report of a benchmark run. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plainRows } from '../../bench/plain-rows.ts';
@@ -44,7 +44,7 @@ test('a goal is judged by the median of the rounds, and one that was not measure
   assert.match(lines[1] as string, /epoll.*≥ 0\.95×.*0\.94×.*\*\*missed\*\* \|$/);
 });
 
-test('what is slower is listed as plainly as what is faster, with what could not be measured', () => {
+test('slower rows are listed like faster ones, and so are rows that could not be measured', () => {
   const report = markdownReport(
     'x',
     runOf([sample('haproxy', 0, 100), sample('uring', 0, 140), sample('epoll', 0, 60, 1010)]),

@@ -1,4 +1,4 @@
-/** What perf reports is taken apart by whose code it is. */
+/** The output of perf is summed by the owner of the code. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { profileOf, shareOf } from '../../bench/shares.ts';
@@ -12,7 +12,7 @@ const report = `
      0.23%  [.] Builtins_AtomicsStore
 `;
 
-test('kernel, JavaScript and the rest are told apart, largest first', () => {
+test('kernel, JavaScript and the rest are separated, largest first', () => {
   const profile = profileOf(report);
   assert.deepEqual(profile.shares, [
     { kind: 'kernel', symbol: '_raw_spin_unlock_irqrestore', share: 8.61 },

@@ -51,7 +51,7 @@ test('a ratio compares with the baseline of the same round, and a round without 
   assert.deepEqual(valuesOf(samples, 'get', 'uring', 'perSecond'), [150, 80, 70]);
 });
 
-test('every round begins with another one, and none is left out', () => {
+test('every round begins with another proxy, and none is missing', () => {
   assert.deepEqual(rotated(['a', 'b', 'c'], 0), ['a', 'b', 'c']);
   assert.deepEqual(rotated(['a', 'b', 'c'], 4), ['b', 'c', 'a']);
   assert.deepEqual(rotated([], 3), []);

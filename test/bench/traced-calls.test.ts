@@ -35,7 +35,7 @@ test('no table, no calls', () => {
 });
 
 test('the busiest thread of a process is the one that computes', async t => {
-  // Says which thread it is, as the kernel counts them, then computes for good.
+  // Prints its thread id, then computes without end.
   const worker = new Worker(
     `const { parentPort } = require('node:worker_threads');
      parentPort.postMessage(require('node:fs').readlinkSync('/proc/thread-self').split('/').at(-1));

@@ -22,7 +22,7 @@ test('a value and its key are located by the path from the root', () => {
   assert.deepEqual(document.keyPosition(['admin', 'port']), { line: 1, column: 9 });
 });
 
-test('what is missing is located at the nearest value around it', () => {
+test('a missing value is located at the nearest enclosing value', () => {
   const document = new ConfigDocument(yaml);
   assert.deepEqual(document.valuePosition(['routers', 0, 'servers', 3]), { line: 3, column: 3 });
   assert.deepEqual(document.keyPosition(['admin', 'ip']), { line: 1, column: 8 });

@@ -1,4 +1,4 @@
-/** The set of listeners across reloads, and who is told that they route by server name. */
+/** The set of listeners across reloads, and the notifications about those that route by server name. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Listeners } from '../../src/control/listeners.ts';
@@ -58,7 +58,7 @@ test('another ip on the same port: the listener in the way goes first', async ()
   await apply(wanted({ ip: '127.0.0.1', port: 1 }));
   assert.deepEqual(open(), ['127.0.0.1:1 1024']);
   assert.deepEqual(log.lines.slice(1), [
-    'info: no longer listening on 0.0.0.0:1; its open connections go on',
+    'info: no longer listening on 0.0.0.0:1; its open connections stay open',
     'info: routing on 127.0.0.1:1 to /svc/web',
   ]);
 });

@@ -1,4 +1,4 @@
-/** A listener of the running proxy: when its series go, and what it gives back. */
+/** A listener of the running proxy: the end of its series, and the release of its resources. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LiveListener } from '../../src/control/live-listener.ts';
@@ -81,7 +81,7 @@ test('a listener that is being closed keeps its cells until no worker accepts an
   assert.ok(!shows('a'));
 });
 
-test('what a socket was opened with cannot be adjusted; everything else can', async () => {
+test('options that a socket was opened with cannot be adjusted; everything else can', async () => {
   const { listener } = await open();
   const needsReopening = (server: object) => listener.needsReopening(settings('a', server).server);
   assert.deepEqual(

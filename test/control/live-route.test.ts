@@ -1,4 +1,4 @@
-/** A destination of the running proxy: what it publishes, what it keeps, and when it gives back what it used. */
+/** A destination of the running proxy: its publications, its last good state, and the release of its resources. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BehaviorSubject } from 'rxjs';
@@ -43,7 +43,7 @@ test('a reload whose new naming fails keeps the last good endpoints', async t =>
   assert.equal(route.view().stale, undefined);
 });
 
-test('a reload whose new naming knows no such name keeps the last good endpoints, or believes it with onNegative: fail', async t => {
+test('a reload whose new naming does not know the name keeps the last good endpoints, or drops them with onNegative: fail', async t => {
   for (const [onNegative, expected] of [
     ['keep', '1'],
     ['fail', 'negative'],
@@ -57,7 +57,7 @@ test('a reload whose new naming knows no such name keeps the last good endpoints
   }
 });
 
-test('naming that fails from the start is published with its reason, for the record of who waited in vain', async t => {
+test('naming that fails from the start is published with its reason, for the access log of waiting connections', async t => {
   const { name, last } = start(t);
   await name.says(failed(new Error('namerd is away')));
   assert.equal(last(), 'pending namerd is away');
@@ -83,7 +83,7 @@ test('more endpoints than there is room for: the last ones are kept, it is said 
   assert.equal(last(), '1,5,6');
 });
 
-test('no room for the series of an endpoint: its row is given back', async t => {
+test('without room for the series of an endpoint, its row is released', async t => {
   const { name, last, around, registry } = start(t);
   await name.means(1);
   for (let i = 0; ; i++) {

@@ -32,9 +32,9 @@ function start(limits: Partial<NameLimits> = {}, room: Parameters<typeof surroun
     routes,
     names,
     leadTo,
-    /** What the name comes to, as its interpreter sees it. */
+    /** The meaning of the name, set on its interpreter. */
     answer: (name: string) => answers.get(name)!,
-    /** What a data plane was told since the last look. */
+    /** Messages to the data plane since the last call. */
     told: () => given.fake.told.splice(0),
     waitersOf: (id: number) => given.fake.published.find(route => route.id === id)!.waiters,
     /** As once a second; all workers have applied everything. */
@@ -72,7 +72,7 @@ test('a route that is there already, of the configuration or of another listener
   assert.deepEqual(told(), ['named 7 a.test 1', 'named 8 a.test 1']);
 });
 
-test('who asks on a listener that is closed is refused, and nothing is made', () => {
+test('a request for a name on a closed listener is refused, and no route is made', () => {
   const { names, told, alive } = start();
   names.asked(6, 'a.test');
   names.drop(7);
@@ -138,7 +138,7 @@ test('connections too short to be seen keep a name, too', async () => {
   }
 });
 
-test('spare connections do not keep a name', async () => {
+test('idle connections do not keep a name', async () => {
   const { names, clock, sweep, told, answer, table, leadTo } = start();
   const to = leadTo('svc');
   names.serve(7, name => {
@@ -154,7 +154,7 @@ test('spare connections do not keep a name', async () => {
   assert.deepEqual(told(), ['unnamed 7 a.test']);
 });
 
-test('a name that names nothing is forgotten after ten seconds', async () => {
+test('a name that does not resolve is dropped after ten seconds', async () => {
   const { names, clock, sweep, told, answer } = start();
   names.asked(7, 'a.test');
   await answer('a.test').says(ok(neg));
@@ -214,7 +214,7 @@ test('with as many names as there may be, the one that was idle for longest make
   assert.deepEqual(told(), ['unnamed 7 a', 'publish 4', 'named 7 d 4']);
 });
 
-test('one that names nothing makes room first, however young it is', async () => {
+test('a name that does not resolve is replaced first, however new it is', async () => {
   const { names, clock, told, answer } = start({ maxNames: 2 });
   names.asked(7, 'a');
   clock.now += 60_000;
@@ -248,7 +248,7 @@ test('names of all listeners are counted together', () => {
   assert.deepEqual(told(), ['publish 1', 'named 7 a 1', 'named 8 a null']);
 });
 
-test('names that come ever so fast make a bounded number of routes', () => {
+test('the number of routes is bounded however fast new names arrive', () => {
   const { names, clock, sweep, alive } = start({ maxNames: 10 }, { cells: 1 << 18 });
   let most = 0;
   for (let i = 0; i < 2_000; i++) {
@@ -261,7 +261,7 @@ test('names that come ever so fast make a bounded number of routes', () => {
   assert.equal(names.keys().size, 10);
 });
 
-test('what many clients cause fills the log a few lines at a time', async () => {
+test('events that many clients cause are rate-limited in the log', async () => {
   const { names, clock, log } = start({ maxNames: 0 });
   for (let i = 0; i < 1_000; i++) names.asked(7, `name-${i}`);
   assert.equal(log.lines.length, 20);
@@ -270,7 +270,7 @@ test('what many clients cause fills the log a few lines at a time', async () => 
   assert.deepEqual([log.lines.length, log.lines[20]], [22, 'info: 980 similar lines were suppressed']);
 });
 
-test('no room for the route of a name: whoever asks is refused, the others go on', () => {
+test('without room for the route of a name its clients are refused, and other names keep working', () => {
   const { names, told, log } = start({}, { cells: 160 });
   names.asked(7, 'a');
   names.asked(7, 'b');
@@ -278,7 +278,7 @@ test('no room for the route of a name: whoever asks is refused, the others go on
   assert.match(log.lines.at(-1)!, /^error: a client that asks for a new server name is refused: cannot add another/);
 });
 
-test('a listener that is gone loses its names, and their routes go', () => {
+test('a closed listener loses its names, and their routes end', () => {
   const { names, told, sweep, alive } = start();
   names.asked(7, 'a.test');
   names.asked(7, 'b.test');

@@ -16,7 +16,7 @@ const config = (...labels: string[]) => {
   return loadLinkerdTcp({ file: '<stdin>', text: JSON.stringify({ routers }) }, kinds);
 };
 
-test('the series of a router that is gone go with it, the interpreter of one that stays stays', () => {
+test('the series of a removed router end with it; the interpreter of a remaining one is kept', () => {
   const registry = new Registry({ pages: 1 });
   const graph = new NamingGraph(silentLog, registry, kinds);
   const before = config('a', 'b');

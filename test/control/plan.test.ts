@@ -1,4 +1,4 @@
-/** What a configuration asks to run: destinations that are known, and those that are made when a client names them. */
+/** The plan of a configuration: known destinations, and those made when a client names them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NamingGraph } from '../../src/control/naming-graph.ts';
@@ -61,7 +61,7 @@ test('client settings by prefix apply to each destination that is made', () => {
   assert.deepEqual(timeouts, [100, 200]);
 });
 
-test('a destination gets the server name that its prefix captures, and one that makes none leads nowhere', () => {
+test('a destination gets the server name that its prefix captures; if that is not a name, it is negative', () => {
   const client = { kind: 'io.l5d.static', configs: [{ prefix: '/svc/{name}', tls: { dnsName: '{name}.internal' } }] };
   const { listeners } = plan({ servers: [{ port: 1, dstName: '/svc/{sni}', sni }], client });
   const web = listeners[0].named!('web').settings;

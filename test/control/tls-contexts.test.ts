@@ -251,7 +251,7 @@ test('destinations share a context unless their settings differ; the server name
   assert.deepEqual([client(2).identity?.chain, client(2).resume, client(2).protocols], [a.chain, false, ['h2']]);
 });
 
-test('without trustCerts the authorities of the system are believed; with disableValidation nobody is asked for', t => {
+test('without trustCerts the CAs of the system are trusted; with disableValidation no name is required', t => {
   const { tls, client } = contexts(t);
   const trustOf = (keys: string) => {
     const config = clientWith(`tls: {${keys}}`);
@@ -263,7 +263,7 @@ test('without trustCerts the authorities of the system are believed; with disabl
   assert.deepEqual(trustOf('disableValidation: true'), { trust: '', verify: false });
 });
 
-test('disableValidation is said at every start and reload, with the router and the prefix', t => {
+test('disableValidation is logged at every start and reload, with the router and the prefix', t => {
   const { tls, lines } = contexts(t);
   const config = clientWith(
     'kind: io.l5d.static, configs: [{prefix: /svc/x, tls: {disableValidation: true}}, {prefix: /off, tls: {disableValidation: true, enabled: false}}]',
@@ -272,11 +272,11 @@ test('disableValidation is said at every start and reload, with the router and t
     tls.prepare(config).commit();
     const said = lines();
     assert.equal(said.length, 1);
-    assert.match(said[0], /^warn TLS to the backends of \/svc\/x believes whoever answers/);
+    assert.match(said[0], /^warn TLS to backends of \/svc\/x is not verified/);
   }
 });
 
-test('when certificates expire is told by context and, for those of clients, by router', t => {
+test('the expiry of certificates is exposed by context and, for client certificates, by router', t => {
   const notAfter = new Date(Date.UTC(2030, 0, 1));
   const { certFile, keyFile } = authority.issue({ names: ['a.test'], notAfter });
   const wallNow = () => notAfter.getTime() - 5_000;

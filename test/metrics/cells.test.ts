@@ -1,4 +1,4 @@
-/** What a thread writes into its page. */
+/** The values that a thread writes into its page. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cells } from '../../src/metrics/cells.ts';

@@ -1,4 +1,4 @@
-/** Whatever is registered, counted and released: the exposition is well formed and says what a plain model says. */
+/** After any sequence of registrations, counts and releases, the exposition is well formed and matches a simple model. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -79,7 +79,7 @@ test('the exposition always parses and equals the model', () => {
             scopes.splice(scopes.indexOf(chosen), 1);
           }
         } else {
-          // Released scopes are still written to, as by a worker that has not heard of it: nobody may see that,
+          // Released scopes are still written to, as by a worker that does not know yet: this must not be visible,
           // except through a registration that shares the series.
           const writer = writers[step.page];
           const kind = { count: 'connects', gauge: 'open', observe: 'latency' } as const;

@@ -1,5 +1,5 @@
 /**
- * A strict parser of the Prometheus text format 0.0.4, for tests: it accepts only what we promise to write.
+ * A strict parser of the Prometheus text format 0.0.4, for tests: it accepts only the promised format.
  *
  * Source: Prometheus, "Exposition formats", restated as a grammar per line.
  */

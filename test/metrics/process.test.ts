@@ -1,4 +1,4 @@
-/** What the process says of itself. */
+/** The metrics of the process. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { measureProcess } from '../../src/metrics/process.ts';

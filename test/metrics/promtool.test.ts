@@ -1,4 +1,4 @@
-/** Prometheus' own checker reads what we expose. */
+/** Prometheus' own checker accepts the exposition. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -37,7 +37,7 @@ function everyFamily(value: (label: string) => string): Registry {
   return registry;
 }
 
-test('promtool parses every family and complains only about names we keep', () => {
+test('promtool parses every family and complains only about the names kept from 0.1', () => {
   const text = everyFamily(label => `a ${label}`).expose();
   assert.deepEqual(checkMetrics(text), []);
   const histograms = Object.values(families).filter(each => each.type === 'histogram').length;

@@ -128,7 +128,7 @@ test('releasing or confirming twice changes nothing', () => {
   assert.equal(series(registry, 'l5d:srv:accepts').length, 1);
 });
 
-test('a series too many is refused with the limit, and those that exist go on', () => {
+test('a series above the limit is refused, and existing ones keep working', () => {
   const registry = new Registry({ pages: 1, capacity: histogramSize + 2 });
   const scope = registry.scope(server);
   const cell = scope.counter('l5d:srv:accepts');
