@@ -91,6 +91,13 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.equal(rig.driver.peer(socket), name);
   });
 
+  promise('an IPv4 client of an IPv6 listener is named with its IPv4 address', async (rig, t) => {
+    const { listener, port } = await rig.listening({ ip: '::' });
+    const client = await connectPeer(t, port);
+    const [socket] = (await rig.event(listener, 'accepted')).accepted;
+    assert.equal(rig.driver.peer(socket), `[::ffff:127.0.0.1]:${client.socket.localPort}`);
+  });
+
   promise('the peer of a socket is named by address and port', async (rig, t) => {
     const { socket, client } = await rig.accept(t);
     assert.equal(rig.driver.peer(socket), `127.0.0.1:${client.socket.localPort}`);
@@ -327,6 +334,41 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await other.client.play('reset');
     await rig.event(other.socket, 'failed');
     await rig.close(one.socket, other.socket);
+  });
+
+  promise('a sender that floods a socket whose reading is off makes the driver hold little', async (rig, t) => {
+    for (const isProven of [false, true]) {
+      const { socket, client } = await rig.accept(t);
+      const heard = rig.heard(socket);
+      rig.driver.reading(socket, true);
+      for (let i = 1; isProven && i <= 5; i++) {
+        await client.play('send 10');
+        await rig.until(() => heard.received === 10 * i, 'a small chunk');
+      }
+      heard.sink = 'keep';
+      heard.onData = () => rig.driver.reading(socket, false);
+      client.queue(16 * megabyte);
+      await rig.until(() => heard.kept.length === 1, 'a chunk');
+      for (let i = 0; i < 5; i++) await rig.settle();
+      // A multishot receive brings up to a ring of chunks before it is cancelled, once.
+      const most = isProven ? 40 : 1;
+      assert.ok(rig.driver.ledger().buffers <= most, `${rig.driver.ledger().buffers} buffers`);
+      for (let turn = 0; turn < 5; turn++) {
+        rig.release(socket);
+        heard.onData = () => {
+          if (rig.driver.ledger().buffers <= most) rig.driver.reading(socket, false);
+        };
+        const before = heard.received;
+        rig.driver.reading(socket, true);
+        await rig.until(() => heard.received > before, 'more');
+        await rig.settle();
+        assert.ok(rig.driver.ledger().buffers <= most, `${rig.driver.ledger().buffers} buffers in turn ${turn}`);
+      }
+      rig.driver.reading(socket, false);
+      rig.release(socket);
+      heard.sink = 'release';
+      await rig.close(socket);
+    }
   });
 
   promise('a kept chunk keeps its bytes, whatever comes after it', async (rig, t) => {

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fsRouting, projectRoot, whereItListens } from '../support/linkerd-tcp.ts';
+import { askAdmin, fsRouting, projectRoot, whereItListens } from '../support/linkerd-tcp.ts';
 import { startProgram } from '../support/process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { within } from '../support/waiting.ts';
@@ -38,7 +38,8 @@ for (const driver of ['portable', 'epoll', 'uring'] as const) {
       env: { LINKERD_TCP_LOG: 'text' },
       stopTimeoutMs: 300,
     });
-    const port = (await whereItListens(program, 1)).ports.get('/svc/redis') as number;
+    const { ports, adminPort } = await whereItListens(program, 1);
+    const port = ports.get('/svc/redis') as number;
 
     const start = performance.now();
     const open = new Set<net.Socket>();
@@ -58,13 +59,17 @@ for (const driver of ['portable', 'epoll', 'uring'] as const) {
       socket.once('close', () => over.resolve());
       await within(over.promise, 'an echo or a close');
     };
-    await Promise.all(Array.from({ length: 50 }, outcome));
-    // None, when every descriptor was taken by an accepted client before the first endpoint was connected.
-    assert.ok(echoed < 40, `${echoed} served`);
+    const outcomes = Array.from({ length: 50 }, outcome);
     await program.printed(
       /error cannot (connect to endpoints|accept connections): .*EMFILE.*raise the limit of open files/,
     );
+    // The last descriptors are the control plane's.
+    assert.match(await askAdmin(adminPort, 'GET', '/metrics'), /^process_open_fds|^# HELP/m);
+    // While those are open the others wait in the kernel's queue, or are closed for want of a connection.
     for (const socket of open) socket.destroy();
+    await Promise.all(outcomes);
+    // None, when every descriptor was taken by an accepted client before the first endpoint was connected.
+    assert.ok(echoed < 40, `${echoed} served`);
 
     for (let attempts = 0; attempts < 100; attempts++) {
       const before = echoed;

@@ -69,7 +69,7 @@ export async function startLinkerdTcp(t: Scope, options: LinkerdTcpOptions): Pro
 }
 
 /** One request over a connection of its own, so that none stays open among the descriptors of the proxy. */
-async function askAdmin(port: number, method: string, path: string): Promise<string> {
+export async function askAdmin(port: number, method: string, path: string): Promise<string> {
   const signal = AbortSignal.timeout(defaultTimeoutMs);
   const sent = request({ host: '127.0.0.1', port, method, path, agent: false, signal }).end();
   const [response] = (await once(sent, 'response')) as [IncomingMessage];

@@ -5,9 +5,11 @@
  * node:net cannot leave connections in the kernel's queue, so a listener that does not accept parks what arrives, unread, up
  * to its backlog; to the client both look the same. Buffers are the stream's own chunks: an id is only a place in a table.
  */
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { constants } from 'node:os';
 import { monotonicNow } from '../clock.ts';
+import { reserveCeiling } from '../descriptor-reserve.ts';
 import type {
   BufferId,
   Driver,
@@ -23,6 +25,8 @@ import { type Handle, HandleTable, noHandle, slotOf } from '../handle.ts';
 import { SendQueues } from './send-queue.ts';
 
 const nothing = Buffer.alloc(0);
+/** An alarm this late means that the loop was busy. */
+const latenessMs = 20;
 
 /** What the driver knows of a socket, kept on it so that one set of listeners serves all sockets. */
 const state = Symbol('driver state');
@@ -64,6 +68,7 @@ export class PortableDriver implements Driver {
   readonly #freeBuffers: BufferId[] = [];
   #alarm: NodeJS.Timeout | undefined;
   #alarmAt = Number.POSITIVE_INFINITY;
+  readonly #descriptorCeiling = descriptorCeiling();
 
   readonly sendQueues = new SendQueues();
 
@@ -268,8 +273,13 @@ export class PortableDriver implements Driver {
     return bytes;
   }
 
+  /** See descriptor-reserve.ts. */
+  isReserved(socket: net.Socket): boolean {
+    return ((socket as net.Socket & { _handle?: { fd?: number } })._handle?.fd ?? -1) >= this.#descriptorCeiling;
+  }
+
   #accept(listener: Listener, socket: net.Socket): void {
-    const handle = this.#handles.take();
+    const handle = this.isReserved(socket) ? noHandle : this.#handles.take();
     if (handle === noHandle) {
       resetNow(socket);
       this.#events.acceptFailed(listener.handle, constants.errno.EMFILE);
@@ -334,10 +344,28 @@ export class PortableDriver implements Driver {
   #setAlarm(): void {
     const delay = Math.min(Math.max(0, Math.ceil(this.#alarmAt - monotonicNow())), 2 ** 31 - 1);
     this.#alarm = setTimeout(() => {
-      if (monotonicNow() < this.#alarmAt) return this.#setAlarm();
-      this.#alarmAt = Number.POSITIVE_INFINITY;
-      this.#events.woken();
+      const lateMs = monotonicNow() - this.#alarmAt;
+      if (lateMs < 0) return this.#setAlarm();
+      // A deadline may look missed only because this thread is late: first comes what the system has ready.
+      if (lateMs < latenessMs) return this.#ring();
+      const due = this.#alarmAt;
+      setImmediate(() => due === this.#alarmAt && this.#ring());
     }, delay);
+  }
+
+  #ring(): void {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#events.woken();
+  }
+}
+
+/** @returns the lowest file descriptor that is left to the control plane; Infinity where the limit is not known */
+function descriptorCeiling(): number {
+  try {
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return soft === undefined ? Number.POSITIVE_INFINITY : reserveCeiling(Number(soft));
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }
 
@@ -365,7 +393,20 @@ function ignoreParked(): void {
 
 function onConnect(this: net.Socket): void {
   const { driver, handle, released } = (this as DriverSocket)[state];
-  if (!released) driver.events.connected(handle);
+  if (released) return;
+  const { errno } = constants;
+  // Where nothing listens on a port of the ephemeral range, a socket may get that very port and connect to itself.
+  if (this.localPort === this.remotePort && this.localAddress === this.remoteAddress) refuse(this, errno.ECONNREFUSED);
+  else if (driver.isReserved(this)) refuse(this, errno.EMFILE);
+  else driver.events.connected(handle);
+}
+
+/** A connection that must not be used: it is reset, and has failed. */
+function refuse(socket: net.Socket, errno: number): void {
+  const own = (socket as DriverSocket)[state];
+  own.failed = true;
+  resetNow(socket);
+  own.driver.events.failed(own.handle, errno);
 }
 
 function onData(this: net.Socket, bytes: Buffer): void {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { keepAliveIntervalSecs, keepAliveProbes } from '../../../src/io/driver.ts';
 import { drivers } from '../../support/drivers.ts';
 import { connectPeer, listeningPeer } from '../../support/peer.ts';
-import { type SocketOption, socketOption } from '../../support/socket-option.ts';
+import { type SocketOption, sendBytes, socketOption } from '../../support/socket-option.ts';
 import { Rig } from '../rig.ts';
 
 function optionsOf(localPort: number, peerPort: number) {
@@ -46,6 +46,33 @@ for (const { kind, createDriver } of drivers) {
         await rig.settle();
         assert.deepEqual(optionsOf(port, client.socket.localPort as number), expected);
       }
+    } finally {
+      await rig.finish();
+    }
+  });
+}
+
+// Node has no way to keep them: the portable driver loses them.
+for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'portable')) {
+  test(`${kind}: an urgent byte arrives in its place in the stream`, async t => {
+    const rig = new Rig(createDriver);
+    try {
+      const { socket, client } = await rig.accept(t);
+      rig.heard(socket).sink = 'keep';
+      rig.driver.reading(socket, true);
+      for (const [bytes, isUrgent] of [
+        ['ab', false],
+        ['!', true],
+        ['cd', false],
+      ] as const)
+        sendBytes(client.socket, bytes, isUrgent);
+      await rig.until(() => rig.heard(socket).received === 5, 'all bytes');
+      const chunks = rig
+        .heard(socket)
+        .kept.map(({ buffer, offset, length }) =>
+          Buffer.from(rig.driver.bytes(buffer).subarray(offset, offset + length)).toString(),
+        );
+      assert.equal(chunks.join(''), 'ab!cd');
     } finally {
       await rig.finish();
     }

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EpollDriver } from '../../../src/io/native/epoll/driver.ts';
 import { UringDriver } from '../../../src/io/native/uring/driver.ts';
-import { listeningPeer } from '../../support/peer.ts';
+import { connectPeer, listeningPeer } from '../../support/peer.ts';
 import { pumped } from '../../support/pumped.ts';
 import { bound, connectTo, startRelay } from '../../support/relay.ts';
 import { until } from '../../support/waiting.ts';
+import { Rig } from '../rig.ts';
 
 /** Far fewer than the sessions of these tests hold. */
 const buffers = 48;
@@ -43,5 +44,34 @@ for (const Native of [EpollDriver, UringDriver]) {
     for (const _ of waiting) await (await upstream.next()).play('expect 100', 'send 1');
     for (const client of waiting) await client.play('expect 1');
     assert.equal(relay.waiters, 0);
+  });
+}
+
+const megabyte = 1024 * 1024;
+
+for (const Native of [EpollDriver, UringDriver]) {
+  test(`${Native.name}: sockets read in bulk keep their pace while many others burst`, async t => {
+    const rig = new Rig(pumped(Native));
+    try {
+      const { listener, port } = await rig.listening();
+      const heard = rig.heard(listener);
+      heard.onAccepted = socket => rig.driver.reading(socket, true);
+      const bulky = await Promise.all(Array.from({ length: 10 }, () => connectPeer(t, port)));
+      await rig.until(() => heard.accepted.length === bulky.length, 'bulky ones to be accepted');
+      for (const socket of heard.accepted) rig.driver.bulkRead(socket);
+      const bursting = await Promise.all(Array.from({ length: 40 }, () => connectPeer(t, port)));
+      const all = bulky.length + bursting.length;
+      await rig.until(() => heard.accepted.length === all, 'all to be accepted');
+      for (let round = 0; round < 5; round++) {
+        for (const client of bulky) client.queue(megabyte);
+        for (const client of bursting) client.queue(100 * 1024);
+        const total = (round + 1) * (bulky.length * megabyte + bursting.length * 100 * 1024);
+        const received = (): number => heard.accepted.reduce((sum, socket) => sum + rig.heard(socket).received, 0);
+        await rig.until(() => received() === total, `all of round ${round}`);
+      }
+      assert.equal(rig.driver.ledger().buffers, 0);
+    } finally {
+      await rig.finish();
+    }
   });
 }

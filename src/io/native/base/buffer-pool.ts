@@ -6,7 +6,7 @@
  * limit on are such copies, of just their size. In debug mode a buffer given back is poisoned, and one given back twice throws.
  */
 import type { BufferId } from '../../driver.ts';
-import { mapMemory, pointerOf } from '../kernel/memory.ts';
+import { mapMemory, type NativeMemory, pointerOf } from '../kernel/memory.ts';
 
 export interface BufferPoolOptions {
   /** What is received into a buffer at most. */
@@ -139,7 +139,8 @@ export class BufferPool {
     const { step, limit } = this.#options;
     const count = Math.min(step, limit - this.#mapped);
     if (count <= 0) return false;
-    const memory = mapMemory(room * count);
+    const memory = mapped(room * count);
+    if (!memory) return false;
     for (let i = count - 1; i >= 0; i--) this.#free.push(this.#mapped + i);
     for (let i = 0; i < count; i++) {
       this.#set(this.#mapped + i, new Uint8Array(memory.buffer, i * room, room), memory.pointer + BigInt(i * room));
@@ -153,5 +154,14 @@ export class BufferPool {
     this.#pointers[id] = pointer;
     this.#low[id] = Number(BigInt.asIntN(32, pointer));
     this.#high[id] = Number(pointer >> 32n);
+  }
+}
+
+/** @returns undefined when the system has no memory left: the pool then works with what it has */
+function mapped(bytes: number): NativeMemory | undefined {
+  try {
+    return mapMemory(bytes);
+  } catch {
+    return undefined;
   }
 }

@@ -3,6 +3,7 @@
  *
  * A turn waits, delivers what the kernel has ready, then steps the sockets that have work, and last wakes its owner if that is due.
  */
+import { constants } from 'node:os';
 import { monotonicNow } from '../../clock.ts';
 import type {
   BufferId,
@@ -14,11 +15,11 @@ import type {
 } from '../../driver.ts';
 import { type Handle, noHandle, slotOf } from '../../handle.ts';
 import { adjustListener, openListener, resetOnClose } from '../kernel/socket-options.ts';
-import { peerAddress, unacknowledged } from '../kernel/socket-state.ts';
+import { isSelfConnected, peerAddress, unacknowledged } from '../kernel/socket-state.ts';
 import { AcceptGate } from './accept-gate.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { longestWaitMs, type NativeDriver } from './native-driver.ts';
-import { Flag, SocketTable } from './socket-table.ts';
+import { Flag, longer, SocketTable } from './socket-table.ts';
 import { Splices } from './splices.ts';
 
 /** So many full turns in a row may put deadlines off. */
@@ -31,6 +32,7 @@ export abstract class NativeBase implements NativeDriver {
   protected readonly sockets = new SocketTable();
   protected readonly splices = new Splices(this.sockets);
   protected readonly gate: AcceptGate;
+  #connectPort = new Int32Array(0);
   #fullTurns = 0;
   #isBehind = false;
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -40,6 +42,9 @@ export abstract class NativeBase implements NativeDriver {
     this.events = events;
     this.pool = pool;
     this.gate = new AcceptGate(events, this.sockets);
+    this.sockets.whenGrown(rows => {
+      this.#connectPort = longer(this.#connectPort, rows);
+    });
   }
 
   // ---- the turn -------------------------------------------------------------------------------------------------------
@@ -146,6 +151,25 @@ export abstract class NativeBase implements NativeDriver {
   abstract shutdown(handle: Handle): void;
   abstract close(handle: Handle): void;
   abstract destroy(): void;
+
+  // ---- connecting -----------------------------------------------------------------------------------------------------
+
+  protected connectingTo(handle: Handle, { port }: SocketAddress): void {
+    this.#connectPort[slotOf(handle)] = port;
+  }
+
+  protected isSelfConnected(handle: Handle): boolean {
+    const slot = slotOf(handle);
+    return isSelfConnected(this.sockets.fd[slot], this.#connectPort[slot]);
+  }
+
+  /** Nothing listens there. The RST frees the port at once for whoever wants to listen. */
+  protected refuse(handle: Handle): void {
+    const slot = slotOf(handle);
+    resetOnClose(this.sockets.fd[slot]);
+    this.sockets.failure[slot] = constants.errno.ECONNREFUSED;
+    this.deliverFailure(handle);
+  }
 
   // ---- failures -------------------------------------------------------------------------------------------------------
 

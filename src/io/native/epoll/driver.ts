@@ -6,7 +6,9 @@
  * A turn handles every ready socket once, each for a bounded number of reads: none can starve the others.
  */
 import { constants } from 'node:os';
+import { LinkerdTcpError } from '../../../errors.ts';
 import type { BufferId, DriverEvents, ListenOptions, SocketAddress, SocketOptions } from '../../driver.ts';
+import { showErrno } from '../../errno.ts';
 import { type Handle, noHandle, slotOf } from '../../handle.ts';
 import { BufferPool } from '../base/buffer-pool.ts';
 import { NativeBase } from '../base/native-base.ts';
@@ -59,6 +61,8 @@ export class EpollDriver extends NativeBase {
     this.#input = input;
     this.#output = output;
     this.#epoll = libc.epoll_create1(c.EPOLL_CLOEXEC);
+    if (this.#epoll < 0)
+      throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: 'epoll', reason: showErrno(errno()) });
     this.#onWake = wake?.onWake ?? (() => {});
     if (wake) this.#watch(wake.fd, wakeHandle, c.EPOLLIN | c.EPOLLET);
   }
@@ -83,6 +87,7 @@ export class EpollDriver extends NativeBase {
     const fd = openConnector(address, options);
     const handle = this.sockets.adopt(fd, Flag.connecting);
     if (handle === noHandle || fd < 0) return handle;
+    this.connectingTo(handle, address);
     const failure = startConnect(fd, address);
     if (failure === 0 || failure === EINPROGRESS) this.#watch(fd, handle, watched);
     else this.sockets.fail(handle, failure);
@@ -161,6 +166,7 @@ export class EpollDriver extends NativeBase {
     if (ready & (c.EPOLLIN | c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) noted |= Ready.readable;
     if (ready & (c.EPOLLRDHUP | c.EPOLLHUP | c.EPOLLERR)) noted |= Ready.hangup;
     if (ready & (c.EPOLLOUT | c.EPOLLHUP | c.EPOLLERR)) noted |= Ready.writable;
+    if (ready & c.EPOLLPRI) noted |= Ready.urgent | Ready.readable;
     this.sockets.flags[slotOf(handle)] |= noted;
     this.sockets.queue(handle);
   }
@@ -184,8 +190,11 @@ export class EpollDriver extends NativeBase {
     for (let i = 0; i < acceptsPerTurn; i++) {
       if ((this.sockets.flags[slot] & acceptNow) !== acceptNow || !this.sockets.isOpen(listener)) return;
       const fd = libc.accept4(this.sockets.fd[slot], nullPointer, nullPointer, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC);
-      if (fd >= 0) this.gate.deliver(listener, fd, Ready.writable, this.#watchAccepted);
-      else if (!this.#acceptFailed(listener, errno())) return;
+      const goesOn =
+        fd < 0
+          ? this.#acceptFailed(listener, errno())
+          : this.gate.deliver(listener, fd, Ready.writable, this.#watchAccepted);
+      if (!goesOn) return;
     }
     this.sockets.queue(listener);
   }
@@ -193,7 +202,7 @@ export class EpollDriver extends NativeBase {
   /** @returns whether the next connection may be tried at once */
   #acceptFailed(listener: Handle, failure: number): boolean {
     if (failure === EINTR) return true;
-    if (failure !== EAGAIN) return this.gate.failed(listener, failure, this.now());
+    if (failure !== EAGAIN) return this.gate.failed(listener, failure);
     this.sockets.flags[slotOf(listener)] &= ~Ready.readable;
     return false;
   }
@@ -204,6 +213,7 @@ export class EpollDriver extends NativeBase {
     this.sockets.failure[slot] = socketError(this.sockets.fd[slot]);
     if (this.sockets.failure[slot] !== 0) return this.deliverFailure(handle);
     this.sockets.flags[slot] &= ~Flag.connecting;
+    if (this.isSelfConnected(handle)) return this.refuse(handle);
     this.events.connected(handle);
     if (this.sockets.isOpen(handle) && isReadNow(this.sockets.flags[slot])) this.sockets.queue(handle);
   }
@@ -225,9 +235,13 @@ export class EpollDriver extends NativeBase {
   #watch(fd: number, handle: Handle, events: number): void {
     this.#controlInts[0] = events;
     this.#controlInts[c.epollDataInt] = handle;
-    libc.epoll_ctl(this.#epoll, c.EPOLL_CTL_ADD, fd, this.#control.pointer);
+    if (libc.epoll_ctl(this.#epoll, c.EPOLL_CTL_ADD, fd, this.#control.pointer) === 0) return;
+    // ENOSPC beyond fs.epoll.max_user_watches, ENOMEM: a socket that is not watched would never be heard of again.
+    if (handle === wakeHandle)
+      throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: 'epoll', reason: showErrno(errno()) });
+    this.sockets.fail(handle, errno());
   }
 }
 
-const watched = c.EPOLLIN | c.EPOLLOUT | c.EPOLLRDHUP | c.EPOLLET;
+const watched = c.EPOLLIN | c.EPOLLPRI | c.EPOLLOUT | c.EPOLLRDHUP | c.EPOLLET;
 const acceptNow = Ready.readable | Flag.accepting;

@@ -6,6 +6,8 @@ export const Ready = {
   writable: firstDriverBit << 1,
   /** The peer's FIN is in the receive queue, or behind it; or the connection has failed. */
   hangup: firstDriverBit << 2,
+  /** Urgent bytes came: reads end before and after them. */
+  urgent: firstDriverBit << 3,
 } as const;
 
 const readNow = Ready.readable | Flag.reading;

@@ -71,8 +71,8 @@ export class Input {
         pool.give(buffer);
         return this.receivedNothing(handle, received < 0 ? errno() : 0);
       }
-      // A short read has emptied the queue: later bytes come with a new edge. But a FIN may be there already.
-      const isEmpty = received < pool.bytes && !(sockets.flags[slot] & Ready.hangup);
+      // A short read has emptied the queue, and later bytes come with a new edge: unless a FIN is there, or an urgent byte.
+      const isEmpty = received < pool.bytes && !(sockets.flags[slot] & (Ready.hangup | Ready.urgent));
       if (isEmpty) sockets.flags[slot] &= ~Ready.readable;
       events.data(handle, buffer, 0, received);
       if (isEmpty || !sockets.isOpen(handle) || !(sockets.flags[slot] & Flag.reading)) return;

@@ -4,12 +4,18 @@
  * Few connections are bulk at a time, so there are few pipes. One that was emptied is used again; one with bytes left is closed
  * with them.
  */
-import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './constants.ts';
+import { F_GETPIPE_SZ, F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './constants.ts';
+import { reserve } from './descriptor-reserve.ts';
 import { libc, nullPointer } from './libc.ts';
 import { mapMemory } from './memory.ts';
 
-/** What a pipe is asked to hold, and what is moved at a time. A kernel short of pipe memory keeps to its own size, which is slower. */
+/** What a pipe is asked to hold, and what is moved at a time. */
 const pipeBytes = 1024 * 1024;
+/**
+ * What it must hold. A process beyond its share of pipe memory (pipe-user-pages-soft) gets pipes of two pages, and splicing through those
+ * costs more than copying.
+ */
+const leastPipeBytes = 64 * 1024;
 const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 export class Pipe {
@@ -56,7 +62,7 @@ export class PipePool {
     this.#kept = kept;
   }
 
-  /** @returns undefined at the limit, or when the process has no descriptors left */
+  /** @returns undefined at the limit, or when the process is short of descriptors or of pipe memory */
   take(): Pipe | undefined {
     if (this.#inUse === this.#limit) return undefined;
     const pipe = this.#free.pop() ?? this.#open();
@@ -77,7 +83,11 @@ export class PipePool {
   #open(): Pipe | undefined {
     if (libc.pipe2(this.#ends.pointer, O_CLOEXEC | O_NONBLOCK) < 0) return undefined;
     const [readEnd, writeEnd] = new Int32Array(this.#ends.buffer);
-    libc.fcntl(writeEnd, F_SETPIPE_SZ, pipeBytes);
-    return new Pipe(readEnd, writeEnd);
+    const pipe = new Pipe(readEnd, writeEnd);
+    const bytes = libc.fcntl(writeEnd, F_SETPIPE_SZ, pipeBytes);
+    const isLarge = (bytes < 0 ? libc.fcntl(writeEnd, F_GETPIPE_SZ, 0) : bytes) >= leastPipeBytes;
+    if (isLarge && !reserve.isReserved(writeEnd)) return pipe;
+    pipe.close();
+    return undefined;
   }
 }

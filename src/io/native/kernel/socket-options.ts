@@ -1,7 +1,9 @@
 /** Opens sockets and sets their options: the same for both native drivers. */
+import { constants } from 'node:os';
 import type { ListenerSettings, ListenOptions, SocketAddress, SocketOptions } from '../../driver.ts';
 import { keepAliveIntervalSecs, keepAliveProbes } from '../../driver.ts';
 import * as c from './constants.ts';
+import { reserve } from './descriptor-reserve.ts';
 import { errno, libc } from './libc.ts';
 import { writeSockaddr } from './sockaddr.ts';
 import { intPointer, ints, lingerPointer, scratch } from './socket-scratch.ts';
@@ -21,6 +23,8 @@ function set(fd: number, level: number, option: number, value: number): void {
 /** Accepted sockets inherit the options of their listener. */
 function tune(fd: number, { keepAliveSecs }: SocketOptions): void {
   set(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1);
+  // Urgent bytes stay in the stream: RFC 6093. Without it the kernel takes them out, and they are lost.
+  set(fd, c.SOL_SOCKET, c.SO_OOBINLINE, 1);
   if (keepAliveSecs === 0) return;
   set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
   set(fd, c.IPPROTO_TCP, c.TCP_KEEPIDLE, keepAliveSecs);
@@ -52,7 +56,12 @@ export function openListener(options: ListenOptions): number {
 /** @returns a descriptor to connect, or -errno */
 export function openConnector(address: SocketAddress, options: SocketOptions): number {
   const fd = open(address);
-  if (fd >= 0) tune(fd, options);
+  if (fd < 0) return fd;
+  if (reserve.isReserved(fd)) {
+    libc.close(fd);
+    return -constants.errno.EMFILE;
+  }
+  tune(fd, options);
   return fd;
 }
 

@@ -31,6 +31,16 @@ export function isGone(fd: number): boolean {
   return asked === 0 && (ints[10] & 0xff) === c.TCP_CLOSE;
 }
 
+/**
+ * Whether a connected socket is connected to itself. TCP allows that: where nothing listens on a port of the ephemeral range, the kernel
+ * may choose that very port for the connecting socket, and the handshake with itself succeeds (simultaneous open).
+ * @param port that it was to connect to
+ */
+export function isSelfConnected(fd: number, port: number): boolean {
+  const local = localAddress(fd);
+  return local.port === port && showAddress(local) === peerAddress(fd);
+}
+
 export function localAddress(fd: number): SocketAddress {
   ints[8] = maxSockaddrBytes;
   libc.getsockname(fd, scratch.pointer, lengthPointer);

@@ -1,5 +1,5 @@
 /**
- * Listeners of the uring driver: one multishot accept each.
+ * Listeners of the uring driver: one multishot accept each, or one accept after the other where descriptors are short.
  *
  *   state    | accepting on      | accepting off      | connection | no descriptors | last completion
  *   ---------+-------------------+--------------------+------------+----------------+------------------------------
@@ -14,6 +14,7 @@ import { constants } from 'node:os';
 import { type Handle, slotOf } from '../../handle.ts';
 import type { AcceptGate } from '../base/accept-gate.ts';
 import { Flag, type SocketTable } from '../base/socket-table.ts';
+import { reserve } from '../kernel/descriptor-reserve.ts';
 import { libc } from '../kernel/libc.ts';
 import type { Operations } from './operations.ts';
 
@@ -23,6 +24,8 @@ export class Accepts {
   readonly #sockets: SocketTable;
   readonly #operations: Operations;
   readonly #gate: AcceptGate;
+  /** The descriptor that was accepted last. */
+  #latest = 0;
   /** Descriptors accepted while accepting was off. */
   readonly #parked: (number[] | undefined)[];
 
@@ -45,11 +48,9 @@ export class Accepts {
   }
 
   /** @param result a descriptor, or -errno; @param isLast the accept is over */
-  accepted(listener: Handle, result: number, isLast: boolean, now: number): void {
+  accepted(listener: Handle, result: number, isLast: boolean): void {
     if (result >= 0) this.#take(listener, result);
-    else if (result !== -ECANCELED && result !== -EINTR && result !== -EAGAIN) {
-      if (!this.#gate.failed(listener, -result, now)) return;
-    }
+    else if (result !== -ECANCELED && result !== -EINTR && result !== -EAGAIN) this.#gate.failed(listener, -result);
     if (isLast) this.#arm(listener);
   }
 
@@ -59,7 +60,7 @@ export class Accepts {
     while (this.#isAccepting(listener)) {
       const fd = this.#parked[slot]?.shift();
       if (fd === undefined) break;
-      this.#gate.deliver(listener, fd, 0);
+      if (!this.#gate.deliver(listener, fd, 0)) break;
     }
     this.#arm(listener);
   }
@@ -71,8 +72,14 @@ export class Accepts {
   }
 
   #take(listener: Handle, fd: number): void {
-    if (this.#isAccepting(listener)) return this.#gate.deliver(listener, fd, 0);
     const slot = slotOf(listener);
+    this.#latest = fd;
+    if (this.#isAccepting(listener)) {
+      const isShort = !this.#gate.deliver(listener, fd, 0) || reserve.isNear(fd);
+      // Only a multishot accept is still there.
+      if (isShort && this.#operations.inKernel(slot) > 0) this.#operations.cancel(listener, this.#sockets.fd[slot]);
+      return;
+    }
     this.#parked[slot] ??= [];
     this.#parked[slot].push(fd);
   }
@@ -83,7 +90,8 @@ export class Accepts {
 
   #arm(listener: Handle): void {
     const slot = slotOf(listener);
-    if (this.#isAccepting(listener) && this.#operations.inKernel(slot) === 0)
-      this.#operations.accept(listener, this.#sockets.fd[slot]);
+    const isDue = this.#isAccepting(listener) && !this.#gate.isBlocked(listener);
+    if (!isDue || this.#operations.inKernel(slot) > 0) return;
+    this.#operations.accept(listener, this.#sockets.fd[slot], !reserve.isNear(this.#latest));
   }
 }

@@ -4,6 +4,7 @@
  * A socket is three small machines, each with its table: input.ts, output.ts and life.ts; a listener is accepts.ts. Here are the commands,
  * and the dispatch of completions to them.
  */
+import { constants } from 'node:os';
 import type { BufferId, DriverEvents, SocketAddress, SocketOptions } from '../../driver.ts';
 import { type Handle, noHandle, slotOf } from '../../handle.ts';
 import { BufferPool } from '../base/buffer-pool.ts';
@@ -24,6 +25,8 @@ import { Output } from './output.ts';
 import { ReceiveRing } from './receive-ring.ts';
 import { Ring } from './ring.ts';
 
+const { EAGAIN, EINTR } = constants.errno;
+
 const completionBuffer = 1;
 const completionMore = 2;
 
@@ -38,6 +41,8 @@ export class UringDriver extends NativeBase {
   readonly kind = 'uring';
   readonly #wake: NativeDriverOptions['wake'];
   readonly #wakeMemory = mapMemory(8);
+  /** The eventfd cannot be waited for. */
+  #isDeaf = false;
   readonly #ring: Ring;
   readonly #operations: Operations;
   readonly #direct: DirectDescriptors;
@@ -83,7 +88,9 @@ export class UringDriver extends NativeBase {
   connect(address: SocketAddress, options: SocketOptions): Handle {
     const fd = openConnector(address, options);
     const handle = this.sockets.adopt(fd, fd < 0 ? 0 : Flag.connecting);
-    if (handle !== noHandle && fd >= 0) this.#operations.connect(handle, fd, address);
+    if (handle === noHandle || fd < 0) return handle;
+    this.connectingTo(handle, address);
+    this.#operations.connect(handle, fd, address);
     return handle;
   }
 
@@ -168,7 +175,7 @@ export class UringDriver extends NativeBase {
         if (!this.#output.sent(handle, result)) this.#input.drop(slotOf(handle));
         return;
       case Operation.accept:
-        return this.#accepts.accepted(handle, result, (flags & completionMore) === 0, this.now());
+        return this.#accepts.accepted(handle, result, (flags & completionMore) === 0);
       case Operation.connect:
         return this.#connected(handle, result);
       case Operation.pollIn:
@@ -195,6 +202,7 @@ export class UringDriver extends NativeBase {
       this.sockets.failure[slot] = -result;
       return this.deliverFailure(handle);
     }
+    if (this.isSelfConnected(handle)) return this.refuse(handle);
     this.events.connected(handle);
     this.#input.arm(handle);
   }
@@ -215,6 +223,7 @@ export class UringDriver extends NativeBase {
   };
 
   protected endTurn(): void {
+    if (this.#isDeaf) this.#wake?.onWake();
     this.#input.feed();
   }
 
@@ -239,8 +248,10 @@ export class UringDriver extends NativeBase {
     this.#operations.read(wakeHandle, fd, this.#wakeMemory.pointer, 8);
   }
 
-  #rung(_result: number): void {
+  #rung(result: number): void {
     this.#wake?.onWake();
-    this.#armWake();
+    // A read that fails would fail again at once: then every turn looks, and a turn comes each second at least.
+    this.#isDeaf = result < 0 && result !== -EINTR && result !== -EAGAIN;
+    if (!this.#isDeaf) this.#armWake();
   }
 }

@@ -30,7 +30,8 @@ export const Operation = {
 
 /** Opcodes with their flags and priority: the first word of an entry. */
 const pollWord = 6;
-const acceptMultishotWord = 13 | (1 << 16);
+const acceptOnceWord = 13;
+const acceptMultishotWord = acceptOnceWord | (1 << 16);
 const cancelWord = 14;
 const connectWord = 16;
 const closeWord = 19;
@@ -84,8 +85,8 @@ export class Operations {
     return this.#ring.prepare(word, fd, tag, socket);
   }
 
-  accept(listener: Handle, fd: number): void {
-    const at = this.#begin(acceptMultishotWord, fd, Operation.accept, listener);
+  accept(listener: Handle, fd: number, isMultishot: boolean): void {
+    const at = this.#begin(isMultishot ? acceptMultishotWord : acceptOnceWord, fd, Operation.accept, listener);
     this.#entry[at + operationFlags] = SOCK_CLOEXEC | SOCK_NONBLOCK;
   }
 

@@ -22,6 +22,9 @@ const syscalls = {
     syscall: { arguments: ['i32', 'i32', 'i32', 'pointer', 'i32'], return: 'i32' },
   }).functions.syscall,
 };
+/** The system call io_uring_enter(2). */
+export const enterRing = syscalls.enter;
+export type EnterRing = (...call: Parameters<typeof enterRing>) => number;
 /** The same numbers on x86-64 and arm64. */
 const SETUP = 425;
 const ENTER = 426;
@@ -45,6 +48,8 @@ const mapSharedPopulate = 0x8001;
 /** Bytes of a submission entry's own scratch, for what it points to until it is submitted: a socket address. */
 const scratchBytes = 32;
 
+const mostTries = 1000;
+
 /** Receives one completion. `data` is what the submission carried, `tag` its kind. */
 export type OnCompletion = (tag: number, data: number, result: number, flags: number) => void;
 
@@ -62,11 +67,21 @@ export class Ring {
   readonly #cqes: number;
   readonly #wait = mapMemory(64);
   readonly #waitInts = new Int32Array(this.#wait.buffer);
+  readonly #enter: EnterRing;
   #tail: number;
+  /** Entries the kernel has not taken yet. */
   #pending = 0;
+  #head: number;
+  /** The end of the completions that are being delivered. */
+  #seen = 0;
+  readonly #aside: [tag: number, data: number, result: number, flags: number][] = [];
 
-  /** @throws Error with the errno's name when the kernel refuses. */
-  constructor(entries: number) {
+  /**
+   * @param enter the system call
+   * @throws RingRefused when the kernel refuses
+   */
+  constructor(entries: number, enter: EnterRing = enterRing) {
+    this.#enter = enter;
     const params = mapMemory(120);
     const view = new DataView(params.buffer);
     view.setUint32(4, entries * 4, true);
@@ -85,6 +100,7 @@ export class Ring {
     this.#cqMask = this.#ints[at(80 + 8) >> 2];
     this.#cqes = at(80 + 20) >> 2;
     this.#tail = this.#ints[this.#sqTail];
+    this.#head = this.#ints[this.#cqHead];
     const array = at(40 + 24) >> 2;
     for (let i = 0; i < this.#entries; i++) this.#ints[array + i] = i;
     this.scratch = mapMemory(this.#entries * scratchBytes);
@@ -98,7 +114,7 @@ export class Ring {
    *   7 flags of the operation, 8-9 filled in here, 10 buffer group
    */
   prepare(word0: number, fd: number, tag: number, data: number): number {
-    if (this.#pending === this.#entries) this.enter(0, 0);
+    if (this.#pending === this.#entries) this.#makeRoom();
     const at = (this.#tail & this.#sqMask) << 4;
     const sqes = this.#sqes;
     sqes[at] = word0;
@@ -136,7 +152,7 @@ export class Ring {
     const flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
     // Publishes the entries: the kernel looks at the tail in the call.
     Atomics.store(this.#ints, this.#sqTail, this.#tail);
-    const submitted = syscalls.enter(ENTER, this.fd, this.#pending, min, flags, this.#wait.pointer, waitArgumentBytes);
+    const submitted = this.#enter(ENTER, this.fd, this.#pending, min, flags, this.#wait.pointer, waitArgumentBytes);
     if (submitted >= 0) this.#pending -= submitted;
     else {
       const failure = errno();
@@ -146,18 +162,42 @@ export class Ring {
     }
   }
 
-  /** Hands over the completions that are there now. */
+  /**
+   * The queue is full: no entry may be overwritten before the kernel has taken it. It refuses to take any while completions overflow
+   * (EBUSY), so those that are there are set aside for `reap`.
+   */
+  #makeRoom(): void {
+    for (let tries = 0; this.#pending === this.#entries; tries++) {
+      if (tries === mostTries) throw new RingRefused(EBUSY);
+      this.enter(0, 0);
+      if (this.#pending === this.#entries) this.#setAside();
+    }
+  }
+
+  #setAside(): void {
+    const ints = this.#ints;
+    this.#seen = Atomics.load(ints, this.#cqTail);
+    for (; this.#head !== this.#seen; this.#head = (this.#head + 1) | 0) {
+      const at = this.#cqes + ((this.#head & this.#cqMask) << 2);
+      this.#aside.push([ints[at + 1], ints[at], ints[at + 2], ints[at + 3]]);
+    }
+    Atomics.store(ints, this.#cqHead, this.#head);
+  }
+
+  /** Delivers the completions that are there now, in order. @returns how many */
   reap(onCompletion: OnCompletion): number {
     const ints = this.#ints;
-    let head = ints[this.#cqHead];
-    const tail = Atomics.load(ints, this.#cqTail);
-    const count = (tail - head) | 0;
-    while (head !== tail) {
-      const at = this.#cqes + ((head & this.#cqMask) << 2);
-      head = (head + 1) | 0;
-      onCompletion(ints[at + 1], ints[at], ints[at + 2], ints[at + 3]);
+    let count = 0;
+    this.#seen = Atomics.load(ints, this.#cqTail);
+    for (; this.#aside.length > 0 || this.#head !== this.#seen; count++) {
+      if (this.#aside.length > 0) onCompletion(...(this.#aside.shift() as [number, number, number, number]));
+      else {
+        const at = this.#cqes + ((this.#head & this.#cqMask) << 2);
+        this.#head = (this.#head + 1) | 0;
+        onCompletion(ints[at + 1], ints[at], ints[at + 2], ints[at + 3]);
+      }
     }
-    Atomics.store(ints, this.#cqHead, head);
+    Atomics.store(ints, this.#cqHead, this.#head);
     return count;
   }
 
