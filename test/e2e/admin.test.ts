@@ -41,7 +41,7 @@ async function ask(proxy: LinkerdTcp, path: string, method = 'GET'): Promise<Ans
   };
 }
 
-/** A proxy for `/svc/web`, which is service `a` in its discovery folder. */
+/** A proxy for `/svc/web`, which is service `a` in its discovery directory. */
 async function proxyOf(t: TestContext, ports: readonly number[], more: { client?: string; admin?: string } = {}) {
   return startLinkerdTcp(
     t,
@@ -147,7 +147,7 @@ test('every metric of linkerd-tcp 0.1 is there with its labels, HELP and TYPE, a
   assert.ok(code === 0 || code === 3, stderr);
 });
 
-test('the metrics say what happened', async t => {
+test('the metrics count every event', async t => {
   const { proxy } = await loaded(t);
   const value = (name: string, labels = {}) => proxy.metric(`l5d:${name}`, labels);
   assert.equal(await value('srv:accepts', { rt: 'edge' }), 20);
@@ -215,7 +215,7 @@ test('/ping answers, / lists what there is', async t => {
     assert.ok(body.includes(path), path);
 });
 
-test('/ready says what it waits for until the name is known', async t => {
+test('/ready names the missing name until it is known', async t => {
   const namerd = await startNamerd(t);
   namerd.setHanging(true);
   const proxy = await startLinkerdTcp(t, {
@@ -338,7 +338,7 @@ test('/routes.json shows the bound tree, and each endpoint with its load and wei
   assert.equal(endpoint(a.port).open + endpoint(b.port).open, 1);
 });
 
-test('/routes.json says why a name leads nowhere', async t => {
+test('/routes.json gives the reason that a name does not resolve', async t => {
   const proxy = await startLinkerdTcp(
     t,
     fsRouting({ dtab: '/svc/other => /#/io.l5d.fs/a;', disco: { a: [1] }, servers: { '/svc/web': '' } }),

@@ -99,7 +99,7 @@ for (const [how, reload] of [
     await proxy.program.printed(/linkerd\.yml reloaded/);
   });
 
-test('a listener that is removed refuses, and its established session goes on to its end', async t => {
+test('a listener that is removed refuses, and its established session continues to its end', async t => {
   const { a, port, other, proxy } = await setup(t, (toA, _, listen) => ({ servers: { [listen]: toA } }));
   const open = await session(t, port, a);
   await reloaded(proxy, config({ servers: { [other]: to(a) } }));
@@ -270,7 +270,7 @@ test('an access log that cannot be opened changes nothing', async t => {
   await (await session(t, port, a)).goesOn();
 });
 
-test('what only a restart can change is said', async t => {
+test('changes that need a restart are logged', async t => {
   const { a, port, proxy } = await setup(t, (toA, _, listen) => ({ servers: { [listen]: toA } }));
   const text = config({ servers: { [port]: to(a) }, top: 'workers: 7' });
   await reloaded(proxy, text.replace('{port: 0}', `{port: ${await freePort()}}`));

@@ -1,5 +1,5 @@
 /**
- * Whoever types what README.md and docs/getting-started.md say gets what they say. Every command in their code blocks has an
+ * The commands of README.md and docs/getting-started.md do what the pages promise. Every command in their code blocks has an
  * entry here that runs it, on free ports where the pages name fixed ones; a command without an entry fails.
  */
 import assert from 'node:assert/strict';
@@ -65,7 +65,7 @@ async function quickstart(t: TestContext) {
   return { program, examples, port: ports.get('/svc/default') as number, adminPort };
 }
 
-/** The folder that the guide has its reader make, with free ports. */
+/** The directory that the reader of the guide makes, with free ports. */
 async function ownConfiguration(t: TestContext): Promise<TempDir> {
   const folder = tempDir(t);
   for (const command of commandsOf(guide).filter(line => /^(?:mkdir|echo)/.test(line)))

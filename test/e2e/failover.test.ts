@@ -1,4 +1,4 @@
-/** What stands in for what fails: alternatives, other endpoints, spare connections; and each balancer under its name. */
+/** Replacements for failures: alternatives, other endpoints, idle connections; and each balancer under its name. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { refusingPort } from '../support/ports.ts';
 import { askRedis, redisBehind, startRedis } from '../support/redis.ts';
 import { until } from '../support/waiting.ts';
 
-test('an alternative takes over while the first name does not exist, and gives back when it does', async t => {
+test('an alternative takes over while the first name does not exist, and the first is used once it exists', async t => {
   const [a, b] = await Promise.all([startRedis(t), startRedis(t)]);
   const proxy = await startLinkerdTcp(
     t,
@@ -93,7 +93,7 @@ test('a server that dies between two connections is not noticed by the second cl
   assert.deepEqual([...behind], [b.port]);
 });
 
-test('minConnections keeps spare connections open before any client comes, and a client gets one of them', async t => {
+test('minConnections keeps idle connections open before the first client, and a client gets one of them', async t => {
   const backend = await listeningPeer(t);
   const proxy = await startLinkerdTcp(t, {
     ...fsRouting({

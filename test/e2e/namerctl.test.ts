@@ -1,4 +1,4 @@
-/** namerctl and our namerd: a day of an operator. */
+/** namerctl and namerd: a day of an operator. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { namerctlOf } from '../namerctl/setup.ts';
@@ -77,7 +77,7 @@ test('a store without a history says so', async t => {
   assert.match(stderr, /^namerctl: no history for namespace default: /);
 });
 
-test('with tokens everybody does what they may, and others are told', async t => {
+test('a token allows exactly its rights, and a refusal names the missing one', async t => {
   const folder = tempDir(t);
   folder.write('ops.token', 'the-token-of-operators\n');
   folder.write('ci.token', 'the-token-of-the-builds\n');

@@ -1,5 +1,5 @@
 /**
- * The acceptance scenario of Namerd 1.x's own validator, with our namerd and our proxy, each a process of its own: while somebody
+ * The acceptance scenario of Namerd 1.x's own validator, with this namerd and this proxy, each in its own process: while a client
  * connects all the time, routes are updated by version, namerd is shut down, and comes back with an empty memory.
  */
 import assert from 'node:assert/strict';
@@ -33,7 +33,7 @@ class Prober {
     this.#isOver = true;
   }
 
-  /** Waits for `count` connections from now on. @returns what they reached */
+  /** Waits for `count` connections from now on. @returns the backends they reached */
   async next(count: number): Promise<readonly string[]> {
     const from = this.answers.length;
     await until(() => this.answers.length >= from + count, `${count} more connections`);
@@ -50,7 +50,7 @@ class Prober {
   }
 }
 
-test('who connects all the time is never refused once there is a route, and soon finds only the newest backend', async t => {
+test('a client that connects all the time is never refused once a route exists, and soon reaches only the newest backend', async t => {
   const folder = tempDir(t);
   folder.write('disco/other', '127.0.0.1 1\n');
   const namers = 'namers:\n- {kind: io.l5d.fs, rootDir: disco}\n';
@@ -126,7 +126,7 @@ test('who connects all the time is never refused once there is a route, and soon
   }
 });
 
-test('who writes to namerd and then asks it is answered by what was written', async t => {
+test('a read after a write to namerd returns the written dtab', async t => {
   const folder = tempDir(t);
   for (let i = 1; i <= 9; i++) folder.write(`disco/${i}`, `127.0.0.1 ${i}\n`);
   const config =

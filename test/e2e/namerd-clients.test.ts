@@ -187,7 +187,7 @@ test(`${clients} clients that come and go leave nothing behind`, async t => {
       // `index / ways` so that each way meets each name.
       await within(way.play(client, Math.floor(index / ways.length)), `a client that ${way.name}`);
     });
-  /** Names are kept for a minute; those that come to mean nothing only for seconds, after who asks next. */
+  /** Names are kept for a minute; those that do not resolve only for seconds after the last request. */
   const forgotten = async () => {
     await until(async () => (await observed(namerd)).watches === 0, 'all watches to end');
     await dtab('DELETE');

@@ -1,4 +1,4 @@
-/** Two of our namerds on one Consul, and a proxy behind one of them: through writes, the death of Consul and its return. */
+/** Two namerds on one Consul, and a proxy behind one of them: through writes, the death of Consul and its return. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConsulProcess, launchConsul } from '../support/consul-process.ts';
@@ -21,7 +21,7 @@ function namerdOn(t: Scope, { port }: Pick<ConsulProcess, 'port'>): Promise<OwnN
   return startOwnNamerd(t, { folder, config: `admin: {port: 0}\nstorage: ${storage}\n${interfaces}` });
 }
 
-test('two namerds on one Consul are one: writes, watches, routes; without it reads and routes go on', async t => {
+test('two namerds on one Consul are one: writes, watches, routes; without it reads and routes still work', async t => {
   const consul = await launchConsul(t);
   await consul.call('setRights', { [token]: { read: [], write: ['namerd/dtabs/'] } });
   const [one, two] = await Promise.all([namerdOn(t, consul), namerdOn(t, consul)]);
@@ -76,7 +76,7 @@ test('two namerds on one Consul are one: writes, watches, routes; without it rea
   }
 });
 
-test('a namerd that starts before its Consul is not ready, says why, and is ready once it is there', async t => {
+test('a namerd that starts before its Consul is not ready, gives the reason, and is ready once Consul runs', async t => {
   const port = await freePort();
   const namerd = await namerdOn(t, { port });
   const asked = async () => {

@@ -73,7 +73,7 @@ async function writeAndCrash(t: TestContext, folder: TempDir, acknowledged: Ackn
   }
 }
 
-/** Every acknowledged write is the present version or in the history, under its version and as it was written. */
+/** Every acknowledged write is the current version or in the history, under its version and as it was written. */
 async function findAll({ url }: OwnNamerd, acknowledged: Acknowledged): Promise<void> {
   for (const [namespace, writes] of acknowledged) {
     if (writes.size === 0) continue;

@@ -1,4 +1,4 @@
-/** Two of our namerds on one etcd, and a proxy behind one of them: through writes, the death of etcd, its return, and its silence. */
+/** Two namerds on one etcd, and a proxy behind one of them: through writes, the death of etcd, its return, and its silence. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getDtab, isFailing, isReady, putDtab } from '../support/dtab-requests.ts';
@@ -15,7 +15,7 @@ function namerdOn(t: Scope, { port }: Etcd): Promise<OwnNamerd> {
   return startOwnNamerd(t, { config: `admin: {port: 0}\nstorage: ${storage}\n${interfaces}` });
 }
 
-test('two namerds on one etcd are one: writes, watches, routes; without it reads and routes go on', async t => {
+test('two namerds on one etcd are one: writes, watches, routes; without it reads and routes still work', async t => {
   const etcd = await startEtcd(t);
   const [one, two] = await Promise.all([namerdOn(t, etcd), namerdOn(t, etcd)]);
   const [a, b] = await Promise.all([namedBackend(t, 'a'), namedBackend(t, 'b')]);

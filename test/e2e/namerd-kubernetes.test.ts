@@ -1,4 +1,4 @@
-/** Two of our namerds, each a process of its own, with their dtabs in one (fake) Kubernetes, as service accounts over TLS. */
+/** Two namerds, each in its own process, with their dtabs in one (fake) Kubernetes, as service accounts over TLS. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createAuthority } from '../support/certificates.ts';
@@ -16,7 +16,7 @@ async function resolved({ url }: OwnNamerd): Promise<string> {
   return answer.addrs.map(({ port }) => port).join();
 }
 
-test('two namerds on one Kubernetes: what one is told the other tells, through a silence, an end and new tokens', async t => {
+test('two namerds on one Kubernetes: a write through one is served by the other, also after a pause, a stop and new tokens', async t => {
   const authority = createAuthority(t);
   const issued = authority.issue({ ips: ['127.0.0.1'] });
   const server = await startKubernetes(t, { tls: { key: issued.key, cert: issued.chain } });

@@ -1,4 +1,4 @@
-/** What namerd exposes while it is asked, watched and written: sound, complete, and what the reference says. */
+/** The metrics of namerd under load: well formed, complete, and as documented. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ const documented = [
 const accepted =
   /^l5d:\S+ (metric names should not contain ':'|counter metrics should have "_total" suffix|metric names should not contain abbreviated units)$/;
 
-/** Nobody is denied anything where there are no tokens. */
+/** Without tokens no request is denied. */
 const onlyWithTokens = ['l5d:namerd:api_denied'];
 
 test('a scrape under load is one that promtool accepts, and has the metrics that the reference promises', async t => {
@@ -30,7 +30,7 @@ test('a scrape under load is one that promtool accepts, and has the metrics that
   const put = (dtab: string) =>
     fetch(`${api}/dtabs/default`, { method: 'PUT', headers: { 'content-type': 'application/dtab' }, body: dtab });
   await put('/svc => /#/io.l5d.fs');
-  // Held until the end: the stream of an answer that nobody holds is closed.
+  // Referenced until the end: the stream of an unreferenced answer is closed.
   const watches = await Promise.all(
     ['bind', 'resolve'].map(endpoint => fetch(`${api}/${endpoint}/default?path=/svc/web&watch=1`)),
   );

@@ -1,4 +1,4 @@
-/** Names that lead nowhere: what a client meets, and what the operator reads. */
+/** Names that do not resolve: the client's experience, and the operator's log. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type LinkerdTcp, startLinkerdTcp } from '../support/linkerd-tcp.ts';

@@ -36,7 +36,7 @@ async function serves({ proxy, session }: Scene): Promise<void> {
   await session.exchange('100k');
 }
 
-/** What namerd says now is what new connections do. */
+/** New connections follow namerd's current answer. */
 async function followsAgain({ namerd, proxy, b, session }: Scene): Promise<void> {
   await setWeb(namerd, '/#/fs/b', [b.address]);
   await until(async () => (await whoAnswers(proxy.port)) === 'b', 'new connections to follow to b');
@@ -124,7 +124,7 @@ test('only the tree is lost: the addresses are still followed', async t => {
   await the.session.exchange();
 });
 
-test('streams that went silent without an end are opened anew after watchIdleTimeoutMs', async t => {
+test('streams that stop without an end are reopened after watchIdleTimeoutMs', async t => {
   const the = await scene(t, ', watchIdleTimeoutMs: 1000');
   await the.namerd.call('muteWatches');
   await serves(the);

@@ -1,4 +1,4 @@
-/** Our namerd and our proxy, each a process of its own: from an empty namespace through updates, a death and a rebirth. */
+/** namerd and the proxy, each in its own process: from an empty namespace through updates, a death and a rebirth. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startLinkerdTcp } from '../support/linkerd-tcp.ts';

@@ -69,7 +69,7 @@ test('a proxy with a token follows its namespace; the token is replaced while it
     assert.ok(!text.includes('hunter2'), text);
 });
 
-test('what is warned of on an address that others reach: writing without a token, and tokens in clear', async t => {
+test('on an address that other machines can reach, writes without a token and tokens in clear text are logged as warnings', async t => {
   const tokens = `tokens: [{name: deploy, token: ${secret('deploy')}, write: ['*']}]`;
   const clear = await startOwnNamerd(t, { config: guarded(tokens, 'ip: 0.0.0.0, ') });
   await clear.program.printed(/warn tokens travel in clear to 0\.0\.0\.0:\d+: whoever listens can use them/);

@@ -1,4 +1,4 @@
-/** Two of our namerds on one ZooKeeper, and a proxy behind one of them: through writes, its death and silence, and theirs. */
+/** Two namerds on one ZooKeeper, and a proxy behind one of them: through writes, its death and silence, and theirs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getDtab, isFailing, isReady, putDtab } from '../support/dtab-requests.ts';
@@ -25,7 +25,7 @@ interfaces:
   return startOwnNamerd(t, { config });
 }
 
-test('two namerds on one ZooKeeper are one: writes, watches, routes; without it reads and routes go on', async t => {
+test('two namerds on one ZooKeeper are one: writes, watches, routes; without it reads and routes still work', async t => {
   const server = await startZooKeeper(t, { tickMs: 100 });
   const [one, two] = await Promise.all([namerdOn(t, server), namerdOn(t, server)]);
   const both = [one, two];

@@ -1,5 +1,5 @@
 /**
- * What someone sees who has just cloned the repository: the examples are valid and the quickstart runs, whichever Node.js is
+ * The first steps after cloning the repository: the examples are valid and the quickstart runs, whichever Node.js is
  * first on their PATH. scripts/fresh-clone.ts does the same from a real clone, with the package manager.
  */
 import assert from 'node:assert/strict';

@@ -29,7 +29,7 @@ async function reloaded(proxy: LinkerdTcp, text: string): Promise<void> {
   await proxy.post('/reload');
 }
 
-test('the ip of a server changes on the same port, and what was connected goes on', async t => {
+test('the ip of a server changes on the same port, and open connections continue', async t => {
   const [backend, port] = [await listeningPeer(t), await freePort()];
   const proxy = await startLinkerdTcp(t, { config: config([`port: ${port}, ip: 0.0.0.0, ${to(backend)}`]) });
   const { client, server } = await session(t, port, backend);
@@ -40,7 +40,7 @@ test('the ip of a server changes on the same port, and what was connected goes o
   assert.equal(await proxy.metric('l5d:srv:accepts', { srv_addr: `127.0.0.1:${port}` }), 1);
 });
 
-test('a changed backlog opens the socket again, and what was connected goes on', async t => {
+test('a changed backlog takes effect, and open connections continue', async t => {
   const [backend, port] = [await listeningPeer(t), await freePort()];
   const proxy = await startLinkerdTcp(t, { config: config([`port: ${port}, ${to(backend)}`]) });
   const { client, server } = await session(t, port, backend);
@@ -84,7 +84,7 @@ test('with JSON logs the report of a bad file is one JSON line', async t => {
   assert.match(JSON.parse(line).report, /^linkerd-tcp: 1 problem in .*\n.*telemetri: unknown key/);
 });
 
-test('what only a restart can change is said at each reload, and /config.json shows what is in force', async t => {
+test('changes that need a restart are logged at each reload, and /config.json shows the configuration in effect', async t => {
   const proxy = await startLinkerdTcp(t, {
     config: config(['port: 0, dstName: /svc/a'], 'admin: {port: 0}\nworkers: 2'),
   });

@@ -1,4 +1,4 @@
-/** Strangers who ask for ever so many names: what they cost is bounded, and whoever asks for a real one is served. */
+/** A flood of unknown names: its cost is bounded, and clients that ask for a real name are served. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -22,7 +22,7 @@ async function startNamed(t: Scope, name: string): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 
-/** What comes back to a client that asks for that server: its answer, or `refused` for the alert unrecognized_name. */
+/** The result for a client that asks for that server: the answer, or `refused` for the alert unrecognized_name. */
 async function ask(port: number, serverName: string): Promise<string> {
   const socket = net.connect(port, '127.0.0.1');
   try {

@@ -61,7 +61,7 @@ async function start(t: Scope, driver: DriverKind, sni = 'route: true'): Promise
   return { proxy, a, b };
 }
 
-/** What `openssl s_client` says of a handshake with a server it asks for by name, or without a name. */
+/** The output of `openssl s_client` for a handshake with or without a server name. */
 async function shakeHands(t: Scope, { port }: LinkerdTcp, name: string | undefined): Promise<string> {
   const asks = name === undefined ? ['-noservername'] : ['-servername', name];
   const { output } = await runProgram(t, 'openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-brief', ...asks]);
@@ -146,7 +146,7 @@ test('a name outlives a reload, and one that fails', async t => {
   await proxy.post('/reload');
   assert.equal(await outcome(t, proxy, 'a.test'), 'a.test');
   const config = readFileSync(join(folder.path, 'linkerd.yml'), 'utf8');
-  // The destination of the second server is begun before it is known that its port cannot be had.
+  // The destination of the second server is started before the failure to listen is known.
   folder.write(
     'linkerd.yml',
     `${config}  - {port: 0, dstName: /svc/b.test}\n  - {port: ${a.port}, dstName: /svc/b.test}\n`,

@@ -1,4 +1,4 @@
-/** What a loaded worker asks of the kernel, seen by strace. */
+/** The system calls of a loaded worker, counted by strace. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ test('a loaded io_uring worker makes about one system call per turn of its loop'
   assert.ok(ratio <= 1.2, `${ratio.toFixed(2)} calls per turn: ${seen}`);
 });
 
-test('where ptrace is refused the measurement fails and says what it needs', async t => {
+test('if ptrace is refused, the measurement fails and names the permission it needs', async t => {
   const ptrace = process.arch === 'arm64' ? 117 : 101;
   const [program = '', ...args] = [
     ...withoutSystemCalls('EPERM', [ptrace]),

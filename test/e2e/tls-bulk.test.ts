@@ -16,7 +16,7 @@ import { until, within } from '../support/waiting.ts';
 const mebibyte = 2 ** 20;
 /** MiB up and down; still several times what memory may grow by. */
 const small = [256, 64];
-/** What the engine may add while it lets garbage wait; far less than what is moved. */
+/** Garbage that the engine may leave uncollected; far less than the bytes moved. */
 const residentToleranceBytes = 96 * mebibyte;
 
 /** The most that was resident at once while `act` ran. */

@@ -55,7 +55,7 @@ for (const driver of driverKinds)
             [record.tls?.version, record.tls?.protocol, record.serverName],
             [`TLSv${version}`, protocol, 'web.test'],
           );
-          // Over HTTP/2, where the end of an answer is told by HTTP, curl 7.88 closes the connection without close_notify.
+          // Over HTTP/2, where HTTP marks the end of an answer, curl 7.88 closes the connection without close_notify.
           assert.ok(record.end === '--' || (protocol === 'h2' && record.end === 'RX'), record.reason ?? '');
         }
     });

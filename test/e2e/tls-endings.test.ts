@@ -150,7 +150,7 @@ for (const driver of driverKinds)
       assert.deepEqual([record.end, record.rxBytes], ['--', 14]);
     });
 
-    await t.test('what is not TLS gets an alert, and HP', async t => {
+    await t.test('bytes that are not TLS get an alert, and HP', async t => {
       const before = await failures('not_tls');
       const record = await proxy.recordOf('/svc/hello', async () => {
         const socket = net.connect(proxy.portOf('/svc/hello'), '127.0.0.1');

@@ -19,7 +19,7 @@ import { until, within } from '../support/waiting.ts';
 
 const connections = sized({ quick: 80, full: 2_000 });
 const warmUp = 40;
-/** Of each way; they are gone side by side. */
+/** Number of connections per way to end; they run concurrently. */
 const atOnce = 20;
 const heapToleranceBytes = 1.5 * 2 ** 20;
 const residentToleranceBytes = 32 * 2 ** 20;

@@ -1,4 +1,4 @@
-/** What operators see of TLS: the access log, the metrics, and a drain; and routing by who the client is. */
+/** TLS as operators see it: the access log, the metrics, and a drain; and routing by client certificate. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -50,27 +50,32 @@ for (const driver of driverKinds) {
     const talk = (name: string, args: readonly string[] = []) => sClient(t, proxy.port, { name, args });
     const asAlice = ['-cert', alice.certFile, '-key', alice.keyFile];
 
-    await t.test('the line of a connection says what was agreed on with both sides, and who they are', async () => {
-      const suite = ['-ciphersuites', 'TLS_AES_128_GCM_SHA256', '-groups', 'P-256'];
-      const record = await proxy.recordOf('/svc/web', () => talk('web.test', [...suite, '-alpn', 'smtp', ...asAlice]));
-      const group = driver === 'portable' ? '' : 'P-256';
-      assert.equal(record.serverName, 'web.test');
-      assert.deepEqual(
-        { ...record.tls, group: record.tls?.group || '' },
-        {
-          version: 'TLSv1.3',
-          cipher: 'TLS_AES_128_GCM_SHA256',
-          group,
-          resumed: false,
-          protocol: 'smtp',
-          peer: { subject: 'O=Acme Inc,CN=alice', names: ['spiffe://acme/alice'] },
-        },
-      );
-      assert.equal(record.upstreamTls?.cipher, 'TLS_CHACHA20_POLY1305_SHA256');
-      assert.equal(record.upstreamTls?.protocol, 'smtp');
-      assert.deepEqual(record.upstreamTls?.peer, { subject: 'CN=web.test', names: ['web.test'] });
-      assert.deepEqual([record.end, record.reason], ['--', null]);
-    });
+    await t.test(
+      'the line of a connection has the negotiated parameters and the certificate subject of both sides',
+      async () => {
+        const suite = ['-ciphersuites', 'TLS_AES_128_GCM_SHA256', '-groups', 'P-256'];
+        const record = await proxy.recordOf('/svc/web', () =>
+          talk('web.test', [...suite, '-alpn', 'smtp', ...asAlice]),
+        );
+        const group = driver === 'portable' ? '' : 'P-256';
+        assert.equal(record.serverName, 'web.test');
+        assert.deepEqual(
+          { ...record.tls, group: record.tls?.group || '' },
+          {
+            version: 'TLSv1.3',
+            cipher: 'TLS_AES_128_GCM_SHA256',
+            group,
+            resumed: false,
+            protocol: 'smtp',
+            peer: { subject: 'O=Acme Inc,CN=alice', names: ['spiffe://acme/alice'] },
+          },
+        );
+        assert.equal(record.upstreamTls?.cipher, 'TLS_CHACHA20_POLY1305_SHA256');
+        assert.equal(record.upstreamTls?.protocol, 'smtp');
+        assert.deepEqual(record.upstreamTls?.peer, { subject: 'CN=web.test', names: ['web.test'] });
+        assert.deepEqual([record.end, record.reason], ['--', null]);
+      },
+    );
 
     await t.test('the same as text', async () => {
       const file = join(proxy.folder.path, 'linkerd.yml');
@@ -104,18 +109,22 @@ for (const driver of driverKinds) {
       assert.equal(await count('client:tls:handshake_us_count'), 2);
     });
 
-    await t.test('each certificate shows when it expires, and one that soon will is warned of', async () => {
-      const seconds = (identity: string): Promise<number> => proxy.metric('l5d:tls:cert:expiry_seconds', { identity });
-      for (const [identity, days] of [
-        ['default', 90],
-        ['soon.test', 5],
-        ['client', 20],
-      ] as const) {
-        const left = await seconds(identity);
-        assert.ok(left > (days - 1) * day && left <= days * day, `${identity}: ${left} s`);
-      }
-      await proxy.program.printed(/the certificate soon\.test in \S+ expires in 4 days/);
-    });
+    await t.test(
+      'the expiry of each certificate is exposed, and one that expires soon is logged as a warning',
+      async () => {
+        const seconds = (identity: string): Promise<number> =>
+          proxy.metric('l5d:tls:cert:expiry_seconds', { identity });
+        for (const [identity, days] of [
+          ['default', 90],
+          ['soon.test', 5],
+          ['client', 20],
+        ] as const) {
+          const left = await seconds(identity);
+          assert.ok(left > (days - 1) * day && left <= days * day, `${identity}: ${left} s`);
+        }
+        await proxy.program.printed(/the certificate soon\.test in \S+ expires in 4 days/);
+      },
+    );
 
     await t.test('promtool has nothing to say of the names and types of the TLS series', async () => {
       const { stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], {

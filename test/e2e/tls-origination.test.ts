@@ -1,4 +1,4 @@
-/** TLS to endpoints: whom it believes, what it says of those it does not, and that nothing of theirs reaches a client. */
+/** TLS to endpoints: which certificates it trusts, how it reports others, and that no byte of an untrusted endpoint reaches a client. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -21,7 +21,7 @@ const expired = ca.issue({ names: ['good.internal'], days: -1 });
 const stranger = createAuthority(scope, 'Other CA').issue({ names: ['good.internal'] });
 const client = clientCa.issue({ client: true, subject: '/CN=proxy' });
 
-/** What a client of the proxy hears, who says nothing. */
+/** The bytes that a client of the proxy receives without sending any. */
 async function hear(port: number): Promise<string> {
   const socket = net.connect({ port, host: '127.0.0.1' });
   const reset = once(socket, 'error').then(() => Buffer.alloc(0));
@@ -117,7 +117,7 @@ for (const driver of driverKinds)
     });
     const through = (name: string) => hear(proxy.portOf(`/svc/${name}`));
 
-    await t.test('an endpoint is believed by name, by address, and with a certificate of ours', async () => {
+    await t.test('an endpoint is verified by name and by address, and gets the client certificate', async () => {
       for (const name of ['good', 'ip', 'mutual'] as const) {
         const record = await proxy.recordOf(`/svc/${name}`, async () =>
           assert.equal(await through(name), 'hello\n', name),
@@ -150,12 +150,12 @@ for (const driver of driverKinds)
       },
     );
 
-    await t.test('disableValidation believes anybody, and the log says so', async () => {
+    await t.test('disableValidation accepts any certificate, and is logged', async () => {
       assert.equal(await through('credulous'), 'hello\n');
-      await proxy.program.printed(/TLS to the backends of \/svc\/credulous believes whoever answers/);
+      await proxy.program.printed(/TLS to backends of \/svc\/credulous is not verified/);
     });
 
-    await t.test('another endpoint stands in for one that cannot be believed', async () => {
+    await t.test('another endpoint replaces one that cannot be verified', async () => {
       for (let i = 0; i < 8; i++) assert.equal(await through('failover'), 'hello\n');
     });
 
@@ -170,7 +170,7 @@ for (const driver of driverKinds)
       );
     });
 
-    await t.test('spare connections have done their handshake when a client comes', async () => {
+    await t.test('idle connections have completed their handshake before a client uses them', async () => {
       const dst = '/svc/spare';
       const handshakes = () => proxy.metric('l5d:client:tls:handshakes', { dst });
       await until(async () => (await handshakes()) >= 2, 'the handshakes of two spares');

@@ -76,9 +76,9 @@ for (const driver of driverKinds)
             return found.length === 3 && found;
           }, `three sessions through ${name} to end`);
           for (const { end, reason } of records) {
-            // What is inside of TLS that passes through is nothing to the proxy.
+            // The proxy cannot see inside TLS that it passes through.
             const isTruncated = name !== '/svc/{sni}' && /^[RF]X$/.test(end);
-            // Who closes before it has read what TLS itself had to say, a ticket or close_notify, resets.
+            // A client that closes before it has read a ticket or close_notify sends a reset.
             const isReset = /^[RF]C$/.test(end) && /reset/.test(reason ?? '');
             assert.ok(end === '--' || isTruncated || isReset, `${name}: ${end} ${reason}`);
           }

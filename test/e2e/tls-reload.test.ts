@@ -1,4 +1,4 @@
-/** Reloads that turn TLS on and off, or change it: the same port serves whatever is said last, and what is established goes on. */
+/** Reloads that turn TLS on and off, or change it: the same port follows the latest configuration, and established sessions continue. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';

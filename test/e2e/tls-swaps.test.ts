@@ -96,7 +96,7 @@ for (const driver of driverKinds)
     assert.equal(await proxy.metric('l5d:srv:tls:failure'), 0);
     assert.equal(await proxy.metric('l5d:srv:failures'), 0);
 
-    await t.test('a bad pair is said in the log, the one before stays, and a good one is taken again', async () => {
+    await t.test('a bad pair is logged, the previous one stays in effect, and the next good one is used', async () => {
       const [name] = names as [string];
       const expected = await shake(proxy.port, name);
       const from = proxy.program.output.length;

@@ -62,7 +62,7 @@ for (const driver of driverKinds)
       sClient(t, proxy.portOf(server), options);
     const failures = (reason: string): Promise<number> => proxy.metric('l5d:srv:tls:failure', { reason });
 
-    await t.test('it speaks TLS 1.2 and 1.3, and what it shows is believed', async () => {
+    await t.test('it speaks TLS 1.2 and 1.3, and its certificate is trusted', async () => {
       const trusts = ['-CAfile', ca.file, '-verify_return_error', '-verify_hostname', 'www.main.test'];
       for (const version of ['1_2', '1_3']) {
         const { output, ...told } = await talk('/svc/web', {
