@@ -8,6 +8,7 @@
  *    8..11 | consecutive failures                                      | health.ts, Atomics
  *   12..15 | consecutive ejections, the exponent of the penalty        | health.ts, Atomics
  *   16..19 | standing: state and deadline in one word, see health.ts   | health.ts, compareExchange
+ *   20..23 | 1 while a connect proves nothing: see health.ts           | health.ts, Atomics
  *   32..39 | latency estimate in ms, 0 while unknown                   | latency.ts, plain
  *   40..47 | when the estimate was made, ms                            | latency.ts, plain
  *   48..55 | decay time of the estimate in ms, 0 for the default       | latency.ts, plain
@@ -28,6 +29,7 @@ export const connectingCell = 1;
 export const failuresCell = 2;
 export const ejectionsCell = 3;
 export const standingCell = 4;
+export const unprovenCell = 5;
 
 /** Index shift and offsets within `numbers` (Float64). */
 export const numberShift = 3;

@@ -1,5 +1,5 @@
 /**
- * Whether an endpoint may be picked, learnt from connection attempts alone (passive health).
+ * Whether an endpoint may be picked, learnt from connections alone (passive health).
  *
  *   state     | success     | failure                             | penalty over | claimProbe | releaseProbe | lease over
  *   ----------+-------------+-------------------------------------+--------------+------------+--------------+-----------
@@ -7,6 +7,9 @@
  *   failed    | → available | stays, the penalty is not extended  | → due        | no         | -            | -
  *   due       | → available | stays                               | -            | → probing  | -            | -
  *   probing   | → available | → failed, penalty doubled           | -            | no         | → due        | → due
+ *
+ * A connect that succeeds is a success, and one that fails a failure. So is a connection that the endpoint closes early, before it has
+ * sent a byte: a dead application behind a live kernel. After that, connects prove nothing, and the first byte is the success.
  *
  * State and deadline share one word, so every move is one compareExchange: two threads cannot both win it, and a
  * deadline never belongs to another move than its state. TimerHeap count ticks of 8 ms modulo 2^30, so one that nobody
@@ -20,6 +23,7 @@ import {
   ejectionsCell,
   failuresCell,
   standingCell,
+  unprovenCell,
 } from './endpoint-table.ts';
 import { observeLatency } from './latency.ts';
 
@@ -64,7 +68,7 @@ export function isAvailable(table: EndpointTable, slot: EndpointSlot): boolean {
 }
 
 /**
- * Takes the one probe of a due endpoint. Who gets `true` connects to it and then reports with recordSuccess,
+ * Takes the one probe of a due endpoint. Who gets `true` connects to it and then reports with recordConnect,
  * recordFailure or releaseProbe; without a report the probe is free again after {@link probeLeaseMs}.
  */
 export function claimProbe(table: EndpointTable, slot: EndpointSlot, now: number): boolean {
@@ -82,15 +86,50 @@ export function releaseProbe(table: EndpointTable, slot: EndpointSlot): void {
 }
 
 /**
- * A connection was made. A success heals whatever the standing was: it is the newest that is known.
+ * A connection was made: a success, unless the last ones were closed early.
  * @returns whether the endpoint had been ejected and is back; of racing successes, one is told
  */
-export function recordSuccess(table: EndpointTable, slot: EndpointSlot, now: number, latencyMs: number): boolean {
+export function recordConnect(table: EndpointTable, slot: EndpointSlot, now: number, latencyMs: number): boolean {
   observeLatency(table, slot, now, latencyMs);
+  return !isUnproven(table, slot) && recordSuccess(table, slot);
+}
+
+/**
+ * The endpoint has sent its first byte on a connection.
+ * @returns as {@link recordConnect}
+ */
+export function recordAnswer(table: EndpointTable, slot: EndpointSlot): boolean {
+  if (!isUnproven(table, slot)) return false;
+  Atomics.store(table.cells, (slot << cellShift) + unprovenCell, 0);
+  return recordSuccess(table, slot);
+}
+
+/** A success heals whatever the standing was: it is the newest that is known. */
+function recordSuccess(table: EndpointTable, slot: EndpointSlot): boolean {
   const row = slot << cellShift;
   Atomics.store(table.cells, row + failuresCell, 0);
   Atomics.store(table.cells, row + ejectionsCell, 0);
   return Atomics.exchange(table.cells, row + standingCell, 0) !== 0;
+}
+
+/** The last verdict is an early close: see {@link recordEarlyClose}. */
+export function isUnproven(table: EndpointTable, slot: EndpointSlot): boolean {
+  return Atomics.load(table.cells, (slot << cellShift) + unprovenCell) !== 0;
+}
+
+/**
+ * The endpoint has closed a connection early, without a byte.
+ * @returns as {@link recordFailure}
+ */
+export function recordEarlyClose(
+  table: EndpointTable,
+  slot: EndpointSlot,
+  now: number,
+  policy: FailFastPolicy,
+  random: () => number,
+): boolean {
+  Atomics.store(table.cells, (slot << cellShift) + unprovenCell, 1);
+  return recordFailure(table, slot, now, policy, random);
 }
 
 /**

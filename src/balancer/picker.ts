@@ -15,7 +15,7 @@ export interface Picker {
    * what is not tried, then anything.
    *
    * When the picked endpoint was `due`, its probe has been claimed for this connection ({@link claimed}), which then has
-   * to report with recordSuccess, recordFailure or releaseProbe.
+   * to report with recordConnect, recordFailure or releaseProbe.
    *
    * @param tried the slots this connection has failed on, in `tried[0..triedCount)`
    * @returns an index into the endpoints the picker was made from, or `noEndpoint` when there are none

@@ -66,9 +66,17 @@ export const families = {
     'Connections sent to another branch of a union, because no endpoint of theirs could be used.',
   ),
   'l5d:balancer:connection:duration_ms': histogram(balancer, 'Life of outbound connections, established to closed.'),
+  'l5d:balancer:idle:lost': counter(
+    balancer,
+    'Idle connections (minConnections) that an endpoint closed before a client needed them.',
+  ),
 
   'l5d:balancer:endpoint:connects': counter(endpoint, 'Connects to the endpoint that succeeded.'),
   'l5d:balancer:endpoint:failures': counter(endpoint, 'Connects to the endpoint that failed.'),
+  'l5d:balancer:endpoint:early_closes': counter(
+    endpoint,
+    'Connections that the endpoint closed within a second, before it had sent a byte.',
+  ),
   'l5d:balancer:endpoint:ejections': counter(endpoint, 'Times the endpoint was ejected.'),
   'l5d:balancer:endpoint:rx_bytes': counter(endpoint, 'Bytes read from clients for the endpoint.'),
   'l5d:balancer:endpoint:tx_bytes': counter(endpoint, 'Bytes of the endpoint written to clients.'),

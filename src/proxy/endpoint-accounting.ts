@@ -7,7 +7,14 @@
  */
 
 import { constants } from 'node:os';
-import { recordFailure, recordSuccess, releaseProbe } from '../balancer/health.ts';
+import {
+  isUnproven,
+  recordAnswer,
+  recordConnect,
+  recordEarlyClose,
+  recordFailure,
+  releaseProbe,
+} from '../balancer/health.ts';
 import { showAddress } from '../io/driver.ts';
 import { showErrno } from '../io/errno.ts';
 import type { WorkerContext } from './context.ts';
@@ -34,7 +41,7 @@ export function attemptSucceeded(
   cells.add(route.cells.connects, 1);
   cells.add(endpoint.cells.connects, 1);
   cells.observe(route.cells.latencyUs, latencyMs * 1000);
-  if (recordSuccess(endpoints, endpoint.slot, driver.now(), latencyMs))
+  if (recordConnect(endpoints, endpoint.slot, driver.now(), latencyMs))
     context.notice('info', `${show(route, endpoint)} is back in rotation`);
   endpoints.addConnecting(endpoint.slot, -1);
 }
@@ -76,6 +83,24 @@ export function attemptAbandoned({ endpoints }: WorkerContext, endpoint: Endpoin
   endpoints.addConnecting(endpoint.slot, -1);
 }
 
+/** The endpoint has sent its first byte on a connection. */
+export function firstAnswer({ endpoints, notice }: WorkerContext, route: RouteSpec, endpoint: Endpoint): void {
+  if (recordAnswer(endpoints, endpoint.slot)) notice('info', `${show(route, endpoint)} is back in rotation`);
+}
+
+/** An endpoint that closes a connection sooner than this, before it has sent a byte, has not served it. */
+const earlyMs = 1_000;
+
+/** The endpoint has ended a connection, without a byte and before its client. */
+export function closedUnanswered(context: WorkerContext, route: RouteSpec, endpoint: Endpoint, ageMs: number): void {
+  const { endpoints, cells, driver, random } = context;
+  if (ageMs >= earlyMs) return;
+  cells.add(endpoint.cells.earlyCloses, 1);
+  if (!recordEarlyClose(endpoints, endpoint.slot, driver.now(), route.client.failFast, random)) return;
+  cells.add(endpoint.cells.ejections, 1);
+  context.notice('warn', `${show(route, endpoint)} is taken out of rotation: it closes connections without an answer`);
+}
+
 export function connectionEnded(
   { endpoints, cells }: WorkerContext,
   route: RouteSpec,
@@ -83,6 +108,8 @@ export function connectionEnded(
   durationMs: number,
 ): void {
   cells.observe(route.cells.durationMs, durationMs);
+  // A probe that was neither answered nor closed early has shown nothing.
+  if (isUnproven(endpoints, endpoint.slot)) releaseProbe(endpoints, endpoint.slot);
   endpoints.addOpen(endpoint.slot, -1);
 }
 

@@ -1,17 +1,17 @@
 /**
- * IdleConnection upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
+ * Idle upstream connections (`minConnections`): kept connected so that a client does not wait for the upstream's handshake.
  *
- * A spare is read from while it waits, so that one the upstream has closed is never handed out; a greeting that came early is
- * kept (a few chunks, then reading stops) and delivered first. IdlePool are replaced when they grow old, and dropped when their
- * endpoint leaves the route or has more of them than its weight is worth.
- * Each worker keeps its share of `minConnections`.
+ * A connection is read while it waits, so that one that the upstream has closed is never handed out. An early greeting is kept (a few
+ * chunks, then reading stops) and delivered first. Connections are replaced when they grow old, and dropped when their endpoint leaves
+ * the route or has more of them than its weight is worth. Each worker keeps its share of `minConnections`.
+ *
+ * A server may close connections that do not log in, and count them as aborted, as MySQL does: each loss doubles the pause before
+ * another connection is opened, until a client can use one.
  */
-
 import { constants } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { noEndpoint } from '../balancer/picker.ts';
-import { usableWeights } from '../balancer/weighted-draw.ts';
-import type { BufferId } from '../io/driver.ts';
+import { type BufferId, showAddress } from '../io/driver.ts';
 import { type Handle, noHandle } from '../io/handle.ts';
 import type { TlsDetails } from '../io/tls/engine.ts';
 import type { WorkerContext } from './context.ts';
@@ -20,19 +20,26 @@ import {
   attemptFailed,
   attemptStarted,
   attemptSucceeded,
+  closedUnanswered,
   connectionEnded,
+  firstAnswer,
 } from './endpoint-accounting.ts';
+import { quotaKey, quotas } from './idle-quotas.ts';
 import type { ClientTlsSpec, RouteSpec } from './messages.ts';
 import { Owner } from './owners.ts';
 import type { Branch, Endpoint, Route } from './route.ts';
 import { countSecured } from './tls-series.ts';
 import { handshakeFailed, secureUpstream } from './upstream-tls.ts';
 
-/** A spare older than this is replaced: middleboxes forget quiet connections, and load should follow the present picker. */
+/** An older connection is replaced: middleboxes forget quiet connections, and load should follow the current picker. */
 const maxAgeMs = 60_000;
 
-/** Chunks of an early greeting; nobody greets in more, and beyond them a close of the upstream goes unseen. */
+/** Chunks of an early greeting. No protocol greets in more; beyond them a close by the upstream goes unseen. */
 const maxHeld = 4;
+
+/** Before a lost connection is replaced. */
+const minRefillPauseMs = 1_000;
+const maxRefillPauseMs = 60_000;
 
 const noTries = new Int32Array(0);
 
@@ -63,6 +70,9 @@ export class IdlePool {
   /** What each endpoint of a route was entitled to at the last publication; see {@link quotas}. */
   readonly #quotas = new Map<Route, ReadonlyMap<string, number>>();
 
+  /** Routes whose connections were lost: the pause before the next is opened, and when it is over. */
+  readonly #refill = new Map<Route, { readonly pauseMs: number; readonly until: number }>();
+
   constructor(context: WorkerContext, worker: number, workers: number) {
     this.#context = context;
     this.#worker = worker;
@@ -73,21 +83,22 @@ export class IdlePool {
     return this.#idle.length - this.#free.length;
   }
 
-  /** A connected spare of the route, the oldest first; another is made in its place. */
+  /** A connected one of the route, the oldest first; another is opened in its place. */
   take(route: Route): IdleConnection | undefined {
     const own = this.#byRoute.get(route);
     if (!own) return undefined;
     for (const index of own) {
-      const spare = this.#idle[index] as IdleConnection;
-      if (spare.connectedAt === 0) continue;
+      const idle = this.#idle[index] as IdleConnection;
+      if (idle.connectedAt === 0) continue;
       this.#forget(index);
+      this.#refill.delete(route);
       this.fill(route);
-      return spare;
+      return idle;
     }
     return undefined;
   }
 
-  /** After a publication: spares to endpoints that are gone, and those too many, are dropped; missing ones are made. */
+  /** After a publication: drops connections to endpoints that are gone, and those beyond a quota, and opens missing ones. */
   refresh(route: Route): void {
     const own = this.#byRoute.get(route) ?? new Set();
     this.#byRoute.set(route, own);
@@ -100,8 +111,8 @@ export class IdlePool {
     // What the picker has made of the same weights stays: it sees more than weights.
     if (before && !isDeepStrictEqual(before, quota)) {
       const kept = new Map<string, number>();
-      this.#dropWhere(route, spare => {
-        const key = quotaKey(spare.branch, spare.endpoint);
+      this.#dropWhere(route, idle => {
+        const key = quotaKey(idle.branch, idle.endpoint);
         const count = (kept.get(key) ?? 0) + 1;
         kept.set(key, count);
         return count > (quota.get(key) ?? 0);
@@ -113,6 +124,7 @@ export class IdlePool {
 
   /** Brings the route up to this worker's share. */
   fill(route: Route): void {
+    if (this.#context.driver.now() < (this.#refill.get(route)?.until ?? 0)) return;
     for (let n = this.#share(route) - (this.#byRoute.get(route)?.size ?? 0); n > 0; n--)
       if (!this.#start(route)) return;
   }
@@ -122,11 +134,11 @@ export class IdlePool {
     return Math.floor((route.spec.client.minConnections + this.#workers - 1 - this.#worker) / this.#workers);
   }
 
-  /** Every second: old spares are closed, and what is missing, also after failures, is made again. */
+  /** Every second: closes old connections, and opens what is missing, also after failures. */
   tend(): void {
     const now = this.#context.driver.now();
     for (const [route, own] of this.#byRoute) {
-      this.#dropWhere(route, spare => spare.connectedAt > 0 && now - spare.connectedAt > maxAgeMs);
+      this.#dropWhere(route, idle => idle.connectedAt > 0 && now - idle.connectedAt > maxAgeMs);
       for (const index of [...own]) {
         const { connectedAt, startedAt } = this.#idle[index] as IdleConnection;
         const isLate = connectedAt === 0 && now - startedAt >= route.spec.client.connectTimeoutMs;
@@ -140,6 +152,7 @@ export class IdlePool {
     this.#dropWhere(route, () => true);
     this.#byRoute.delete(route);
     this.#quotas.delete(route);
+    this.#refill.delete(route);
   }
 
   dropAll(): void {
@@ -147,42 +160,64 @@ export class IdlePool {
   }
 
   connected(index: number): void {
-    const spare = this.#idle[index] as IdleConnection;
-    if (!spare.security) return this.#ready(spare);
-    if (!this.#context.driver.hasTls(spare.security.context)) return this.lost(index, constants.errno.ECANCELED);
-    spare.securingAt = this.#context.driver.now();
-    secureUpstream(this.#context, spare.handle, spare.security, spare.endpoint);
+    const idle = this.#idle[index] as IdleConnection;
+    if (!idle.security) return this.#ready(idle);
+    if (!this.#context.driver.hasTls(idle.security.context)) return this.lost(index, constants.errno.ECANCELED);
+    idle.securingAt = this.#context.driver.now();
+    secureUpstream(this.#context, idle.handle, idle.security, idle.endpoint);
   }
 
   secured(index: number, details: TlsDetails): void {
-    const spare = this.#idle[index] as IdleConnection;
+    const idle = this.#idle[index] as IdleConnection;
     const { cells, driver } = this.#context;
-    const { tlsCells } = spare.route.spec;
-    spare.tls = details;
-    if (tlsCells) countSecured(cells, tlsCells, details, driver.now() - spare.securingAt);
-    this.#ready(spare);
+    const { tlsCells } = idle.route.spec;
+    idle.tls = details;
+    if (tlsCells) countSecured(cells, tlsCells, details, driver.now() - idle.securingAt);
+    this.#ready(idle);
   }
 
-  #ready(spare: IdleConnection): void {
+  #ready(idle: IdleConnection): void {
     const { driver } = this.#context;
-    spare.connectedAt = driver.now();
-    attemptSucceeded(this.#context, spare.route.spec, spare.endpoint, spare.connectedAt - spare.startedAt);
-    driver.reading(spare.handle, true);
+    idle.connectedAt = driver.now();
+    attemptSucceeded(this.#context, idle.route.spec, idle.endpoint, idle.connectedAt - idle.startedAt);
+    driver.reading(idle.handle, true);
   }
 
   data(index: number, buffer: BufferId, offset: number, length: number): void {
-    const spare = this.#idle[index] as IdleConnection;
+    const idle = this.#idle[index] as IdleConnection;
     const { driver } = this.#context;
-    const held = spare.held.push({ buffer: driver.keep(buffer, offset, length), length });
-    if (held === maxHeld) driver.reading(spare.handle, false);
+    if (idle.held.length === 0) firstAnswer(this.#context, idle.route.spec, idle.endpoint);
+    const held = idle.held.push({ buffer: driver.keep(buffer, offset, length), length });
+    if (held === maxHeld) driver.reading(idle.handle, false);
   }
 
-  /** The upstream closed or reset a spare, or could not be reached. The next {@link tend} makes another. */
+  /** The upstream closed or reset a connection, or could not be reached. */
   lost(index: number, errno = constants.errno.ECONNRESET): void {
-    const spare = this.#idle[index] as IdleConnection;
-    if (spare.connectedAt > 0) return this.#drop(index);
+    const idle = this.#idle[index] as IdleConnection;
+    if (idle.connectedAt > 0) this.#closedByEndpoint(index, idle);
+    else this.#failed(index, idle, errno);
+  }
+
+  #closedByEndpoint(index: number, { route, endpoint, connectedAt, held }: IdleConnection): void {
+    const { cells, driver, limitedNotice } = this.#context;
+    const { spec } = route;
+    const ageMs = Math.round(driver.now() - connectedAt);
+    const pauseMs = Math.min(maxRefillPauseMs, Math.max(minRefillPauseMs, 2 * (this.#refill.get(route)?.pauseMs ?? 0)));
+    cells.add(spec.cells.idleLost, 1);
+    if (held.length === 0) closedUnanswered(this.#context, spec, endpoint, ageMs);
+    this.#drop(index);
+    this.#refill.set(route, { pauseMs, until: driver.now() + pauseMs });
+    limitedNotice(
+      `idle ${spec.id}`,
+      'warn',
+      `router ${spec.router}, ${spec.dst}: endpoint ${showAddress(endpoint)} closed an idle connection after ${ageMs} ms; ` +
+        `the next one is opened in ${pauseMs / 1000} s. If the server expects a login at once, set minConnections to 0`,
+    );
+  }
+
+  #failed(index: number, idle: IdleConnection, errno: number): void {
     const { driver, owners } = this.#context;
-    const { route, endpoint, handle, startedAt, securingAt, probing } = spare;
+    const { route, endpoint, handle, startedAt, securingAt, probing } = idle;
     const trouble = securingAt > 0 ? handshakeFailed(this.#context, route.spec, handle, securingAt, errno) : null;
     this.#forget(index);
     owners.clear(handle);
@@ -225,55 +260,28 @@ export class IdlePool {
     return true;
   }
 
-  #dropWhere(route: Route, condition: (spare: IdleConnection) => boolean): void {
+  #dropWhere(route: Route, condition: (idle: IdleConnection) => boolean): void {
     for (const index of [...(this.#byRoute.get(route) ?? [])])
       if (condition(this.#idle[index] as IdleConnection)) this.#drop(index);
   }
 
   #drop(index: number): void {
-    const spare = this.#idle[index] as IdleConnection;
+    const idle = this.#idle[index] as IdleConnection;
     const { driver, owners } = this.#context;
-    const spec: RouteSpec = spare.route.spec;
+    const spec: RouteSpec = idle.route.spec;
     this.#forget(index);
-    for (const { buffer } of spare.held) driver.release(buffer);
-    owners.clear(spare.handle);
-    driver.close(spare.handle);
-    if (spare.connectedAt > 0) {
-      connectionEnded(this.#context, spec, spare.endpoint, driver.now() - spare.connectedAt);
-    } else attemptAbandoned(this.#context, spare.endpoint, spare.probing);
+    for (const { buffer } of idle.held) driver.release(buffer);
+    owners.clear(idle.handle);
+    driver.close(idle.handle);
+    if (idle.connectedAt > 0) {
+      connectionEnded(this.#context, spec, idle.endpoint, driver.now() - idle.connectedAt);
+    } else attemptAbandoned(this.#context, idle.endpoint, idle.probing);
   }
 
   #forget(index: number): void {
-    const spare = this.#idle[index] as IdleConnection;
+    const idle = this.#idle[index] as IdleConnection;
     this.#idle[index] = undefined;
     this.#free.push(index);
-    this.#byRoute.get(spare.route)?.delete(index);
+    this.#byRoute.get(idle.route)?.delete(index);
   }
-}
-
-/** How many of `share` spares each endpoint may have, by its chance to be drawn: rounded up, and 0 for a weight of 0. */
-function quotas(branches: readonly Branch[], share: number): Map<string, number> {
-  const exact = new Map<string, number>();
-  if (share === 0) return exact;
-  const ofBranches = chances(branches);
-  branches.forEach((branch, i) => {
-    const ofEndpoints = chances(branch.endpoints);
-    branch.endpoints.forEach((endpoint, k) => {
-      const key = quotaKey(branch, endpoint);
-      exact.set(key, (exact.get(key) ?? 0) + share * ofBranches[i] * ofEndpoints[k]);
-    });
-  });
-  for (const [key, n] of exact) exact.set(key, Math.ceil(n - rounding));
-  return exact;
-}
-
-const quotaKey = ({ id }: Branch, { slot }: Endpoint): string => `${id} ${slot}`;
-
-/** Sums of shares may come out a little over a whole number. */
-const rounding = 1e-9;
-
-function chances(weighted: readonly { readonly weight: number }[]): Float64Array {
-  const weights = usableWeights(weighted.map(one => one.weight));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map(weight => weight / sum);
 }

@@ -187,6 +187,7 @@ export interface RouteCells {
   readonly durationMs: Cell;
   readonly retries: Cell;
   readonly failovers: Cell;
+  readonly idleLost: Cell;
   readonly unavailable: Cell;
   readonly waitersRejected: Cell;
 }
@@ -194,6 +195,8 @@ export interface RouteCells {
 export interface EndpointCells {
   readonly connects: Cell;
   readonly failures: Cell;
+  /** Connections closed without an answer. */
+  readonly earlyCloses: Cell;
   readonly ejections: Cell;
   readonly rxBytes: Cell;
   readonly txBytes: Cell;

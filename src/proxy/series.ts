@@ -48,6 +48,7 @@ export function routeCells(scope: Scope): RouteCells {
     durationMs: scope.histogram('l5d:balancer:connection:duration_ms'),
     retries: scope.counter('l5d:balancer:connection:retries'),
     failovers: scope.counter('l5d:balancer:connection:failovers'),
+    idleLost: scope.counter('l5d:balancer:idle:lost'),
     unavailable: scope.counter('l5d:balancer:unavailable'),
     waitersRejected: scope.counter('l5d:balancer:waiters_rejected'),
   };
@@ -61,6 +62,7 @@ export function endpointCells(scope: Scope): EndpointCells {
   return {
     connects: scope.counter('l5d:balancer:endpoint:connects'),
     failures: scope.counter('l5d:balancer:endpoint:failures'),
+    earlyCloses: scope.counter('l5d:balancer:endpoint:early_closes'),
     ejections: scope.counter('l5d:balancer:endpoint:ejections'),
     rxBytes: scope.counter('l5d:balancer:endpoint:rx_bytes'),
     txBytes: scope.counter('l5d:balancer:endpoint:tx_bytes'),

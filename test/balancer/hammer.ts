@@ -1,7 +1,7 @@
 /** A thread that picks, connects, fails and probes as fast as it can, at the same time as another one. */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { EndpointTable } from '../../src/balancer/endpoint-table.ts';
-import { claimProbe, type FailFastPolicy, recordFailure, recordSuccess } from '../../src/balancer/health.ts';
+import { claimProbe, type FailFastPolicy, recordConnect, recordFailure } from '../../src/balancer/health.ts';
 import { pickerOf, untriedSlots } from './seeded.ts';
 
 export const endpointCount = 4;
@@ -31,7 +31,7 @@ function hammer(memory: SharedArrayBuffer, cells: Int32Array, seed: number): voi
       recordFailure(table, slot, now, policy, random);
       table.addConnecting(slot, -1);
     } else {
-      recordSuccess(table, slot, now, 1);
+      recordConnect(table, slot, now, 1);
       table.addOpen(slot, 1);
       table.addConnecting(slot, -1);
       table.addOpen(slot, -1);

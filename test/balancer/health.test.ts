@@ -7,8 +7,8 @@ import {
   claimProbe,
   type FailFastPolicy,
   probeLeaseMs,
+  recordConnect,
   recordFailure,
-  recordSuccess,
   releaseProbe,
   type Standing,
   standing,
@@ -37,17 +37,17 @@ test('a success in between starts the count anew', () => {
   for (let i = 0; i < 10; i++) {
     recordFailure(table, 0, 0, policy, Math.random);
     recordFailure(table, 0, 0, policy, Math.random);
-    recordSuccess(table, 0, 0, 1);
+    recordConnect(table, 0, 0, 1);
   }
   assert.equal(standing(table, 0, 0), 'available');
 });
 
 test('a success says whether it brought an ejected endpoint back', () => {
   const table = tableOf(1);
-  assert.equal(recordSuccess(table, 0, 0, 1), false);
+  assert.equal(recordConnect(table, 0, 0, 1), false);
   eject(table, 0, 0);
-  assert.equal(recordSuccess(table, 0, 0, 1), true);
-  assert.equal(recordSuccess(table, 0, 0, 1), false);
+  assert.equal(recordConnect(table, 0, 0, 1), true);
+  assert.equal(recordConnect(table, 0, 0, 1), false);
 });
 
 test('an unlimited number of failures never ejects', () => {
@@ -72,7 +72,7 @@ test('the penalty doubles with each failed probe up to its cap, and a success fo
     assert.equal(claimProbe(table, 0, now), true);
     assert.equal(recordFailure(table, 0, now, policy, Math.random), true);
   }
-  recordSuccess(table, 0, now, 1);
+  recordConnect(table, 0, now, 1);
   eject(table, 0, now);
   assert.ok(penalty() <= 1_000 + 2 * tickMs);
 });
@@ -114,7 +114,7 @@ test('deadlines survive the wrap of their clock', () => {
     assert.equal(standing(table, 0, now), 'failed');
     assert.equal(standing(table, 0, now + 990), 'failed');
     assert.equal(standing(table, 0, now + 1_010), 'due');
-    recordSuccess(table, 0, now, 1);
+    recordConnect(table, 0, now, 1);
   }
 });
 
@@ -244,7 +244,7 @@ abstract class Outcome extends Step {
 
 class Succeed extends Outcome {
   report(slot: number, row: Row, now: number, { table }: Real): void {
-    recordSuccess(table, slot, now, 3);
+    recordConnect(table, slot, now, 3);
     Object.assign(row, { standing: 'available', failures: 0, ejections: 0 });
   }
 }

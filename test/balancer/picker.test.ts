@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type FailFastPolicy, recordFailure, recordSuccess, standing } from '../../src/balancer/health.ts';
+import { type FailFastPolicy, recordConnect, recordFailure, standing } from '../../src/balancer/health.ts';
 import { balancerKinds, createPicker, noEndpoint } from '../../src/balancer/picker.ts';
 import { pickerOf, seededRandom, tableOf, untriedSlots } from './seeded.ts';
 
@@ -74,7 +74,7 @@ for (const kind of balancerKinds) {
     for (let i = 0; i < 100; i++) if (picker.pick(1_010, untriedSlots, 0) === 1) probes++;
     assert.equal(probes, 1);
     assert.equal(standing(table, 1, 1_010), 'probing');
-    for (const slot of [0, 1, 2]) recordSuccess(table, slot, 1_020, 5);
+    for (const slot of [0, 1, 2]) recordConnect(table, slot, 1_020, 5);
     let picks = 0;
     for (let i = 0; i < 200; i++) if (picker.pick(1_020, untriedSlots, 0) === 1) picks++;
     assert.ok(picks > 10);
@@ -88,7 +88,7 @@ for (const kind of balancerKinds) {
       return picker.claimed;
     });
     assert.deepEqual(claims, [true, true, false, false, false, false]);
-    recordSuccess(table, 0, 2_000, 1);
+    recordConnect(table, 0, 2_000, 1);
     picker.pick(2_000, untriedSlots, 0);
     assert.equal(picker.claimed, false);
   });
@@ -159,21 +159,21 @@ test('round robin shares the turns of a failed endpoint among the others, and it
     return counts;
   };
   assert.deepEqual(count(20), [0, 10, 10]);
-  recordSuccess(table, 0, 0, 1);
+  recordConnect(table, 0, 0, 1);
   assert.deepEqual(count(40), [20, 10, 10]);
 });
 
 test('ewma prefers the faster endpoint', () => {
   const { picker, table } = pickerOf('ewma', [1, 1]);
-  recordSuccess(table, 0, 0, 50);
-  recordSuccess(table, 1, 0, 5);
+  recordConnect(table, 0, 0, 50);
+  recordConnect(table, 1, 0, 5);
   for (let i = 0; i < 100; i++) assert.equal(picker.pick(0, untriedSlots, 0), 1);
 });
 
 test('ewma sends connections to a slower endpoint once the faster one is that much busier', () => {
   const { picker, table } = pickerOf('ewma', [1, 1]);
-  recordSuccess(table, 0, 0, 50);
-  recordSuccess(table, 1, 0, 10);
+  recordConnect(table, 0, 0, 50);
+  recordConnect(table, 1, 0, 10);
   for (let load = 0; load < 5; load++) {
     for (let i = 0; i < 20; i++) assert.equal(picker.pick(0, untriedSlots, 0), 1);
     table.addOpen(1, 1);
@@ -184,26 +184,26 @@ test('ewma sends connections to a slower endpoint once the faster one is that mu
 test('ewma believes a slow answer at once and forgives it gradually', () => {
   const decayTimeMs = 1_000;
   const { picker, table } = pickerOf('ewma', [1, 1], { decayTimeMs });
-  recordSuccess(table, 0, 0, 10);
-  recordSuccess(table, 1, 0, 20);
-  recordSuccess(table, 0, 0, 500);
+  recordConnect(table, 0, 0, 10);
+  recordConnect(table, 1, 0, 20);
+  recordConnect(table, 0, 0, 500);
   for (let i = 0; i < 20; i++) assert.equal(picker.pick(0, untriedSlots, 0), 1);
-  recordSuccess(table, 0, 100, 10);
-  recordSuccess(table, 1, 100, 20);
+  recordConnect(table, 0, 100, 10);
+  recordConnect(table, 1, 100, 20);
   for (let i = 0; i < 20; i++) assert.equal(picker.pick(100, untriedSlots, 0), 1);
   for (let now = 200; now <= 6_000; now += 100) {
-    recordSuccess(table, 0, now, 10);
-    recordSuccess(table, 1, now, 20);
+    recordConnect(table, 0, now, 10);
+    recordConnect(table, 1, now, 20);
   }
   for (let i = 0; i < 20; i++) assert.equal(picker.pick(6_000, untriedSlots, 0), 0);
 });
 
 test('ewma tries an endpoint again that was slow and has had no connection since', () => {
   const { picker, table } = pickerOf('ewma', [1, 1]);
-  recordSuccess(table, 0, 0, 1_000);
+  recordConnect(table, 0, 0, 1_000);
   let now = 0;
   for (; now < 120_000; now += 100) {
-    recordSuccess(table, 1, now, 10);
+    recordConnect(table, 1, now, 10);
     if (picker.pick(now, untriedSlots, 0) === 0) break;
   }
   // Ten thousand milliseconds of decay time, times ln(1000 / 10).
@@ -212,7 +212,7 @@ test('ewma tries an endpoint again that was slow and has had no connection since
 
 test('ewma tries an idle endpoint it knows nothing of, and waits for its first answer before trying more', () => {
   const { picker, table } = pickerOf('ewma', [1, 1]);
-  recordSuccess(table, 0, 0, 5);
+  recordConnect(table, 0, 0, 5);
   assert.equal(picker.pick(0, untriedSlots, 0), 1);
   table.addConnecting(1, 1);
   for (let i = 0; i < 50; i++) {

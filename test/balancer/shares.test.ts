@@ -1,7 +1,7 @@
 /** The shares of connections that endpoints get, measured. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordSuccess } from '../../src/balancer/health.ts';
+import { recordConnect } from '../../src/balancer/health.ts';
 import { pickerOf, untriedSlots } from './seeded.ts';
 
 /** Picks per endpoint while about `meanLoad` connections per endpoint are held; each pick also ends a random one. */
@@ -119,11 +119,11 @@ for (const kind of ['ewma', 'roundRobin'] as const) {
       const weights = Array.from({ length: count + 1 }, (_, i) => (i === count ? 0 : i % 2 === 0 ? 4 : 1));
       const { picker, table, random } = pickerOf(kind, weights);
       const counts = new Float64Array(count + 1);
-      for (let slot = 0; slot < count; slot++) recordSuccess(table, slot, 0, 20);
+      for (let slot = 0; slot < count; slot++) recordConnect(table, slot, 0, 20);
       for (let now = 0; now < 60_000; now++) {
         const chosen = picker.pick(now / 100, untriedSlots, 0);
         counts[chosen]++;
-        recordSuccess(table, chosen, now / 100, 18 + 2 * random());
+        recordConnect(table, chosen, now / 100, 18 + 2 * random());
       }
       assert.equal(counts[count], 0);
       assertNear(ratio(weights.slice(0, count), 4, counts.subarray(0, count)), 4, 0.1);

@@ -68,9 +68,9 @@ for (const driver of driverKinds)
         const record = await proxy.recordOf('/svc/peer', async () => {
           const client = await connect(t);
           const upstream = await peer.next();
-          await client.peer.play('send 10k');
-          await upstream.play('expect 10k', 'send 1k');
-          await client.peer.play('expect 1k');
+          await upstream.play('send 1k');
+          await client.peer.play('expect 1k', 'send 10k');
+          await upstream.play('expect 10k');
           client.wire.cut();
           await upstream.play('expect reset');
         });
@@ -177,7 +177,7 @@ for (const driver of driverKinds)
             socket.write(bytes);
             await closed(socket);
           });
-          assert.deepEqual([record.end, record.reason], ['HT', 'TLS handshake not done within handshakeTimeoutMs']);
+          assert.deepEqual([record.end, record.reason], ['HT', 'no TLS handshake within handshakeTimeoutMs']);
         }
         assert.equal(await failures('timeout'), before + 3);
       },

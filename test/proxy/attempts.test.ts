@@ -17,6 +17,7 @@ import {
 } from '../../src/proxy/endpoint-accounting.ts';
 import type { BranchSpec } from '../../src/proxy/messages.ts';
 import { seededRandom } from '../balancer/seeded.ts';
+import type { FakeSocket } from '../support/fake-driver.ts';
 import { type FakeRelay, fakeRelay } from '../support/fake-relay.ts';
 import { bound } from '../support/relay.ts';
 import { branchSpec, defaultPolicy, routeSpec } from '../support/specs.ts';
@@ -264,6 +265,59 @@ test('with one endpoint the retries go on until the wait is over, so that they s
   client.send(7);
   made.driver.settle();
   assert.equal(made.driver.upstreams()[0]?.written, 7);
+  made.finish();
+});
+
+for (const balancer of ['p2c', 'ewma', 'roundRobin'] as const) {
+  for (const how of ['finish', 'reset'] as const) {
+    test(`${balancer}: an endpoint that accepts and closes (${how}) draws few connections, and is back with its first byte`, () => {
+      const made = fakeRelay({
+        upstreams: [1001, 1002, 1003],
+        client: {
+          balancer,
+          failFast: { maxConsecutiveFailures: 5, penaltyMs: 10_000, maxPenaltyMs: 10_000, jitter: 0 },
+        },
+        random: seededRandom(3),
+      });
+      let isBroken = true;
+      const drawn = (): number => {
+        made.client();
+        decide(made, 0);
+        const upstream = made.driver.upstreams().at(-1) as FakeSocket;
+        made.driver.advance(2);
+        if (isBroken && upstream.address.port === 1002) upstream[how]();
+        else upstream.send(5);
+        made.driver.settle();
+        return upstream.address.port;
+      };
+      const drawnOf = (n: number): number => Array.from({ length: n }, drawn).filter(port => port === 1002).length;
+      assert.ok(drawnOf(100) <= 5);
+      made.driver.advance(10_000);
+      assert.ok(drawnOf(50) <= 1, 'one probe');
+      isBroken = false;
+      made.driver.advance(10_000);
+      assert.ok(drawnOf(100) > 10);
+      made.finish();
+      assert.equal(notices(made).filter(text => text.includes('closes connections without an answer')).length, 2);
+      assert.equal(notices(made).filter(text => text.includes('is back in rotation')).length, 1);
+    });
+  }
+}
+
+test('a client that leaves before an answer says nothing about the endpoint, nor does a quiet connection that is old', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { failFast: ejectAtOnce } });
+  const client = made.client();
+  decide(made, 0);
+  client.finish();
+  made.driver.settle();
+  made.driver.upstreams()[0]?.finish();
+  made.driver.settle();
+  made.client();
+  decide(made, 0);
+  made.driver.advance(1_500);
+  made.driver.upstreams()[0]?.finish();
+  made.driver.settle();
+  assert.equal(made.relay.metric('l5d:balancer:endpoint:ejections'), 0);
   made.finish();
 });
 

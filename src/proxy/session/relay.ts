@@ -80,6 +80,7 @@ export class Relay {
     const { driver, bulk } = this.#context;
     table.activeAt[s] = driver.now();
     table.flags[s] &= ~Flag.clientSpokeLast;
+    if (table.tx[s] === 0) this.#core.answered(s);
     this.#core.countTx(s, length);
     const client = table.clientOf(s);
     driver.write(client, buffer, offset, length);

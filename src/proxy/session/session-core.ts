@@ -7,7 +7,7 @@ import type { BufferId } from '../../io/driver.ts';
 import { type Handle, noHandle } from '../../io/handle.ts';
 import { firstSessionDeadline, type Session, type WorkerContext } from '../context.ts';
 import type { EndCode } from '../end-codes.ts';
-import { attemptAbandoned, connectionEnded } from '../endpoint-accounting.ts';
+import { attemptAbandoned, closedUnanswered, connectionEnded, firstAnswer } from '../endpoint-accounting.ts';
 import type { Listener } from '../listener.ts';
 import { account } from './account.ts';
 import { ServerNameRoutes } from './server-name-routes.ts';
@@ -52,6 +52,20 @@ export class SessionCore {
     cells.add(table.specOf(s).cells.txBytes, bytes);
     const endpoint = table.endpoint[s];
     if (endpoint) cells.add(endpoint.cells.txBytes, bytes);
+  }
+
+  /** The endpoint sends its first byte. */
+  answered(s: Session): void {
+    const endpoint = this.table.endpoint[s];
+    if (endpoint) firstAnswer(this.context, this.table.routeOf(s).spec, endpoint);
+  }
+
+  /** The upstream has ended or failed first. A client that left first may be the reason that it had no answer. */
+  upstreamOver(s: Session): void {
+    const { table } = this;
+    const endpoint = table.endpoint[s];
+    if (!endpoint || table.tx[s] > 0 || table.flags[s] & (Flag.clientEnded | Flag.upstreamEnded)) return;
+    closedUnanswered(this.context, table.routeOf(s).spec, endpoint, this.context.driver.now() - table.connectedAt[s]);
   }
 
   /** The session no longer counts as a waiter of its route, nor as one of the queued among them. */

@@ -205,6 +205,7 @@ export class Sessions {
     const table = this.#table;
     const state = table.state[s];
     if (state !== State.Relaying && state !== State.HalfClosed) return this.#core.impossible(s, 'upEnd');
+    this.#core.upstreamOver(s);
     table.flags[s] |= Flag.upstreamEnded;
     this.#relay.halfClosed(s, table.clientOf(s));
   }
@@ -246,6 +247,7 @@ export class Sessions {
     if (state < State.Connecting) return this.#core.impossible(s, 'upFail');
     const trouble = this.#upstreamTrouble(s, errno);
     if (state < State.Relaying) return this.#connector.giveUp(s, errno, trouble?.text ?? '');
+    if (state === State.Relaying) this.#core.upstreamOver(s);
     this.#core.drop(table.upstreamOf(s));
     table.upstream[s] = noHandle;
     if (trouble && !table.hasFailed(s)) table.why[s] = `TLS with the endpoint: ${trouble.text}`;

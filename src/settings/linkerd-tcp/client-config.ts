@@ -85,7 +85,11 @@ const connector = {
   }),
   minConnections: wholeNumber(0, 10_000, 'a whole number from 0 to 10000')
     .optional()
-    .meta({ default: defaults.minConnections, description: 'spare connections kept ready per destination' }),
+
+    .meta({
+      default: defaults.minConnections,
+      description: 'idle connections kept ready per destination; not for servers that expect a login at once',
+    }),
   failFast: failFast
     .optional()
     .meta({ default: defaults.failFast, description: 'when an endpoint that fails is left out, and for how long' }),

@@ -13,14 +13,14 @@ function connectAll({ driver }: FakeRelay): void {
   driver.settle();
 }
 
-/** A relay with its spares connected. */
+/** A relay with its idle connections. */
 function ready(minConnections: number, ports: readonly number[] = [port]): FakeRelay {
   const made = fakeRelay({ upstreams: ports, client: { minConnections } });
   connectAll(made);
   return made;
 }
 
-test('spares are made when the name is known, not before', () => {
+test('idle connections are made when the name is known, not before', () => {
   const { relay, driver, finish } = fakeRelay({ client: { minConnections: 3 } });
   driver.advance(5_000);
   assert.equal(driver.sockets.length, 0);
@@ -29,7 +29,7 @@ test('spares are made when the name is known, not before', () => {
   finish();
 });
 
-test('a client gets a spare at once, and another is made in its place', () => {
+test('a client gets an idle connection at once, and another is made in its place', () => {
   const made = ready(2);
   const [oldest] = made.driver.upstreams();
   const client = made.client();
@@ -45,7 +45,7 @@ test('a client gets a spare at once, and another is made in its place', () => {
   assert.equal(made.relay.records[0]?.connectMs, 0);
 });
 
-test('a spare that is still being made is not waited for', () => {
+test('an idle connection that is still being made is not waited for', () => {
   const made = fakeRelay({ upstreams: [port], client: { minConnections: 1 } });
   made.client();
   assert.equal(made.driver.upstreams().length, 2);
@@ -56,7 +56,7 @@ for (const [how, leave] of [
   ['closed', 'finish'],
   ['reset', 'reset'],
 ] as const) {
-  test(`a spare the upstream has ${how} is never handed out`, () => {
+  test(`a idle the upstream has ${how} is never handed out`, () => {
     const made = ready(2);
     const [dead, alive] = made.driver.upstreams();
     dead[leave]();
@@ -72,37 +72,37 @@ for (const [how, leave] of [
 
 test('an early greeting is kept, and comes first', () => {
   const made = ready(1);
-  const [spare] = made.driver.upstreams();
-  spare.send(100);
+  const [idle] = made.driver.upstreams();
+  idle.send(100);
   made.driver.settle();
-  assert.equal(spare.delivered, 100, 'two chunks are kept');
+  assert.equal(idle.delivered, 100, 'two chunks are kept');
   const client = made.client();
   assert.equal(client.written, 100);
-  spare.send(30);
+  idle.send(30);
   made.driver.settle();
   assert.equal(client.written, 130);
-  assert.equal(client.source, spare);
+  assert.equal(client.source, idle);
   made.finish();
   assert.equal(made.relay.records[0]?.tx, 130);
 });
 
 test('an upstream that greets and then loses patience is noticed too', () => {
   const made = ready(1);
-  const [spare] = made.driver.upstreams();
-  spare.send(60);
-  spare.finish();
+  const [idle] = made.driver.upstreams();
+  idle.send(60);
+  idle.finish();
   made.driver.settle();
-  assert.equal(spare.released, 'close');
+  assert.equal(idle.released, 'close');
   assert.equal(made.driver.ledger().buffers, 0);
   const client = made.client();
   assert.equal(client.written, 0);
   made.finish();
 });
 
-test('an upstream that talks on and on before there is a client is not read from for ever', () => {
+test('an upstream that talks on and on before there is a client is not read without end', () => {
   const made = ready(1);
-  const [spare] = made.driver.upstreams();
-  spare.send(1_000_000);
+  const [idle] = made.driver.upstreams();
+  idle.send(1_000_000);
   made.driver.settle();
   assert.equal(made.driver.ledger().buffers, 4);
   const client = made.client();
@@ -110,24 +110,24 @@ test('an upstream that talks on and on before there is a client is not read from
   made.finish();
 });
 
-test('a spare is replaced when it is older than a minute, not before', () => {
+test('an idle connection is replaced when it is older than a minute, not before', () => {
   const made = ready(1);
-  const [spare] = made.driver.upstreams();
+  const [idle] = made.driver.upstreams();
   made.driver.advance(59_000);
-  assert.equal(spare.released, undefined);
+  assert.equal(idle.released, undefined);
   made.driver.advance(3_000);
-  assert.equal(spare.released, 'close');
+  assert.equal(idle.released, 'close');
   assert.equal(made.driver.upstreams().length, 1);
   made.finish();
 });
 
-test('spares go when their endpoint leaves the route, the others stay', () => {
+test('idle connections go when their endpoint leaves the route, the others stay', () => {
   const made = ready(8, [1001, 1002]);
   const before = made.driver.upstreams(1002);
   assert.ok(before.length > 0 && made.driver.upstreams(1001).length > 0);
   made.relay.publish(bound([1002]));
   assert.equal(made.driver.upstreams(1001).length, 0);
-  assert.ok(before.every(spare => spare.released === undefined));
+  assert.ok(before.every(idle => idle.released === undefined));
   assert.equal(made.driver.upstreams(1002).length, 8);
   made.relay.publish({ state: 'negative', reason: 'gone' });
   assert.equal(made.driver.upstreams().length, 0);
@@ -147,7 +147,7 @@ test('an upstream that refuses is tried once a second, no more', () => {
   made.finish();
 });
 
-test('a spare that is not connected within connectTimeoutMs is given up, and tried again', () => {
+test('an idle connection that is not connected within connectTimeoutMs is given up, and tried again', () => {
   const made = fakeRelay({ upstreams: [port], client: { minConnections: 1, connectTimeoutMs: 2_000 } });
   const [first] = made.driver.upstreams();
   made.driver.advance(1_500);
@@ -172,7 +172,7 @@ test('minConnections is split among the workers: the first have one more when it
   }
 });
 
-test('a drain closes the spares and makes no more, whatever is published', () => {
+test('a drain closes the idle connections and makes no more, whatever is published', () => {
   const made = ready(3);
   made.client();
   made.relay.worker.tell({ type: 'drain', graceMs: 1_500 });
@@ -185,7 +185,7 @@ test('a drain closes the spares and makes no more, whatever is published', () =>
   made.finish();
 });
 
-test('a reload to fewer spares closes the ones too many', () => {
+test('a reload to fewer idle connections closes the ones too many', () => {
   const made = ready(5);
   made.relay.adjust({}, { minConnections: 2 });
   assert.equal(made.driver.upstreams().length, 2);
@@ -194,7 +194,7 @@ test('a reload to fewer spares closes the ones too many', () => {
   made.finish();
 });
 
-test('spares of an endpoint whose weight becomes 0 are closed, and go to the others', () => {
+test('idle connections of an endpoint whose weight becomes 0 are closed, and go to the others', () => {
   const made = ready(8, [1001, 1002]);
   made.relay.publish({ state: 'bound', branches: [{ ports: [1001, 1002], weights: [0, 1] }] });
   assert.equal(made.driver.upstreams(1001).length, 0);
@@ -202,7 +202,7 @@ test('spares of an endpoint whose weight becomes 0 are closed, and go to the oth
   made.finish();
 });
 
-test('spares of a branch whose weight becomes 0 are closed, and go to the others', () => {
+test('idle connections of a branch whose weight becomes 0 are closed, and go to the others', () => {
   const made = fakeRelay({ client: { minConnections: 8 } });
   const branches = (a: number, b: number) => [
     { id: '/#/a', weight: a, ports: [1001] },
@@ -216,16 +216,16 @@ test('spares of a branch whose weight becomes 0 are closed, and go to the others
   made.finish();
 });
 
-test('spares beyond the share of a new weight are closed, the rest stay', () => {
+test('idle connections beyond the share of a new weight are closed, the rest stay', () => {
   const made = ready(10, [1001, 1002]);
   const before = made.driver.upstreams(1001);
   made.relay.publish({ state: 'bound', branches: [{ ports: [1001, 1002], weights: [1, 9] }] });
-  assert.equal(before.filter(spare => spare.released === undefined).length, 1);
+  assert.equal(before.filter(idle => idle.released === undefined).length, 1);
   assert.equal(made.driver.upstreams().length, 10);
   made.finish();
 });
 
-test('a publication that changes nothing closes no spare', () => {
+test('a publication that changes nothing closes no idle connection', () => {
   const made = ready(10, [1001, 1002, 1003]);
   const before = made.driver.upstreams();
   made.relay.publish(bound([1001, 1002, 1003]));
@@ -233,7 +233,7 @@ test('a publication that changes nothing closes no spare', () => {
   made.finish();
 });
 
-test('a spare that finds no descriptor gives the probe back that it was to be', () => {
+test('an idle connection that finds no descriptor gives the probe back that it was to be', () => {
   const made = fakeRelay({
     upstreams: [port],
     client: {
@@ -251,5 +251,29 @@ test('a spare that finds no descriptor gives the probe back that it was to be', 
   driver.advance(1_000);
   connectAll(made);
   assert.equal(standing(relay.endpoints, 0, driver.time), 'available');
+  made.finish();
+});
+
+test('an upstream that closes idle connections is asked for another ever more rarely, which is counted and logged', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { minConnections: 1 } });
+  const opened = (): number => made.driver.sockets.filter(one => one.isOutgoing).length;
+  const aFewMinutes = 300;
+  for (let second = 0; second < aFewMinutes; second++) {
+    for (const attempt of made.driver.upstreams()) {
+      if (attempt.connecting) attempt.outcome = 0;
+      made.driver.settle();
+      attempt.send(10);
+      made.driver.settle();
+      attempt.finish();
+    }
+    made.driver.settle();
+    made.driver.advance(1_000);
+  }
+  assert.ok(opened() >= 6 && opened() < 15, `${opened()} in ${aFewMinutes} s`);
+  assert.ok(made.relay.metric('l5d:balancer:idle:lost') >= opened() - 1);
+  const warnings = made.relay.messages.filter(
+    one => one.type === 'notice' && one.text.includes('set minConnections to 0'),
+  );
+  assert.ok(warnings.length > 0 && warnings.length <= opened());
   made.finish();
 });
