@@ -2,19 +2,20 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import test, { type TestContext } from 'node:test';
 import { parseDtab } from '../../src/dtab/parse.ts';
 import { showDtab } from '../../src/dtab/show.ts';
+import { FileThread } from '../../src/stores/sqlite/file-thread.ts';
 import { migrations, sql } from '../../src/stores/sqlite/schema.ts';
-import { sqliteStore } from '../../src/stores/sqlite/sqlite.ts';
+import { sqliteStore, storeOn } from '../../src/stores/sqlite/sqlite.ts';
 import type { DtabStore, HistoryPage } from '../../src/stores/store.ts';
 import { observe, recordedLog } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { within } from '../support/waiting.ts';
+import { until, within } from '../support/waiting.ts';
 import { dtabs, hex, presentOf, storeContract } from './contract.ts';
 
 let epoch = 1_000;
@@ -233,6 +234,84 @@ test('a disk that takes no more stops writes alone, and these work again when th
   assert.equal(child.exitCode, 0);
 });
 
+test('a disk that stalls stops writes alone: they time out, say what may have happened, and take effect later', async t => {
+  const path = newFile(t);
+  const quick = open(t, path);
+  const before = await quick.put('web', dtabs[0]!);
+  await quick.close();
+  const stalled = new Int32Array(new SharedArrayBuffer(4));
+  const entry = new URL('./slow-disk-thread.ts', import.meta.url);
+  const limits = { versions: 10, bytes: 2 ** 30 };
+  const file = new FileThread({ path, store: 'slow', limits }, { entry, data: { stalled } });
+  const log = recordedLog();
+  const store = storeOn(file, { store: 'slow', log, epochMs: () => 0, writeTimeoutMs: 50 });
+  const move = (isStalled: boolean) => {
+    Atomics.store(stalled, 0, Number(isStalled));
+    Atomics.notify(stalled, 0);
+  };
+  t.after(async () => {
+    move(false);
+    await store.close();
+  });
+  const seen = observe(t, store.observe('web'));
+  move(true);
+  const late = [dtabs[1]!, dtabs[2]!].map(dtab => store.put('web', dtab));
+  // This thread is free meanwhile: otherwise neither timers nor reads would come to their turn.
+  const [begun, queued] = await Promise.allSettled(late);
+  const reasonOf = (result: PromiseSettledResult<unknown>) => `${result.status === 'rejected' && result.reason}`;
+  assert.match(
+    reasonOf(begun!),
+    /slow: cannot write namespace web: no answer within 50 ms; the write may still take eff/,
+  );
+  assert.match(reasonOf(queued!), /no answer within 50 ms; nothing was written; try again once the disk answers/);
+  assert.deepEqual(presentOf(seen), { dtab: showDtab(dtabs[0]!), version: hex(before) });
+  assert.deepEqual(
+    log.lines.map(line => line.split(': no answer')[0]),
+    ['error: slow: cannot write namespace web'],
+  );
+  move(false);
+  await seen.until(() => presentOf(seen)?.dtab === showDtab(dtabs[1]!), 'the write that had begun');
+  await until(() => store.put('web', dtabs[3]!).catch(() => undefined), 'a write to work');
+  assert.ok(log.lines.includes('info: slow: writes recovered'), log.lines.join());
+  const { versions } = await store.history!('web', { withText: true });
+  assert.ok(!versions.some(({ text }) => text === showDtab(dtabs[2]!)), 'the queued write was dropped');
+});
+
+test('a file that was deleted or replaced is not written any more: writes are refused, and reads go on', async t => {
+  for (const replace of [
+    (path: string) => rmSync(path),
+    (path: string) => renameSync(path, `${path}.old`),
+    (path: string) => {
+      writeFileSync(`${path}.new`, readFileSync(path));
+      renameSync(`${path}.new`, path);
+    },
+    (path: string) => rmSync(`${path}-wal`),
+  ]) {
+    const path = newFile(t);
+    const log = recordedLog();
+    const store = sqliteStore.create({ path, history: 10, maxHistoryBytes: 2 ** 30 }, { ...context, log });
+    t.after(() => store.close());
+    const version = await store.put('web', dtabs[0]!);
+    replace(path);
+    for (let i = 0; i < 2; i++)
+      await assert.rejects(store.put('web', dtabs[1]!), {
+        code: 'STORE_UNAVAILABLE',
+        message: /was (deleted|replaced) while namerd has it open; restart namerd to use the file that is there now/,
+      });
+    assert.deepEqual(presentOf(observe(t, store.observe('web'))), { dtab: showDtab(dtabs[0]!), version: hex(version) });
+    assert.equal(log.lines.length, 1, log.lines.join());
+  }
+});
+
+test('a file of 0 bytes becomes an empty store, with a warning', async t => {
+  const path = newFile(t);
+  writeFileSync(path, '');
+  const log = recordedLog();
+  const store = sqliteStore.create({ path, history: 1, maxHistoryBytes: 1 }, { ...context, log });
+  await store.close();
+  assert.deepEqual(log.lines, [`warn: io.l5d.sqlite (${path}): the file had 0 bytes; starting with an empty store`]);
+});
+
 const refuses = (t: TestContext, path: string, reason: RegExp) =>
   assert.throws(
     () => open(t, path),
@@ -304,6 +383,8 @@ test('a file that cannot be made is told with its folder', t => {
     /the file cannot be opened; check that the directory .*\/no exists and is writable/,
   );
   refuses(t, path, /is a directory; set `path` to a file/);
+  mkdirSync(join(path, 'other.sqlite-wal'));
+  refuses(t, join(path, 'other.sqlite'), /other\.sqlite-wal is a directory/);
 });
 
 test('without a path the file is in the state folder, which is made', async t => {

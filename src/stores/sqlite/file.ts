@@ -4,10 +4,12 @@
  * Write-ahead log with `synchronous=FULL`: a commit returns after fsync(2). The lock is held from opening to closing, and the
  * system releases it when the process dies: a second process is refused, since it would serve what it does not see change.
  */
+import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { LinkerdTcpError } from '../../errors.ts';
 import { diagnose, UncertainCommit } from './failure.ts';
 import { type HistoryLimits, type Kept, pruneDeleted, pruned } from './history.ts';
+import { FileIdentity } from './identity.ts';
 import { openDatabase } from './open.ts';
 import { prepareAll, type Statements } from './statements.ts';
 
@@ -62,19 +64,24 @@ const maxPageBytes = 2 ** 20;
 export class SqliteFile {
   /** The namespaces when the file was opened. */
   readonly current: readonly CurrentRow[];
+  /** Whether there was a file of 0 bytes, as a failed copy leaves it. */
+  readonly wasEmpty: boolean;
 
   readonly #options: SqliteFileOptions;
   readonly #db: DatabaseSync;
   readonly #statements: Statements;
+  readonly #identity: FileIdentity;
   #isOpen = false;
 
   /** @throws LinkerdTcpError STORE_UNAVAILABLE */
   constructor(options: SqliteFileOptions) {
     this.#options = options;
+    this.wasEmpty = statSync(options.path, { throwIfNoEntry: false })?.size === 0;
     this.#db = this.#guard('start', () => openDatabase(options.path));
     try {
       this.#statements = this.#guard('start', () => prepareAll(this.#db));
       this.current = this.#guard('start', () => this.#statements.current.all() as unknown as CurrentRow[]);
+      this.#identity = this.#guard('start', () => new FileIdentity(options.path));
       this.#isOpen = true;
     } catch (error) {
       this.#db.close();
@@ -135,10 +142,12 @@ export class SqliteFile {
 
   #transaction<T>(action: string, run: () => T): T {
     return this.#guard(action, () => {
+      this.#identity.check();
       this.#db.exec('BEGIN IMMEDIATE');
       try {
         const result = run();
         this.#commit();
+        this.#identity.note();
         return result;
       } catch (error) {
         // Some failures, a full disk among them, have ended the transaction already.

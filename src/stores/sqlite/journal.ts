@@ -5,12 +5,13 @@ import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import { countedVersion, countOf, type Journal, type JournalHistory } from '../embedded-store.ts';
 import type { Authorship, StoredVersion, VersionedDtab } from '../store.ts';
 import { restore } from './failure.ts';
-import type { CurrentRow, SqliteFile, VersionRow } from './file.ts';
+import type { CurrentRow, VersionRow } from './file.ts';
+import type { FileThread } from './file-thread.ts';
 
 const defaultLimit = 50;
 const maxLimit = 1000;
 
-export function sqliteJournal(file: SqliteFile, epochMs: () => number): Journal {
+export function sqliteJournal(file: FileThread, epochMs: () => number): Journal {
   const write = async (namespace: string, text: string | null, { writtenBy, restoredFrom }: Authorship) => {
     const at = Math.round(epochMs());
     return file.write({ namespace, text, at, writtenBy: writtenBy ?? null, restoredFrom: restoredFrom ?? null });
@@ -18,14 +19,14 @@ export function sqliteJournal(file: SqliteFile, epochMs: () => number): Journal 
   const history: JournalHistory = {
     async page(namespace, { limit = defaultLimit, before = Number.MAX_SAFE_INTEGER, withText = false }) {
       const query = { limit: Math.min(Math.max(1, limit), maxLimit), before, withText };
-      const { rows, hasMore } = file.page(namespace, query);
+      const { rows, hasMore } = await file.page(namespace, query);
       const last = hasMore ? rows.at(-1) : undefined;
       return { versions: rows.map(storedVersion), ...(last !== undefined && { next: last.number }) };
     },
     async version(namespace, which) {
       const version = typeof which === 'number' ? undefined : countOf(which);
       if (typeof which !== 'number' && version === undefined) return undefined;
-      const row = file.version(namespace, version === undefined ? { number: which as number } : { version });
+      const row = await file.version(namespace, version === undefined ? { number: which as number } : { version });
       return row && storedVersion(row);
     },
   };
@@ -40,7 +41,7 @@ export function sqliteJournal(file: SqliteFile, epochMs: () => number): Journal 
       await write(namespace, null, authorship);
     },
     history,
-    close: async () => file.close(),
+    close: () => file.close(),
   };
 }
 

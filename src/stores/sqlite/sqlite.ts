@@ -10,9 +10,9 @@ import { z } from 'zod';
 import { wholeNumber } from '../../config/fields.ts';
 import { filePath } from '../../config/file-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
-import { EmbeddedStore } from '../embedded-store.ts';
-import { defineStore } from '../kind.ts';
-import { SqliteFile } from './file.ts';
+import { EmbeddedStore, type EmbeddedStoreOptions } from '../embedded-store.ts';
+import { defineStore, type StoreContext } from '../kind.ts';
+import { FileThread } from './file-thread.ts';
 import { readCurrent, sqliteJournal } from './journal.ts';
 
 export const sqliteStore = defineStore({
@@ -34,11 +34,26 @@ export const sqliteStore = defineStore({
   }),
   create: ({ path = defaultPath(), history, maxHistoryBytes }, { epochMs, log }) => {
     const store = `io.l5d.sqlite (${path})`;
-    const file = new SqliteFile({ path, store, limits: { versions: history, bytes: maxHistoryBytes } });
-    const current = file.current.map(row => readCurrent(store, row));
-    return new EmbeddedStore(store, sqliteJournal(file, epochMs), current, { log });
+    const options = { path, store, limits: { versions: history, bytes: maxHistoryBytes } };
+    return storeOn(new FileThread(options), { store, log, epochMs });
   },
 });
+
+interface SqliteStoreOptions extends EmbeddedStoreOptions, Pick<StoreContext, 'epochMs'> {
+  readonly store: string;
+}
+
+/** @throws LinkerdTcpError STORE_UNAVAILABLE for a file with texts that are not dtabs; it is closed then */
+export function storeOn(file: FileThread, { store, epochMs, ...options }: SqliteStoreOptions): EmbeddedStore {
+  try {
+    const current = file.current.map(row => readCurrent(store, row));
+    if (file.wasEmpty) options.log.warn(`${store}: the file had 0 bytes; starting with an empty store`);
+    return new EmbeddedStore(store, sqliteJournal(file, epochMs), current, options);
+  } catch (error) {
+    file.close().catch(() => undefined);
+    throw error;
+  }
+}
 
 /** Its directory is created here: nobody has configured it, so nobody can have misspelt it. */
 function defaultPath(): string {
