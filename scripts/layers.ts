@@ -22,6 +22,7 @@ export const rooms = [
   'admin',
   'namerd',
   'listen-http.ts',
+  'browser-guard.ts',
   'interpreters',
   'stores',
   'namers',

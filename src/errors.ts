@@ -25,10 +25,16 @@ export const errors = {
 
   NAME_INVALID: { side: 'naming', retryable: false, status: 400, text: 'Invalid path: {path} / {reason}' },
   NAME_FAILED: { side: 'naming', retryable: true, status: 502, text: '{path} cannot be resolved: {reason}' },
-  NAME_TOO_DEEP: { side: 'naming', retryable: false, text: 'Max recursion level: {limit} reached in Namer lookup' },
+  NAME_TOO_DEEP: {
+    side: 'naming',
+    retryable: false,
+    status: 422,
+    text: 'Max recursion level: {limit} reached in Namer lookup',
+  },
   NAME_TOO_WIDE: {
     side: 'naming',
     retryable: false,
+    status: 422,
     text: 'binding {path} takes more than {limit} lookups, or makes a tree that is too large; look for rules that multiply alternatives',
   },
   EXPLANATION_TOO_LARGE: {
@@ -67,6 +73,12 @@ export const errors = {
     retryable: false,
     status: 412,
     text: 'namespace {namespace} has changed since you read it; read it again and retry',
+  },
+  NAMESPACE_EXISTS: {
+    side: 'naming',
+    retryable: false,
+    status: 412,
+    text: 'namespace {namespace} already exists, and If-None-Match: * allows only to create it',
   },
   STORE_FORBIDDEN: {
     side: 'naming',
@@ -120,7 +132,19 @@ export const errors = {
     side: 'naming',
     retryable: true,
     status: 503,
-    text: 'too many watches are open: the limit is {limit}',
+    text: 'too many watches are open: the limit is {limit}{scope}',
+  },
+  BODY_TOO_LARGE: {
+    side: 'client',
+    retryable: false,
+    status: 413,
+    text: 'the request body is longer than {limit} bytes (interfaces[].maxBodyBytes)',
+  },
+  BODIES_EXHAUSTED: {
+    side: 'naming',
+    retryable: true,
+    status: 503,
+    text: 'too many request bodies at the same time: the limit is {limit} bytes; retry',
   },
   NAMERD_REFUSED: { side: 'naming', retryable: false, text: '{url} refused the request ({status}): {body}' },
   NAMERD_MISSING: { side: 'naming', retryable: false, text: 'namespace {namespace} does not exist at {url}' },
@@ -188,6 +212,24 @@ export const errors = {
     text: 'no router has the label {label}; labels are: {known}',
   },
   REQUEST_INVALID: { side: 'client', retryable: false, status: 400, text: '{reason}' },
+  MEDIA_TYPE_UNKNOWN: {
+    side: 'client',
+    retryable: false,
+    status: 415,
+    text: 'unsupported Content-Type "{found}"; send {expected}',
+  },
+  ENCODING_UNKNOWN: {
+    side: 'client',
+    retryable: false,
+    status: 415,
+    text: 'unsupported Content-Encoding "{found}"; send the body as it is',
+  },
+  HOST_REFUSED: {
+    side: 'client',
+    retryable: false,
+    status: 421,
+    text: 'this address does not serve host {host}; use the address itself, or add the name to {key}',
+  },
   ORIGIN_REFUSED: {
     side: 'client',
     retryable: false,

@@ -4,12 +4,12 @@
  * Its clients are operators and probes, a few at a time. Connections, bodies and times are bounded, so one client costs little.
  */
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { type BrowserRequest, browserRefusal } from '../browser-guard.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { listenHttp } from '../listen-http.ts';
 import type { Log } from '../log.ts';
 import { answerThrown, errorAnswer } from './answers.ts';
 import type { Endpoint } from './endpoint.ts';
-import { isOwnOrigin } from './origin.ts';
 
 export interface Admin {
   /** Bound `ip:port`. */
@@ -30,11 +30,13 @@ export interface AdminServerOptions {
   readonly log: Log;
   readonly endpoints: readonly Endpoint[];
   readonly bodyLimitBytes?: number;
+  /** Host names that clients may use, besides addresses and localhost, when the server listens on loopback. */
+  readonly allowedHosts?: readonly string[];
 }
 
 /** @throws LinkerdTcpError CANNOT_LISTEN */
 export async function serveAdmin(options: AdminServerOptions): Promise<Admin> {
-  const { ip, port, log, endpoints } = options;
+  const { ip, port, log } = options;
   const app = fastify({
     bodyLimit: options.bodyLimitBytes ?? bodyLimitBytes,
     requestTimeout: requestTimeoutMs,
@@ -47,20 +49,19 @@ export async function serveAdmin(options: AdminServerOptions): Promise<Admin> {
     },
   });
   app.server.maxConnections = maxConnections;
-  serve(app, endpoints, log);
+  serve(app, options);
   return { address: await listenHttp(app, { ip, port }), close: () => app.close() };
 }
 
-function serve(app: FastifyInstance, endpoints: readonly Endpoint[], log: Log): void {
+function serve(app: FastifyInstance, { ip, allowedHosts, endpoints, log }: AdminServerOptions): void {
   // A body of any type is read, up to the limit; most endpoints ignore it.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-    if (request.method === 'POST' && !isOwnOrigin(request.headers.origin, request.headers.host)) {
-      throw new LinkerdTcpError('ORIGIN_REFUSED', { path: request.url, origin: request.headers.origin ?? '' });
-    }
+    const refusal = browserRefusal(request.raw as BrowserRequest, { ip, allowedHosts, key: 'admin.allowedHosts' });
+    if (refusal !== undefined) throw refusal;
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, body } = answerThrown(error, `${request.method} ${request.url}`, log);

@@ -6,8 +6,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
 import { type NamerdView, startNamerdAdmin } from '../admin/namerd/server.ts';
-import { isOwnOrigin } from '../admin/origin.ts';
 import type { Readiness } from '../admin/readiness.ts';
+import { isLoopback } from '../browser-guard.ts';
 import { hideSecrets } from '../config/secret-fields.ts';
 import { readSource } from '../config/source.ts';
 import { adviseOnListening } from '../control/listen-advice.ts';
@@ -21,6 +21,7 @@ import { Registry } from '../metrics/registry.ts';
 import { reportDenials } from '../namerd/access/denials.ts';
 import { LiveTokens } from '../namerd/access/live-tokens.ts';
 import { Namespaces } from '../namerd/core/namespaces.ts';
+import { Slices } from '../namerd/core/sliced.ts';
 import { countRequests } from '../namerd/http/request-counts.ts';
 import { type RunningApi, startApi } from '../namerd/http/server.ts';
 import { builtinNamer } from '../naming/builtin/builtin.ts';
@@ -85,6 +86,7 @@ class Namerd implements RunningNamerd {
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
   readonly #lifecycle: Lifecycle;
   readonly #apis: RunningApi[] = [];
+  readonly #slices = new Slices();
   #waitingFor: readonly string[] = [storageIsSilent];
   #isStorageFailing = true;
   adminAddress = '';
@@ -127,11 +129,12 @@ class Namerd implements RunningNamerd {
         await this.#serve(each, i, {
           store,
           namespaces,
+          slices: this.#slices,
           answered,
           denied,
           namerPrefixes: namers.map(({ prefix }) => prefix),
         });
-      await this.#serveAdmin({ namespaces, store, watches: () => mounted.watches() });
+      await this.#serveAdmin({ namespaces, store, slices: this.#slices, watches: () => mounted.watches() });
       this.#expose(namespaces, store);
     } catch (error) {
       await this.#lifecycle.close();
@@ -198,7 +201,10 @@ class Namerd implements RunningNamerd {
   async #serve(
     config: HttpControllerConfig,
     index: number,
-    parts: Pick<Parameters<typeof startApi>[0], 'store' | 'namespaces' | 'answered' | 'denied' | 'namerPrefixes'>,
+    parts: Pick<
+      Parameters<typeof startApi>[0],
+      'store' | 'namespaces' | 'slices' | 'answered' | 'denied' | 'namerPrefixes'
+    >,
   ): Promise<void> {
     const { ip, port, tls, auth, maxWatches } = config;
     const log = this.#log;
@@ -210,7 +216,6 @@ class Namerd implements RunningNamerd {
       port,
       maxWatches,
       log,
-      isOwnOrigin,
       access: tokens?.access,
       ...(tls && { tls: serverTlsOptions(tls) }),
     }).catch(error => {
@@ -235,7 +240,7 @@ class Namerd implements RunningNamerd {
       );
   }
 
-  async #serveAdmin(parts: Pick<NamerdView, 'namespaces' | 'store' | 'watches'>): Promise<void> {
+  async #serveAdmin(parts: Pick<NamerdView, 'namespaces' | 'store' | 'slices' | 'watches'>): Promise<void> {
     const { ip, port } = this.#config.admin;
     const admin = await startNamerdAdmin({
       ip,
@@ -285,5 +290,3 @@ class Namerd implements RunningNamerd {
     this.#log.info('stopped');
   }
 }
-
-const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';

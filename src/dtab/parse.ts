@@ -27,6 +27,13 @@ export const parseTree = (text: string): NameTree<Path> => whole(text, at => tre
 export const parseDentry = (text: string): Dentry => whole(text, dentry);
 export const parseDtab = (text: string): Dtab => whole(text, dtab);
 
+/** The rules of a dtab one by one, for a reader that must not block while it parses a long text. */
+export function* parseDentries(text: string): Generator<Dentry, void> {
+  const at = new Cursor(text);
+  yield* dentries(at);
+  at.end();
+}
+
 function whole<T>(text: string, read: (at: Cursor) => T): T {
   const at = new Cursor(text);
   const value = read(at);
@@ -148,16 +155,18 @@ function dentry(at: Cursor): Dentry {
 }
 
 function dtab(at: Cursor): Dtab {
-  const dentries: Dentry[] = [];
+  return [...dentries(at)];
+}
+
+function* dentries(at: Cursor): Generator<Dentry, void> {
   at.skip();
   while (!at.atEnd) {
-    dentries.push(dentry(at));
+    yield dentry(at);
     at.skip();
     if (!at.maybeEat(';')) {
       if (!at.atEnd) at.fail("';' or end of input");
-      break;
+      return;
     }
     at.skip();
   }
-  return dentries;
 }

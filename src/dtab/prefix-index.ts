@@ -15,6 +15,8 @@ interface Level extends SamePrefix {
 
 export class PrefixIndex {
   readonly #root: Level = { rules: [], next: new Map() };
+  /** Levels looked at so far: the cost of all searches. Wildcards may make one search visit as many as there are rules. */
+  visited = 0;
 
   /** @returns all rules with this prefix */
   add(prefix: Prefix, rule: number): SamePrefix {
@@ -33,7 +35,7 @@ export class PrefixIndex {
     let levels: readonly Level[] = [this.#root];
     const found = levels.filter(hasRules);
     for (const label of narrow) {
-      levels = below(levels, label);
+      levels = this.#below(levels, label);
       found.push(...levels.filter(hasRules));
     }
     return found;
@@ -44,16 +46,17 @@ export class PrefixIndex {
     let levels: readonly Level[] = [this.#root];
     for (const label of path) {
       if (levels.some(hasRules)) return true;
-      levels = below(levels, label);
+      levels = this.#below(levels, label);
     }
     // Every level has rules or leads to a level that does.
     return levels.some(level => hasRules(level) || level.next.size > 0);
   }
+
+  #below(levels: readonly Level[], label: string | null): readonly Level[] {
+    this.visited += levels.length;
+    const labels = label === null ? [null] : [label, null];
+    return levels.flatMap(({ next }) => labels.flatMap(each => next.get(each) ?? []));
+  }
 }
 
 const hasRules = ({ rules }: Level): boolean => rules.length > 0;
-
-function below(levels: readonly Level[], label: string | null): readonly Level[] {
-  const labels = label === null ? [null] : [label, null];
-  return levels.flatMap(({ next }) => labels.flatMap(each => next.get(each) ?? []));
-}

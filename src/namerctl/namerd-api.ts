@@ -127,7 +127,9 @@ export class NamerdApi {
 
   /** The newest first. Only our namerd has it. */
   async history(namespace: string): Promise<readonly PastDtab[]> {
-    const answer = await this.#send('GET', `${pathOf(namespace)}/history`, { accept: 'application/json' });
+    const accept = { accept: 'application/json' };
+    const query = { dtab: 'true', limit: '1000' };
+    const answer = await this.#send('GET', `${pathOf(namespace)}/history`, accept, undefined, query);
     if (answer.status === 404) throw await this.#withoutHistory(answer, namespace);
     return this.#decoded(this.#expect(answer, [200]), decodeHistory);
   }
@@ -263,8 +265,10 @@ const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespac
 
 /** `dtab` may be a list of dentries or text, `at` milliseconds or ISO 8601. */
 function decodeHistory(json: unknown): readonly PastDtab[] {
-  if (!Array.isArray(json)) throw new Error(`expected a list of versions, found ${brief(json)}`);
-  return json.map((entry, i) => {
+  const versions = Array.isArray(json) ? json : Object(json).versions;
+  if (!Array.isArray(versions)) throw new Error(`expected a list of versions, found ${brief(json)}`);
+  const stored = versions.filter(entry => !Object(entry).deleted);
+  return stored.map((entry, i) => {
     const { version, at, dtab } = Object(entry);
     const time = typeof at === 'string' ? Date.parse(at) : at;
     if (typeof version !== 'string' || !Number.isFinite(time))

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/live/clock.ts';
 import { silentLog } from '../../src/log.ts';
 import { Registry } from '../../src/metrics/registry.ts';
 import { Namespaces } from '../../src/namerd/core/namespaces.ts';
+import { Slices } from '../../src/namerd/core/sliced.ts';
 import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
 import { TestStore } from '../namerd/rig.ts';
 import { fakeDns } from '../support/naming.ts';
@@ -32,6 +33,7 @@ async function start(t: TestContext, view: Partial<NamerdView> = {}, exports: Ex
       ready: () => ({ ready: true, waitingFor: [] }),
       shutdown: () => {},
       namespaces,
+      slices: new Slices(),
       store,
       watches: () => [{ path: '/#/io.l5d.fs/web', ageMs: 3, failure: 'gone' }],
       ...view,

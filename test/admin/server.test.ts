@@ -229,7 +229,7 @@ test('shutdown happens also when nobody waits for its answer', async t => {
   const proxy = await admin(t);
   const called = proxy.called('shutdown');
   const socket = connect(proxy.port, '127.0.0.1');
-  socket.write('POST /shutdown HTTP/1.1\r\nHost: x\r\n\r\n', () => socket.resetAndDestroy());
+  socket.write('POST /shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n', () => socket.resetAndDestroy());
   await called;
 });
 
@@ -262,14 +262,27 @@ test('a page of another site cannot control the process', async t => {
     ['null', proxy.address, false],
     ['', proxy.address, false],
     [`http://127.0.0.1:${proxy.port + 1}`, proxy.address, false],
-    // A foreign name that resolves to this address: the browser believes they are the same site.
-    [`http://evil.example:${proxy.port}`, `evil.example:${proxy.port}`, false],
   ] as const) {
     const answer = await proxy.ask('POST', '/reload', { host, ...(origin !== undefined && { origin }) });
     assert.equal(answer.status, isAllowed ? 200 : 403, `${origin} at ${host}`);
     if (!isAllowed) assert.equal(errorCode(answer), 'ORIGIN_REFUSED');
   }
   assert.equal((await proxy.ask('GET', '/ping', { origin: 'https://evil.example' })).status, 200);
+});
+
+test('on loopback a foreign host name is refused, for reads too: a page may point its own name at this address', async t => {
+  const proxy = await admin(t);
+  for (const [method, path] of [
+    ['GET', '/config.json'],
+    ['GET', '/metrics'],
+    ['POST', '/reload'],
+  ]) {
+    const host = `evil.example:${proxy.port}`;
+    const answer = await proxy.ask(method, path, { host, origin: `http://${host}` });
+    assert.deepEqual([answer.status, errorCode(answer)], [421, 'HOST_REFUSED'], path);
+  }
+  const crossSite = await proxy.ask('POST', '/reload', { 'sec-fetch-site': 'cross-site' });
+  assert.deepEqual([crossSite.status, errorCode(crossSite)], [403, 'ORIGIN_REFUSED']);
 });
 
 test('an address in use is an error of the operator, with the reason', async t => {
@@ -297,7 +310,7 @@ test('closing does not wait for clients that hold their connection', async t => 
   const proxy = await admin(t);
   const socket = connect(proxy.port, '127.0.0.1');
   await once(socket, 'connect');
-  socket.write('GET /ping HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.write('GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await once(socket, 'data');
   const closed = once(socket, 'close');
   socket.on('error', () => {});

@@ -20,7 +20,7 @@ const names = 20;
 const heapToleranceBytes = 1.5 * 2 ** 20;
 
 const pathOf = (index: number): string => encodeURIComponent(`/svc/n${index % names}`);
-const get = (target: string, more = ''): string => `GET /api/1/${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
+const get = (target: string, more = ''): string => `GET /api/1/${target} HTTP/1.1\r\nhost: localhost\r\n${more}\r\n`;
 
 /** One connection, and what it was answered. */
 class Client {
@@ -150,7 +150,7 @@ const ways: readonly Way[] = [
   {
     name: 'closes its half in the middle of a body',
     play: async client => {
-      client.socket.end('PUT /api/1/dtabs/cut HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n/svc');
+      client.socket.end('PUT /api/1/dtabs/cut HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n/svc');
       await once(client.socket, 'end');
       client.leave();
       await client.closed;

@@ -7,7 +7,8 @@ import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
 import type { Path } from '../../src/dtab/path.ts';
 import { showDtab } from '../../src/dtab/show.ts';
-import { dtabWarnings } from '../../src/namerd/core/dtab-warnings.ts';
+import { dtabReport, dtabWarnings } from '../../src/namerd/core/dtab-warnings.ts';
+import { atOnce } from '../../src/namerd/core/sliced.ts';
 
 const namers = [parsePath('/#/io.l5d.fs')];
 const warnings = (text: string) =>
@@ -124,3 +125,36 @@ for (const [what, rule] of [
     const tookMs = performance.now() - startedAt;
     assert.ok(tookMs < 5000, `${tookMs} ms`);
   });
+
+test('a report has at most 100 warnings, however many there are, and counts the rest', () => {
+  const dtab = parseDtab(Array.from({ length: 300 }, (_, i) => `/a${i}=>/#/none | /#/none;`).join(''));
+  const { warnings: first, omitted } = atOnce(dtabReport(dtab, namers));
+  assert.deepEqual([first.length, omitted], [100, 500]);
+});
+
+test('a warning shows a long rule in part: 20 000 rules shadowed by one of 60 kB make a small report', () => {
+  const dtab = parseDtab(`${'/b=>/c;'.repeat(20_000)}/=>${'/a|'.repeat(20_000)}$`);
+  const report = atOnce(dtabReport(dtab, namers));
+  assert.ok(JSON.stringify(report).length < 50_000);
+  assert.equal(report.omitted, 20_000 - 99, 'one more for the rule that leads back to itself');
+});
+
+test('wildcards that make the analysis quadratic end it, and the report says that it is partial', () => {
+  const prefixes = Array.from({ length: 2 ** 10 }, (_, i) =>
+    Array.from({ length: 10 }, (_, bit) => (i & (1 << bit) ? '*' : 'a')).join('/'),
+  );
+  const dtab = parseDtab(prefixes.map(prefix => `/${prefix}=>/${Array(10).fill('a').join('/')};`).join(''));
+  let steps = 0;
+  const work = dtabReport(dtab, namers, { maxWarnings: 100, maxVisits: 10_000 });
+  let step = work.next();
+  for (; !step.done; step = work.next()) steps++;
+  assert.equal(step.value.isPartial, true);
+  assert.ok(steps < 20_000, `${steps} steps`);
+});
+
+test('a loop of many rules is shown in part', () => {
+  const length = 50_000;
+  const dtab = parseDtab(Array.from({ length }, (_, i) => `/r${i}=>/r${(i + 1) % length};`).join(''));
+  const [{ message }] = dtabWarnings(dtab, namers);
+  assert.match(message, /^leads back to itself: \/r0=>\/r1 → .* → … \(49990 more\)$/);
+});

@@ -7,7 +7,7 @@ import { startRig } from './rig.ts';
 const asDtab = { 'content-type': 'application/dtab' };
 const asJson = { 'content-type': 'application/json' };
 
-test('GET dtabs lists the namespaces, sorted, as JSON and a line break; any method does', async t => {
+test('GET dtabs lists the namespaces, sorted, as JSON and a line break', async t => {
   const rig = await startRig(t);
   assert.equal((await rig.ask('GET', 'dtabs')).text, '[]\n');
   for (const name of ['zeta', 'alpha', 'default']) await rig.put(name, '');
@@ -15,16 +15,20 @@ test('GET dtabs lists the namespaces, sorted, as JSON and a line break; any meth
     ['GET', 'dtabs'],
     ['GET', `${rig.url}/api/1/dtabs`],
     ['GET', 'dtabs/'],
-    ['POST', 'dtabs'],
-    ['DELETE', 'dtabs/'],
   ]) {
     const answer = await rig.ask(method, target);
     assert.equal(answer.status, 200);
     assert.equal(answer.text, '["alpha","default","zeta"]\n');
   }
+  for (const method of ['DELETE', 'POST', 'PUT', 'TRACE'])
+    assert.equal(
+      (await rig.ask(method, 'dtabs/')).status,
+      405,
+      `${method}: a script with an empty name must not succeed`,
+    );
 });
 
-test('a path that only begins like an endpoint is not found, with an empty body', async t => {
+test('a path that only begins like an endpoint is 404, and the answer says what there is', async t => {
   const rig = await startRig(t);
   for (const target of [
     'dtabsexpialidocious',
@@ -38,7 +42,8 @@ test('a path that only begins like an endpoint is not found, with an empty body'
     '/api/2/dtabs',
   ]) {
     const answer = await rig.ask('GET', `${target}?path=/a`);
-    assert.deepEqual([target, answer.status, answer.text], [target, 404, '']);
+    assert.deepEqual([target, answer.status], [target, 404]);
+    assert.match(answer.text, /does not exist; try (\/api\/1\/|GET \/api\/1\/openapi)/);
   }
 });
 
@@ -69,11 +74,14 @@ test('a namespace that is not stored is not found', async t => {
   for (const method of ['GET', 'HEAD', 'DELETE']) assert.equal((await rig.ask(method, 'dtabs/none')).status, 404);
 });
 
-test('methods that mean nothing to a dtab are not found', async t => {
+test('a method that a dtab does not support is 405, with Allow and a reason', async t => {
   const rig = await startRig(t);
   await rig.put('tea', '');
-  for (const method of ['PATCH', 'OPTIONS', 'PROPFIND'])
-    assert.equal((await rig.ask(method, 'dtabs/tea')).status, 404, method);
+  for (const method of ['PATCH', 'OPTIONS', 'PROPFIND']) {
+    const { status, headers, text } = await rig.ask(method, 'dtabs/tea');
+    assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST, PUT, DELETE'], method);
+    assert.equal(text, `/api/1/dtabs/tea accepts GET, HEAD, POST, PUT, DELETE, not ${method}`);
+  }
 });
 
 test('HEAD tells the version and has no Content-Length', async t => {
@@ -90,22 +98,26 @@ test('POST creates once, from text or JSON, and tells the version', async t => {
   const rig = await startRig(t);
   const created = await rig.ask('POST', 'dtabs/tea', asDtab, '/a => /b;');
   assert.deepEqual([created.status, created.text, created.headers.etag], [204, '', 'AAAAAAAAAAE=']);
-  assert.equal((await rig.ask('POST', 'dtabs/tea', asDtab, '')).status, 409);
+  assert.equal((await rig.ask('POST', 'dtabs/tea', asDtab, '/a=>/b')).status, 409);
   const typed = { 'content-type': 'application/json;charset=UTF-8' };
   assert.equal((await rig.ask('POST', 'dtabs/json', typed, '[{"prefix":"/tshirt","dst":"/suit"}]')).status, 204);
   assert.equal((await rig.ask('GET', 'dtabs/json', { accept: 'text/plain' })).text, '/tshirt=>/suit\n');
-  assert.equal((await rig.ask('POST', 'dtabs/empty', asDtab, '')).status, 204, 'an empty dtab is one');
+  assert.equal((await rig.ask('POST', 'dtabs/empty', asJson, '[]')).status, 204, 'an empty dtab is one');
   assert.equal((await rig.ask('GET', 'dtabs/empty')).text, '[]\n');
 });
 
-test('POST refuses a body it cannot read: an unknown Content-Type without a word, a bad dtab with the reason', async t => {
+test('POST refuses an unknown Content-Type, and a bad dtab, with the reason', async t => {
   const rig = await startRig(t);
   for (const headers of [{}, { 'content-type': 'image/png' }, { 'content-type': 'nonsense' }] as Record<
     string,
     string
   >[]) {
     const answer = await rig.ask('POST', 'dtabs/tea', headers, '/a=>/b');
-    assert.deepEqual([answer.status, answer.text], [400, ''], JSON.stringify(headers));
+    assert.equal(answer.status, 400, JSON.stringify(headers));
+    assert.match(
+      answer.text,
+      /^Invalid Content-Type ".*"\. Expected one of application\/json, application\/dtab, text\/plain$/,
+    );
   }
   const bad = await rig.ask('POST', 'dtabs/tea', asDtab, '/a=>');
   assert.equal(bad.status, 400);
@@ -140,14 +152,15 @@ test('PUT writes whatever there was; with If-Match only if that is the version, 
     const answer = await rig.ask('PUT', 'dtabs/tea', { ...asDtab, 'if-match': good }, `/a=>/${i}`);
     assert.equal(answer.status, 204, good);
   }
-  const absent = await rig.ask('PUT', 'dtabs/none', { ...asDtab, 'if-match': 'AAAAAAAAAAE=' }, '');
+  const absent = await rig.ask('PUT', 'dtabs/none', { ...asDtab, 'if-match': 'AAAAAAAAAAE=' }, '/a=>/b');
   assert.equal(absent.status, 404);
 });
 
 test('PUT says which Content-Type it cannot read, and why a dtab is bad', async t => {
   const rig = await startRig(t);
   const typed = await rig.ask('PUT', 'dtabs/tea', { 'content-type': 'application/xml' }, '');
-  assert.deepEqual([typed.status, typed.text], [400, 'Invalid Content-Type "application/xml". ']);
+  assert.equal(typed.status, 400);
+  assert.match(typed.text, /^Invalid Content-Type "application\/xml"\. /);
   const bad = await rig.ask('PUT', 'dtabs/tea', asDtab, 'nonsense');
   assert.equal(bad.status, 400);
   assert.match(bad.text, /Invalid dtab: .*'\/' expected but 'n' found at '\[n\]onsense'/);
@@ -191,7 +204,11 @@ test('what the store forbids is 403 for every method, what it cannot do is 503',
     const error = new LinkerdTcpError(code, { reason: 'its ACL' });
     rig.store.refusal = error;
     for (const [method, target, headers] of writes)
-      assert.equal((await rig.ask(method, target, headers, '')).status, status, method);
+      assert.equal(
+        (await rig.ask(method, target, headers, method === 'DELETE' ? undefined : '/a=>/b')).status,
+        status,
+        method,
+      );
     rig.store.state.next({ state: 'failed', error });
     for (const [method, target] of reads) {
       const answer = await rig.ask(method, target);
@@ -248,20 +265,133 @@ test('validate=true says what is questionable and stores nothing', async t => {
   assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404);
 });
 
-test('the history of a namespace can be read and any of it restored', async t => {
+test('validate stores nothing unless it is clearly off: bare it is on, and a value that is not a boolean is an error', async t => {
+  const rig = await startRig(t);
+  for (const on of ['validate', 'validate=', 'validate=T', 'validate=1'])
+    assert.equal((await rig.ask('PUT', `dtabs/tea?${on}`, asDtab, '/a=>/b')).status, 200, on);
+  for (const wrong of ['validate=yes', 'validate=maybe', 'validate=2'])
+    for (const method of ['PUT', 'POST']) {
+      const { status, text } = await rig.ask(method, `dtabs/tea?${wrong}`, asDtab, '/a=>/b');
+      assert.equal(status, 400, wrong);
+      assert.match(text, /^query parameter validate is ".*"; expected true or false$/);
+    }
+  assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404);
+  assert.equal((await rig.ask('PUT', 'dtabs/tea?validate=false', asDtab, '/a=>/b')).status, 204);
+});
+
+test('a body of text without any rule is refused, so that a failed upload does not empty a namespace; [] empties it', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/b');
+  for (const body of ['', ' \n', '# /a => /b; /c => /d', '# one\n# two\n'])
+    for (const [method, target] of [
+      ['PUT', 'dtabs/tea'],
+      ['PUT', 'dtabs/tea?validate=true'],
+      ['POST', 'dtabs/new'],
+    ]) {
+      const { status, text } = await rig.ask(method, target, asDtab, body);
+      assert.equal(status, 400, JSON.stringify(body));
+      assert.match(text, /the body has no rules; to store an empty dtab, send \[\] as application\/json/);
+    }
+  assert.equal((await rig.ask('GET', 'dtabs/tea', { accept: 'text/plain' })).text, '/a=>/b\n');
+  assert.equal((await rig.ask('PUT', 'dtabs/tea', asJson, '[]')).status, 204);
+  assert.equal((await rig.ask('GET', 'dtabs/tea')).text, '[]\n');
+});
+
+test('PUT with If-None-Match: * creates, and is 412 for a namespace that exists; other values are 400', async t => {
+  const rig = await startRig(t);
+  const put = (headers: Record<string, string>) => rig.ask('PUT', 'dtabs/tea', { ...asDtab, ...headers }, '/a=>/b');
+  assert.equal((await put({ 'if-none-match': '*' })).status, 204);
+  const again = await put({ 'if-none-match': '*' });
+  assert.deepEqual([again.status, again.text.split(',')[0]], [412, 'namespace tea already exists']);
+  assert.equal((await put({ 'if-none-match': 'AAAAAAAAAAE=' })).status, 400);
+  assert.equal((await put({ 'if-none-match': '*', 'if-match': '*' })).status, 400);
+  assert.equal((await rig.ask('DELETE', 'dtabs/tea', { 'if-none-match': '*' })).status, 400);
+  assert.equal((await rig.ask('HEAD', 'dtabs/tea')).headers.etag, 'AAAAAAAAAAE=', 'nothing was written');
+});
+
+test('If-Match takes a list of versions', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/1');
+  const put = (list: string) => rig.ask('PUT', 'dtabs/tea', { ...asDtab, 'if-match': list }, '/a=>/b');
+  assert.equal((await put('"AAAAAAAAAAE=", "AAAAAAAAAAk="')).status, 204);
+  assert.equal((await put('"AAAAAAAAAAE=", "AAAAAAAAAAk="')).status, 412);
+  assert.equal((await put('AAAAAAAAAAk=, W/"AAAAAAAAAAI="')).status, 204);
+});
+
+test('a reader that knows the current version is answered 304 without the dtab', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/1');
+  for (const method of ['GET', 'HEAD'])
+    for (const known of ['AAAAAAAAAAE=', '"x", "AAAAAAAAAAE="', '*']) {
+      const { status, text, headers } = await rig.ask(method, 'dtabs/tea', { 'if-none-match': known });
+      assert.deepEqual([status, text, headers.etag], [304, '', 'AAAAAAAAAAE=']);
+    }
+  assert.equal((await rig.ask('GET', 'dtabs/tea', { 'if-none-match': 'AAAAAAAAAAk=' })).status, 200);
+});
+
+test('a body with a Content-Encoding is 415: it is not stored as it is', async t => {
+  const rig = await startRig(t);
+  const { status, text } = await rig.ask('PUT', 'dtabs/tea', { ...asDtab, 'content-encoding': 'gzip' }, '/a=>/b');
+  assert.deepEqual([status, text], [415, 'unsupported Content-Encoding "gzip"; send the body as it is']);
+  assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404);
+});
+
+test('the history lists every write, newest first, with its number, time and author; deletions are rows', async t => {
   const rig = await startRig(t);
   await rig.put('tea', '/a=>/1');
   await rig.put('tea', '/a=>/2');
-  const history = (await rig.ask('GET', 'dtabs/tea/history')).json;
-  assert.deepEqual(history, [
-    { version: 'AAAAAAAAAAE=', at: '1970-01-01T00:16:40.000Z', dtab: [{ prefix: '/a', dst: '/1' }] },
-  ]);
-  const checked = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D&validate=1');
-  assert.deepEqual(checked.json, { valid: true, dtab: [{ prefix: '/a', dst: '/1' }], warnings: [] });
-  assert.equal((await rig.ask('HEAD', 'dtabs/tea')).headers.etag, 'AAAAAAAAAAI=', 'a dry run stores nothing');
-  const restored = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D');
-  assert.deepEqual([restored.status, restored.headers.etag], [204, 'AAAAAAAAAAM=']);
-  assert.equal((await rig.ask('GET', 'dtabs/tea', { accept: 'text/plain' })).text, '/a=>/1\n');
-  assert.equal((await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAEE%3D')).status, 404);
+  await rig.ask('DELETE', 'dtabs/tea');
+  await rig.ask('POST', 'dtabs/tea/restore?version=1');
+  const at = '1970-01-01T00:16:40.000Z';
+  assert.deepEqual((await rig.ask('GET', 'dtabs/tea/history?dtab=true')).json, {
+    versions: [
+      { number: 4, version: 'AAAAAAAAAAQ=', at, restoredFrom: 1, current: true, bytes: 6, dtab: '/a=>/1' },
+      { number: 3, version: 'AAAAAAAAAAM=', at, deleted: true, bytes: 0 },
+      { number: 2, version: 'AAAAAAAAAAI=', at, bytes: 6, dtab: '/a=>/2' },
+      { number: 1, version: 'AAAAAAAAAAE=', at, bytes: 6, dtab: '/a=>/1' },
+    ],
+  });
   assert.equal((await rig.ask('GET', 'dtabs/none/history')).status, 404);
+});
+
+test('the history comes in pages, without the dtabs unless they are asked for', async t => {
+  const rig = await startRig(t);
+  for (let i = 1; i <= 5; i++) await rig.put('tea', `/a=>/${i}`);
+  const page = async (query: string) => {
+    const { versions, next } = (await rig.ask('GET', `dtabs/tea/history?${query}`)).json as {
+      versions: { number: number; dtab?: string }[];
+      next?: number;
+    };
+    assert.ok(versions.every(({ dtab }) => dtab === undefined));
+    return [versions.map(({ number }) => number), next];
+  };
+  assert.deepEqual(await page('limit=2'), [[5, 4], 4]);
+  assert.deepEqual(await page('limit=2&before=4'), [[3, 2], 2]);
+  assert.deepEqual(await page('limit=2&before=2'), [[1], undefined]);
+  for (const wrong of ['limit=0', 'limit=1001', 'limit=x', 'before=-1', 'before=', 'dtab=yes'])
+    assert.equal((await rig.ask('GET', `dtabs/tea/history?${wrong}`)).status, 400, wrong);
+});
+
+test('an earlier version is read and restored by its number or its ETag', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/1');
+  await rig.put('tea', '/a=>/2');
+  await rig.ask('DELETE', 'dtabs/tea');
+  for (const version of ['1', 'AAAAAAAAAAE%3D']) {
+    const read = await rig.ask('GET', `dtabs/tea?version=${version}`, { accept: 'application/dtab' });
+    assert.deepEqual([read.status, read.text, read.headers.etag], [200, '/a=>/1\n', 'AAAAAAAAAAE=']);
+  }
+  const checked = await rig.ask('POST', 'dtabs/tea/restore?version=1&validate=1');
+  assert.deepEqual(checked.json, { valid: true, dtab: [{ prefix: '/a', dst: '/1' }], warnings: [] });
+  assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404, 'a dry run stores nothing');
+  const restored = await rig.ask('POST', 'dtabs/tea/restore?version=AAAAAAAAAAE%3D');
+  assert.deepEqual([restored.status, restored.headers.etag], [204, 'AAAAAAAAAAQ=']);
+  for (const [which, what] of [
+    ['9', 'one that does not exist'],
+    ['3', 'a deletion'],
+    ['AAAAAAAAAEE%3D', 'an ETag that does not exist'],
+  ]) {
+    assert.equal((await rig.ask('POST', `dtabs/tea/restore?version=${which}`)).status, 404, what);
+    assert.equal((await rig.ask('GET', `dtabs/tea?version=${which}`)).status, 404, what);
+  }
 });

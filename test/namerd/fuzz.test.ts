@@ -89,7 +89,7 @@ const query = fc
       fc.tuple(fc.constant('flatten'), fc.constantFrom('weighted', 'x', '')),
       fc.tuple(fc.constant('validate'), fc.constantFrom('true', 'x')),
       fc.tuple(fc.constant('version'), fc.constantFrom('AAAAAAAAAAE=', '*', '', '%')),
-      fc.tuple(fc.constant('watch'), fc.constantFrom('0', 'no', '')),
+      fc.tuple(fc.constant('watch'), fc.constantFrom('0', 'no', 'f')),
       fc.tuple(fc.string({ unit: 'binary', maxLength: 5 }), fc.string({ unit: 'binary', maxLength: 5 })),
     ),
     { maxLength: 4 },
@@ -140,6 +140,8 @@ const request = fc.record({
   body: fc.oneof(dtabText, jsonText, fc.string({ unit: 'binary', maxLength: 40 }), fc.constant('x'.repeat(3000))),
 });
 
+const isWriteLine = /^info: (PUT|POST|DELETE) \/api\/1\/dtabs\/.* by 127\.0\.0\.1 without a token$/;
+
 test('property: any well-formed request is answered in time, with a status of the documentation and its headers', async t => {
   const rig = await rigWithNames(t);
   await fc.assert(
@@ -165,7 +167,10 @@ test('property: any well-formed request is answered in time, with a status of th
     }),
     { numRuns: 1500 },
   );
-  assert.deepEqual(rig.log.lines, []);
+  assert.deepEqual(
+    rig.log.lines.filter(line => !isWriteLine.test(line)),
+    [],
+  );
   assert.equal(rig.api.watches, 0);
 });
 
@@ -187,7 +192,10 @@ test('property: any watch, cut at any moment, is a stream or a refusal, and leav
     { numRuns: 300 },
   );
   await until(() => rig.api.watches === 0, 'the watches to end');
-  assert.deepEqual(rig.log.lines, []);
+  assert.deepEqual(
+    rig.log.lines.filter(line => !isWriteLine.test(line)),
+    [],
+  );
 });
 
 /** Sends bytes, ends the sending, and waits until the connection is over. */
@@ -225,7 +233,12 @@ test('property: bytes that are no HTTP are answered with 400 or another refusal,
       '\n',
       '\r',
     ],
-    ...['host: x\r\n', 'content-length: 3\r\n', 'content-length: -1\r\n', 'content-length: 99999999999999999999\r\n'],
+    ...[
+      'host: localhost\r\n',
+      'content-length: 3\r\n',
+      'content-length: -1\r\n',
+      'content-length: 99999999999999999999\r\n',
+    ],
     ...[
       'transfer-encoding: chunked\r\n',
       '0\r\n\r\n',
@@ -254,33 +267,40 @@ test('property: bytes that are no HTTP are answered with 400 or another refusal,
     { numRuns: 400 },
   );
   assert.equal((await rig.ask('GET', 'bound-names')).status, 200, 'it goes on');
-  assert.deepEqual(rig.log.lines, []);
+  assert.deepEqual(
+    rig.log.lines.filter(line => !isWriteLine.test(line)),
+    [],
+  );
 });
 
 for (const [what, sent, expected] of [
   ['a request line that is none', 'nonsense\r\n\r\n', ['HTTP/1.1 400']],
   ['a request without a host', 'GET /api/1/dtabs HTTP/1.1\r\n\r\n', ['HTTP/1.1 400']],
-  ['headers without end', `GET /api/1/dtabs HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`, ['HTTP/1.1 431']],
+  [
+    'headers without end',
+    `GET /api/1/dtabs HTTP/1.1\r\nhost: localhost\r\na: ${'x'.repeat(20_000)}\r\n\r\n`,
+    ['HTTP/1.1 431'],
+  ],
   [
     'two lengths',
-    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabc',
+    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabc',
     ['HTTP/1.1 400'],
   ],
   [
     'a length and chunks, as smugglers send them',
-    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
     ['HTTP/1.1 400'],
   ],
   ['a tunnel', 'CONNECT example.org:80 HTTP/1.1\r\nhost: example.org:80\r\n\r\n', []],
   [
     'a body that ends too early',
-    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 30\r\n\r\n/a=>',
+    'PUT /api/1/dtabs/x HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 30\r\n\r\n/a=>',
     ['HTTP/1.1 400'],
   ],
   ['a version of HTTP before keep-alive', 'GET /api/1/dtabs HTTP/1.0\r\n\r\n', ['HTTP/1.1 200']],
   [
     'requests in a row without waiting for answers',
-    `${'GET /api/1/dtabs HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(3)}GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    `${'GET /api/1/dtabs HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(3)}GET /x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
     ['HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 200', 'HTTP/1.1 404'],
   ],
 ] as const)

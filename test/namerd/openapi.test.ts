@@ -105,10 +105,14 @@ const asked: readonly Asked[] = [
   ['post /dtabs/{namespace}', 'dtabs/other', { ...asDtab, origin: 'http://evil' }, dtab],
   ['put /dtabs/{namespace}', 'dtabs/json', asJson, dentries],
   ['put /dtabs/{namespace}', 'dtabs/tea?validate=1', asDtab, '/a => /#/nowhere; /a => !; /b => /c; /c => /b'],
-  ['put /dtabs/{namespace}', 'dtabs/tea', { ...asDtab, 'if-match': 'yolo' }, ''],
-  ['put /dtabs/{namespace}', 'dtabs/none', { ...asDtab, 'if-match': '*' }, ''],
+  ['put /dtabs/{namespace}', 'dtabs/tea', { ...asDtab, 'if-match': 'yolo' }, '/a=>/b'],
+  ['put /dtabs/{namespace}', 'dtabs/tea', { ...asDtab, 'if-none-match': '*' }, '/a=>/b'],
+  ['put /dtabs/{namespace}', 'dtabs/none', { ...asDtab, 'if-match': '*' }, '/a=>/b'],
   ['put /dtabs/{namespace}', 'dtabs/tea', asJson, '[null]'],
   ['get /dtabs/{namespace}/history', 'dtabs/tea/history'],
+  ['get /dtabs/{namespace}/history', 'dtabs/tea/history?limit=1&dtab=true'],
+  ['get /dtabs/{namespace}/history', 'dtabs/tea/history?limit=0'],
+  ['get /dtabs/{namespace}', 'dtabs/tea?version=1'],
   ['get /dtabs/{namespace}/history', 'dtabs/none/history'],
   ['post /dtabs/{namespace}/restore', 'dtabs/tea/restore?version=AAAAAAAAAAI%3D&validate=1'],
   ['post /dtabs/{namespace}/restore', 'dtabs/tea/restore?version=AAAAAAAAAAI%3D'],
@@ -201,7 +205,8 @@ test('what a store cannot do is answered as the document says, on every operatio
       const [method, path] = name.split(' ');
       if (!path.startsWith('/dtabs')) continue;
       const target = `${path.slice(1).replace('{namespace}', 'tea')}?version=AAAAAAAAAAI%3D`;
-      assertAnswer(name, await rig.ask(method.toUpperCase(), target, asDtab, method.startsWith('p') ? '' : undefined));
+      const body = method.startsWith('p') ? '/a=>/b' : undefined;
+      assertAnswer(name, await rig.ask(method.toUpperCase(), target, asDtab, body));
     }
   }
 });

@@ -10,7 +10,8 @@ import { LinkerdTcpError } from '../../src/errors.ts';
 import { type Activity, ok } from '../../src/live/activity.ts';
 import { systemClock } from '../../src/live/clock.ts';
 import { Namespaces, type NamespacesOptions } from '../../src/namerd/core/namespaces.ts';
-import { type ApiOptions, startApi } from '../../src/namerd/http/server.ts';
+import type { ApiOptions } from '../../src/namerd/http/api-options.ts';
+import { startApi } from '../../src/namerd/http/server.ts';
 import { builtinNamer } from '../../src/naming/builtin/builtin.ts';
 import type { MountedNamer } from '../../src/naming/name.ts';
 import { countedVersion } from '../../src/stores/embedded-store.ts';
@@ -229,7 +230,6 @@ export async function startRig(t: Scope, options: RigOptions = {}): Promise<Rig>
     namespaces,
     namerPrefixes: namers.map(({ prefix }) => prefix),
     log,
-    isOwnOrigin: origin => origin === undefined,
     ...options.api,
   });
   t.after(async () => {
@@ -275,6 +275,9 @@ export async function startRig(t: Scope, options: RigOptions = {}): Promise<Rig>
       t.after(() => stream.leave());
       return stream;
     },
-    put: (namespace, dtab) => ask('PUT', `dtabs/${namespace}`, { 'content-type': 'application/dtab' }, dtab),
+    put: (namespace, dtab) => {
+      const type = dtab === '' ? 'application/json' : 'application/dtab';
+      return ask('PUT', `dtabs/${namespace}`, { 'content-type': type }, dtab === '' ? '[]' : dtab);
+    },
   };
 }

@@ -227,7 +227,8 @@ test('PUT takes the same forms as POST, parameters aside, and names the Content-
       assert.equal(await text(rig, 'dtabs/tea'), '[{"prefix":"/tshirt","dst":"/suit"}]\n');
     }
   const answer = await rig.ask('PUT', 'dtabs/tea', {}, '/a=>/b');
-  assert.deepEqual([answer.status, answer.text], [400, 'Invalid Content-Type "". ']);
+  assert.equal(answer.status, 400);
+  assert.match(answer.text, /^Invalid Content-Type ""\./);
 });
 
 test('a version that is refused leaves the dtab as it is', async t => {

@@ -44,19 +44,19 @@ test('a watch of addresses says each change on a line: bound{1}, bound{1,2}, neg
   }
 });
 
-test('watch is on for 1, t and true in any case, and off for the rest', async t => {
+test('watch is on for 1, t, true and without a value, off for 0, f and false; any other value is an error', async t => {
   const rig = await startRig(t);
   says(rig, '/foo', name(foo));
-  for (const on of ['1', 't', 'true', 'T', 'TRUE']) {
+  for (const on of ['1', 't', 'true', 'T', 'TRUE', '']) {
     const stream = await rig.watch(`addr/default${query(foo)}${on}`);
     await stream.line();
     assert.equal(stream.ended, false, on);
     stream.leave();
   }
-  for (const off of ['0', 'false', 'yes', '']) {
-    const answer = await rig.ask('GET', `addr/default${query(foo)}${off}`);
-    assert.equal(answer.status, 200, off);
-  }
+  for (const off of ['0', 'f', 'false', 'FALSE'])
+    assert.equal((await rig.ask('GET', `addr/default${query(foo)}${off}`)).status, 200, off);
+  for (const wrong of ['yes', 'banana', '2'])
+    assert.equal((await rig.ask('GET', `addr/default${query(foo)}${wrong}`)).status, 400, wrong);
 });
 
 test('a watch of a tree says a change of the tree, not one of the addresses in it', async t => {
@@ -122,7 +122,7 @@ test('a watch that fails says why, in a line of text, and ends', async t => {
   assert.equal(stream.received, 'error in two lines\n');
 });
 
-test('a watch of a dtab says each version in the form asked for; without a version, and nothing while there is none', async t => {
+test('a watch of a dtab sends each version in the requested form, and a line when the namespace is deleted', async t => {
   const rig = await startRig(t);
   const text = await rig.watch('dtabs/tea?watch=true', { accept: 'application/dtab' });
   const json = await rig.watch('dtabs/tea?watch=true');
@@ -133,6 +133,8 @@ test('a watch of a dtab says each version in the form asked for; without a versi
   assert.equal(await text.line(), '/a=>/b');
   assert.equal(await json.line(), '[{"prefix":"/a","dst":"/b"}]');
   await rig.ask('DELETE', 'dtabs/tea');
+  assert.equal(await text.line(), '# namespace tea was deleted');
+  assert.equal(await json.line(), 'null');
   await rig.put('tea', '/a=>/c');
   assert.equal(await text.line(), '/a=>/c');
 });
@@ -183,7 +185,7 @@ async function deafReader(t: TestContext, rig: Rig) {
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   socket.pause();
-  socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: x\r\n\r\n`);
+  socket.write(`GET /api/1/addr/default${query(foo)}1 HTTP/1.1\r\nhost: localhost\r\n\r\n`);
   await until(() => rig.api.watches === 1, 'the watch');
   return { addr, socket };
 }
@@ -219,11 +221,11 @@ test('a reader that takes nothing is cut after a while', async t => {
 });
 
 test('watches sent one behind the other on a connection are gone with it', async t => {
-  const rig = await startRig(t, { api: { maxWatches: 3 } });
+  const rig = await startRig(t, { api: { maxWatches: 3, maxWatchesPerClient: 3 } });
   const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
   t.after(() => socket.destroy());
   await once(socket, 'connect');
-  const watching = 'GET /api/1/dtabs?watch=1 HTTP/1.1\r\nhost: x\r\n\r\n';
+  const watching = 'GET /api/1/dtabs?watch=1 HTTP/1.1\r\nhost: localhost\r\n\r\n';
   socket.write(watching.repeat(3));
   await until(() => rig.api.watches === 3, 'the watches');
   assert.equal(rig.store.observers, 3);
@@ -241,7 +243,7 @@ test('a watch behind a short request on its connection is answered in its turn',
   socket.setEncoding('latin1').on('data', chunk => {
     received += chunk;
   });
-  const asking = (target: string) => `GET /api/1/${target} HTTP/1.1\r\nhost: x\r\n\r\n`;
+  const asking = (target: string) => `GET /api/1/${target} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
   socket.write(asking('resolve/default?path=/%23/io.l5d.namer/late') + asking('dtabs?watch=1'));
   await until(() => rig.api.watches === 1, 'the watch');
   await rig.put('tea', '');
@@ -267,7 +269,7 @@ test('a document is not told again when the tree was unknown in between', async 
 });
 
 test('more watches than the limit are refused with 503, and there is room again when one leaves', async t => {
-  const rig = await startRig(t, { api: { maxWatches: 2 } });
+  const rig = await startRig(t, { api: { maxWatches: 2, maxWatchesPerClient: 2 } });
   const [first] = [await rig.watch('dtabs?watch=1'), await rig.watch('dtabs?watch=1')];
   const refused = await rig.ask('GET', 'dtabs?watch=1');
   assert.equal(refused.status, 503);
@@ -276,6 +278,13 @@ test('more watches than the limit are refused with 503, and there is room again 
   first.leave();
   await until(() => rig.api.watches === 1, 'the first to leave');
   await (await rig.watch('dtabs?watch=1')).line();
+});
+
+test('one client cannot open all watches: by default it gets half of them', async t => {
+  const rig = await startRig(t, { api: { maxWatches: 4 } });
+  for (let i = 0; i < 2; i++) await rig.watch('dtabs?watch=1');
+  const refused = await rig.ask('GET', 'dtabs?watch=1');
+  assert.deepEqual([refused.status, refused.text], [503, 'too many watches are open: the limit is 2 for one client']);
 });
 
 test('closing the API ends its watches', async t => {

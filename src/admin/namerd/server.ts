@@ -4,6 +4,7 @@ import type { Log } from '../../log.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import { unrestricted } from '../../namerd/access/access.ts';
 import type { Namespaces } from '../../namerd/core/namespaces.ts';
+import type { Slices } from '../../namerd/core/sliced.ts';
 import { delegateAlone } from '../../namerd/http/delegate.ts';
 import type { ApiRequest } from '../../namerd/http/exchange.ts';
 import type { WatchStatus } from '../../naming/watched.ts';
@@ -40,6 +41,7 @@ export interface NamerdView {
   /** Begins the end; further calls change nothing. */
   shutdown(reason: string): void;
   readonly namespaces: Namespaces;
+  readonly slices: Slices;
   readonly store: DtabStore;
   /** What the namers watch. */
   watches(): readonly WatchStatus[];
@@ -68,6 +70,7 @@ function endpoints(namerd: NamerdView, metrics: readonly Endpoint[]): readonly E
       body,
     } = await delegateAlone(asked(request), {
       namespaces: namerd.namespaces,
+      slices: namerd.slices,
       addrWaitMs,
     });
     return reply.status(status).headers(headers).send(body);
@@ -103,7 +106,8 @@ function endpoints(namerd: NamerdView, metrics: readonly Endpoint[]): readonly E
 }
 
 function asked({ method, url, headers, body }: FastifyRequest): ApiRequest {
-  const [path, query = ''] = url.split('?', 2);
+  const [path] = url.split('?', 1);
+  const query = url.slice(path.length + 1);
   const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
   // Whoever reaches the admin API sees every dtab: it knows no tokens.
   return { method, path, query: new URLSearchParams(query), principal: unrestricted, headers, body: text };

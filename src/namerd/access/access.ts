@@ -1,8 +1,8 @@
 /**
- * Who sends a request, and what they may do: rights by namespace, from bearer tokens (RFC 6750).
+ * Authentication and authorization: rights by namespace, from bearer tokens (RFC 6750).
  *
- * Of tokens there are only SHA-256 digests. What is sent is compared with all of them, each in constant time, so that an answer
- * takes the same time whether it is almost one of them or not.
+ * Only SHA-256 digests of tokens are kept. A token that is sent is looked up by its digest: how long that takes says nothing
+ * about the tokens, and those not yet seen are compared with every digest in constant time.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { filter, NEVER, type Observable, Subject, startWith } from 'rxjs';
@@ -19,7 +19,7 @@ export interface Permission {
 export const reading = (namespace: string): Permission => ({ right: 'read', namespace });
 export const writing = (namespace: string): Permission => ({ right: 'write', namespace });
 
-/** Namespaces, each as it is, or by how it begins: `team-a/*`, `*`. */
+/** Namespaces: exact names, or prefixes that end in `*`, e.g. `team-a-*`. */
 export interface TokenRights {
   /** For the log and the metrics. */
   readonly name: string;
@@ -27,7 +27,7 @@ export interface TokenRights {
   readonly write: readonly string[];
 }
 
-/** Whoever sent a request. */
+/** The sender of a request. */
 export interface Principal {
   /** The name of the token; absent without one. */
   readonly name?: string;
@@ -38,11 +38,11 @@ export interface Principal {
   readonly revoked: Observable<unknown>;
 }
 
-/** Of an API that asks for no token. */
+/** The principal of an API without authentication. */
 export const unrestricted: Principal = { may: () => true, isGood: () => true, revoked: NEVER };
 
 export interface AccessRules {
-  /** What every request may do in any namespace, without a token too. */
+  /** What requests without a token may do in every namespace. */
   readonly anonymous: 'none' | 'read';
   /** Their digests are told by {@link Access.accept}. */
   readonly tokens: readonly TokenRights[];
@@ -53,6 +53,8 @@ export class Access {
   readonly #tokens: readonly TokenRights[];
   /** By the name of the token. */
   readonly #digests = new Map<string, readonly Buffer[]>();
+  /** Since the last change, by digest: each of thousands of watches asks again at every change. */
+  readonly #known = new Map<string, TokenRights>();
   readonly #changes = new Subject<void>();
 
   constructor({ anonymous, tokens }: AccessRules) {
@@ -63,12 +65,13 @@ export class Access {
   /** From now on these, and no others, are the tokens of that name. */
   accept(name: string, digests: readonly Buffer[]): void {
     this.#digests.set(name, digests);
+    this.#known.clear();
     this.#changes.next();
   }
 
   /** @throws LinkerdTcpError TOKEN_MISSING or TOKEN_UNKNOWN */
   authenticate(authorization: string | undefined): Principal {
-    // Another scheme is for somebody else, e.g. a front end: it is no token.
+    // Another scheme is meant for a front end: it is not a token.
     const sent = /^bearer(?: +(.*))?$/is.exec(authorization ?? '');
     if (sent === null) {
       if (this.#anonymous === 'read') return { ...unrestricted, may: right => this.#mayAnonymous(right) };
@@ -95,10 +98,15 @@ export class Access {
     return right === 'read' && this.#anonymous === 'read';
   }
 
+  /** Only tokens that are good are remembered: of those there are few. */
   #rightsOf(digest: Buffer): TokenRights | undefined {
+    const key = digest.toString('latin1');
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
     let found: TokenRights | undefined;
     for (const rights of this.#tokens)
-      for (const known of this.#digests.get(rights.name) ?? []) if (timingSafeEqual(known, digest)) found = rights;
+      for (const each of this.#digests.get(rights.name) ?? []) if (timingSafeEqual(each, digest)) found = rights;
+    if (found !== undefined) this.#known.set(key, found);
     return found;
   }
 }
@@ -109,7 +117,7 @@ function covers(pattern: string, namespace: string): boolean {
   return pattern.endsWith('*') ? namespace.startsWith(pattern.slice(0, -1)) : pattern === namespace;
 }
 
-/** One of `permissions` is enough; without any, to be a principal is. @throws LinkerdTcpError TOKEN_MISSING or RIGHT_MISSING */
+/** One of `permissions` is enough; with none, every principal passes. @throws LinkerdTcpError TOKEN_MISSING or RIGHT_MISSING */
 export function authorize(principal: Principal, permissions: readonly Permission[]): void {
   const last = permissions.at(-1);
   if (last === undefined || permissions.some(({ right, namespace }) => principal.may(right, namespace))) return;

@@ -1,15 +1,19 @@
 /**
- * What is questionable about a dtab that is correct: rules that never apply, rules that lead back to themselves, namers that
- * do not exist. Only what is certain is said, whatever the names will be; in time that grows with the dtab, not its square.
+ * What is questionable about a valid dtab: rules that never apply, rules that lead back to themselves, namers that do not
+ * exist. Only what is certain is reported, whatever the names will be.
+ *
+ * Bounded, since a dry run needs only the right to read: the report has at most `maxWarnings` warnings of a few hundred
+ * characters, the analysis visits at most `maxVisits` prefixes (wildcards can make it quadratic), and runs in slices.
  */
-
-import type { Dtab, Prefix } from '../../dtab/dtab.ts';
+import type { Dentry, Dtab, Prefix } from '../../dtab/dtab.ts';
 import { simplify } from '../../dtab/evaluate.ts';
 import { leavesOf, type NameTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
-import { PrefixIndex, type SamePrefix } from '../../dtab/prefix-index.ts';
+import { PrefixIndex } from '../../dtab/prefix-index.ts';
 import { showDentry, showPath } from '../../dtab/show.ts';
 import { builtinClasses } from '../../naming/builtin/builtin.ts';
+import { rulesInLoops } from './dtab-loops.ts';
+import { atOnce, type Sliced } from './sliced.ts';
 
 export interface DtabWarning {
   readonly kind: 'shadowed' | 'loop' | 'unknown-namer';
@@ -18,24 +22,81 @@ export interface DtabWarning {
   readonly message: string;
 }
 
-/** @param namerPrefixes of the namers there are: `['#', 'io.l5d.fs']` */
+export interface DtabReport {
+  /** Of the first rules first. */
+  readonly warnings: readonly DtabWarning[];
+  /** Warnings beyond the limit. */
+  readonly omitted: number;
+  /** The dtab is too intricate to be analysed whole. */
+  readonly isPartial: boolean;
+}
+
+export interface DtabReportLimits {
+  readonly maxWarnings: number;
+  readonly maxVisits: number;
+}
+
+const defaults: DtabReportLimits = { maxWarnings: 100, maxVisits: 2_000_000 };
+const maxRuleShown = 200;
+const maxLoopShown = 10;
+
+/** @param namerPrefixes of the configured namers: `['#', 'io.l5d.fs']` */
 export function dtabWarnings(dtab: Dtab, namerPrefixes: readonly Path[]): readonly DtabWarning[] {
-  return [...shadowed(dtab), ...loops(dtab), ...unknownNamers(dtab, namerPrefixes)].sort((a, b) => a.dentry - b.dentry);
+  return atOnce(dtabReport(dtab, namerPrefixes)).warnings;
 }
 
-/** A rule is never asked where one behind it takes all of its names and never says Neg. */
-function shadowed(dtab: Dtab): readonly DtabWarning[] {
+export function* dtabReport(
+  dtab: Dtab,
+  namerPrefixes: readonly Path[],
+  { maxWarnings, maxVisits }: DtabReportLimits = defaults,
+): Sliced<DtabReport> {
+  const warnings: DtabWarning[] = [];
+  let found = 0;
+  let isPartial = false;
+  for (const search of [shadowed(dtab), loops(dtab, maxVisits), unknownNamers(dtab, namerPrefixes)]) {
+    let ofThisKind = 0;
+    for (const step of search) {
+      if (typeof step === 'object') {
+        found++;
+        if (++ofThisKind <= maxWarnings) warnings.push({ ...step, message: step.message() });
+      } else if (step > maxVisits) {
+        isPartial = true;
+        break;
+      }
+      yield;
+    }
+  }
+  warnings.sort((a, b) => a.dentry - b.dentry);
+  return {
+    warnings: warnings.slice(0, maxWarnings),
+    omitted: found - Math.min(warnings.length, maxWarnings),
+    isPartial,
+  };
+}
+
+/** Its message is made only if it is reported: a long rule may shadow all others. */
+type Finding = Omit<DtabWarning, 'message'> & { readonly message: () => string };
+
+/** Yields a finding, or the number of prefixes visited so far. */
+type Search = Generator<Finding | number, void>;
+
+/** A rule never applies when a later one matches all of its names and is never Neg. */
+function* shadowed(dtab: Dtab): Search {
   const finals = new PrefixIndex();
-  for (const [i, { prefix, dst }] of dtab.entries()) if (isFinal(simplify(dst))) finals.add(prefix, i);
-  return dtab.flatMap(({ prefix }, i): DtabWarning[] => {
+  for (const [i, { prefix, dst }] of dtab.entries()) {
+    if (isFinal(simplify(dst))) finals.add(prefix, i);
+    yield finals.visited;
+  }
+  for (const [i, { prefix }] of dtab.entries()) {
     const last = finals.covering(prefix).reduce((latest, { rules }) => Math.max(latest, rules.at(-1)!), -1);
-    if (last <= i) return [];
-    const message = `never applies: ${showDentry(dtab[last])} comes later and takes every name it could`;
-    return [{ kind: 'shadowed', dentry: i, message }];
-  });
+    yield finals.visited;
+    if (last <= i) continue;
+    const message = () => `never applies: ${shown(dtab[last])} comes later and takes every name it could`;
+    yield { kind: 'shadowed', dentry: i, message };
+  }
 }
 
-/** Whether what stands behind it is never tried. */
+/** Whether the alternatives after it are never tried. */
 function isFinal(tree: NameTree<Path>): boolean {
   switch (tree.type) {
     case 'fail':
@@ -50,74 +111,37 @@ function isFinal(tree: NameTree<Path>): boolean {
   }
 }
 
-/** Rules that, once one of them applies, always lead to the next, and back. Rounds that cross are told one at a time. */
-function loops(dtab: Dtab): readonly DtabWarning[] {
-  const next = nextInLoop(dtab);
-  const walkOf = new Map<number, number>();
-  return dtab.flatMap((_, start): DtabWarning[] => {
-    let at: number | undefined = start;
-    for (; at !== undefined && !walkOf.has(at); at = next(at)) walkOf.set(at, start);
-    if (at === undefined || walkOf.get(at) !== start) return [];
-    const round = roundFrom(at, next);
-    const shown = round.map(i => showDentry(dtab[i])).join(' → ');
-    return [{ kind: 'loop', dentry: round[0], message: `leads back to itself: ${shown}` }];
-  });
-}
-
-/** Which rule follows on one that leads to a loop, and does so itself; undefined for those that come to an end. */
-function nextInLoop(dtab: Dtab): (rule: number) => number | undefined {
-  const index = new PrefixIndex();
-  const own = dtab.map(({ prefix }, i) => index.add(prefix, i));
-  const following = dtab.map(({ dst }) => new Set(leavesOf(dst).flatMap(path => index.covering(path))));
-  const leadingTo = new Map<SamePrefix, number[]>();
-  for (const [i, groups] of following.entries())
-    for (const group of groups) {
-      const rules = leadingTo.get(group) ?? [];
-      leadingTo.set(group, rules);
-      rules.push(i);
-    }
-  // What leads nowhere is taken out, then what only led there, and so on; the rest leads to loops.
-  const left = new Map([...leadingTo.keys()].map(group => [group, new Set(group.rules)]));
-  const ends = dtab.flatMap((_, i) => (following[i].size === 0 ? [i] : []));
-  for (const rule of ends) {
-    const siblings = left.get(own[rule]);
-    siblings?.delete(rule);
-    if (siblings?.size !== 0) continue;
-    for (const before of leadingTo.get(own[rule])!) {
-      following[before].delete(own[rule]);
-      if (following[before].size === 0) ends.push(before);
-    }
+function* loops(dtab: Dtab, maxVisits: number): Search {
+  for (const step of rulesInLoops(dtab, maxVisits)) {
+    if (typeof step === 'number') yield step;
+    else yield { kind: 'loop', dentry: step[0], message: () => `leads back to itself: ${shownLoop(dtab, step)}` };
   }
-  return rule => {
-    if (following[rule].has(own[rule])) return rule;
-    const [group] = following[rule];
-    return group && left.get(group)!.values().next().value;
-  };
 }
 
-/** From the first rule of the round that `rule` is in. */
-function roundFrom(rule: number, next: (rule: number) => number | undefined): readonly number[] {
-  const round = [rule];
-  for (let at = next(rule)!; at !== rule; at = next(at)!) round.push(at);
-  const first = round.indexOf(Math.min(...round));
-  return [...round.slice(first), ...round.slice(0, first)];
+function shownLoop(dtab: Dtab, loop: readonly number[]): string {
+  const rules = loop.slice(0, maxLoopShown).map(i => shown(dtab[i]));
+  const more = loop.length - rules.length;
+  return [...rules, ...(more > 0 ? [`… (${more} more)`] : [])].join(' → ');
 }
 
-function unknownNamers(dtab: Dtab, namerPrefixes: readonly Path[]): readonly DtabWarning[] {
+function* unknownNamers(dtab: Dtab, namerPrefixes: readonly Path[]): Search {
   const rules = new PrefixIndex();
-  for (const [i, { prefix }] of dtab.entries()) rules.add(prefix, i);
-  return dtab.flatMap(({ dst }, i) =>
-    leavesOf(dst).flatMap((path): DtabWarning[] => {
+  for (const [i, { prefix }] of dtab.entries()) {
+    rules.add(prefix, i);
+    yield 0;
+  }
+  for (const [i, { dst }] of dtab.entries())
+    for (const path of leavesOf(dst)) {
+      yield rules.visited;
       const missing = missingNamer(path, namerPrefixes);
-      if (missing === undefined || rules.mayMatch(path)) return [];
-      return [{ kind: 'unknown-namer', dentry: i, message: `${showPath(path)}: ${missing}` }];
-    }),
-  );
+      if (missing === undefined || rules.mayMatch(path)) continue;
+      yield { kind: 'unknown-namer', dentry: i, message: () => `${excerpt(showPath(path))}: ${missing}` };
+    }
 }
 
 function missingNamer(path: Path, namerPrefixes: readonly Path[]): string | undefined {
   if (path[0] === '#' && !namerPrefixes.some(prefix => fits(prefix, path)))
-    return `no namer has that prefix; there are ${namerPrefixes.map(showPath).join(' ') || 'none'}`;
+    return `no namer has that prefix; there are ${excerpt(namerPrefixes.map(showPath).join(' ') || 'none')}`;
   if (path[0] === '$' && path.length > 1 && !builtinClasses().includes(path[1])) return 'no such namer is built in';
   return undefined;
 }
@@ -126,3 +150,7 @@ function missingNamer(path: Path, namerPrefixes: readonly Path[]): string | unde
 function fits(prefix: Prefix, path: Path): boolean {
   return prefix.every((label, i) => label === null || i >= path.length || label === path[i]);
 }
+
+const shown = (rule: Dentry): string => excerpt(showDentry(rule));
+
+const excerpt = (text: string): string => (text.length <= maxRuleShown ? text : `${text.slice(0, maxRuleShown)}…`);

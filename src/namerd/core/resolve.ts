@@ -17,7 +17,7 @@ import {
   timer,
 } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
-import type { NameTree, Weighted } from '../../dtab/name-tree.ts';
+import { leavesOf, type NameTree, type Weighted } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
 import { type Activity, ok, pending, sameActivity } from '../../live/activity.ts';
 import { live, mergeLatest } from '../../live/live.ts';
@@ -25,7 +25,7 @@ import { type Addr, type Address, boundAddr, negAddr, sameAddr, weightKey } from
 import { branchesOf, type Endpoint, endpointsOf, nameKey } from '../../naming/branches.ts';
 import type { Bound } from '../../naming/name.ts';
 import { type Namespaces, nameIn } from './namespaces.ts';
-import { leavesOf, treeChanges } from './settled.ts';
+import { treeChanges } from './settled.ts';
 
 interface Question {
   readonly namespace: string;

@@ -19,12 +19,6 @@ import type { Delegation } from '../../naming/delegation.ts';
 import type { AddrSnapshot } from '../../naming/json/bound-tree.ts';
 import { type Bound, sameBound } from '../../naming/name.ts';
 
-export function leavesOf(tree: NameTree<Bound>): readonly Bound[] {
-  if (tree.type === 'leaf') return [tree.value];
-  if (tree.type === 'alt') return tree.trees.flatMap(leavesOf);
-  return tree.type === 'union' ? tree.branches.flatMap(branch => leavesOf(branch.tree)) : [];
-}
-
 /** Without repetitions: nobody draws or is told anew for a tree that is only confirmed again, or bound again to the same. */
 export const treeChanges = (): MonoTypeOperatorFunction<Activity<NameTree<Bound>>> =>
   distinctUntilChanged(

@@ -4,12 +4,12 @@
  * Plain callbacks where an operator would do: a change of a rule comes through here once for each of thousands who watch.
  */
 import { Observable, type Subscription } from 'rxjs';
-import type { NameTree } from '../../dtab/name-tree.ts';
+import { leavesOf, type NameTree } from '../../dtab/name-tree.ts';
 import { type Activity, failed, ok } from '../../live/activity.ts';
 import { AnswerSize } from '../../naming/json/answer-size.ts';
 import { type AddrSnapshot, encodeBoundTree } from '../../naming/json/bound-tree.ts';
 import type { Bound } from '../../naming/name.ts';
-import { leavesOf, settle, treeChanges } from './settled.ts';
+import { settle, treeChanges } from './settled.ts';
 
 /** A document for each change of the tree that changes it. @param waitMs how long it waits for addresses that are not known yet */
 export function treeDocuments(

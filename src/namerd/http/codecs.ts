@@ -3,29 +3,40 @@
  *
  * Accept is taken in its order: quality values and other parameters do not count, as clients of Linkerd 1.x expect.
  */
-import type { Dtab } from '../../dtab/dtab.ts';
-import { parseDtab, parsePrefix, parseTree } from '../../dtab/parse.ts';
+import type { Dentry, Dtab } from '../../dtab/dtab.ts';
+import { parsePrefix, parseTree } from '../../dtab/parse.ts';
 import { showDtab, showPrefix, showTree } from '../../dtab/show.ts';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { LinkerdTcpError } from '../../errors.ts';
+import { briefReason, checkRuleLengths, invalidDtab, parsingDtab } from '../core/dtab-text.ts';
+import type { Sliced, Slices } from '../core/sliced.ts';
+import { type ApiRequest, header } from './exchange.ts';
 import type { JsonDentry } from './shapes.ts';
 
 export interface DtabCodec {
   readonly mediaType: string;
   /** One line. */
   write(dtab: Dtab): string;
-  /** @throws anything, with a reason in its message */
-  read(text: string): Dtab;
+  /** One line that says in a watch that the namespace was deleted. */
+  deletion(namespace: string): string;
+  /** @throws LinkerdTcpError DTAB_INVALID */
+  read(body: string): Sliced<Dtab>;
 }
 
 export const jsonDentries = (dtab: Dtab): JsonDentry[] =>
   dtab.map(({ prefix, dst }) => ({ prefix: showPrefix(prefix), dst: showTree(dst) }));
 
-const text = (mediaType: string): DtabCodec => ({ mediaType, write: showDtab, read: parseDtab });
+const text = (mediaType: string): DtabCodec => ({
+  mediaType,
+  write: showDtab,
+  deletion: namespace => `# namespace ${namespace} was deleted`,
+  read: readText,
+});
 
 const json: DtabCodec = {
   mediaType: 'application/json',
   write: dtab => JSON.stringify(jsonDentries(dtab)),
-  read: body => readDentries(JSON.parse(body)),
+  deletion: () => 'null',
+  read: readJson,
 };
 
 const codecs = [json, text('application/dtab'), text('text/plain')];
@@ -40,43 +51,63 @@ export function codecFor(accept: string | undefined): DtabCodec {
   return json;
 }
 
-/** For the header Content-Type; undefined where there is none, or none that we know. */
-export function codecOf(contentType: string | undefined): DtabCodec | undefined {
-  const mediaType = mediaTypeOf(contentType ?? '');
-  return codecs.find(codec => codec.mediaType === mediaType);
+/** The dtab in the body. @throws LinkerdTcpError REQUEST_INVALID for a Content-Type that is not known, or DTAB_INVALID */
+export function requestDtab(request: ApiRequest, slices: Slices): Promise<Dtab> {
+  const contentType = header(request, 'content-type') ?? '';
+  const mediaType = mediaTypeOf(contentType);
+  const codec = codecs.find(each => each.mediaType === mediaType);
+  if (codec === undefined) {
+    const expected = codecs.map(each => each.mediaType).join(', ');
+    throw new LinkerdTcpError('REQUEST_INVALID', {
+      reason: `Invalid Content-Type "${contentType.slice(0, 100)}". Expected one of ${expected}`,
+    });
+  }
+  return slices.run(codec.read(request.body));
 }
 
-/** @throws LinkerdTcpError DTAB_INVALID */
-export function readBody(codec: DtabCodec, body: string): Dtab {
+export const mediaTypeOf = (value: string): string => value.split(';', 1)[0].trim().toLowerCase();
+
+/** An upload that went wrong is often empty, or one long comment: it must not empty a namespace. */
+function* readText(body: string): Sliced<Dtab> {
+  const dtab = yield* parsingDtab(body);
+  if (dtab.length === 0)
+    throw invalidDtab(new Error('the body has no rules; to store an empty dtab, send [] as application/json'));
+  return dtab;
+}
+
+function* readJson(body: string): Sliced<Dtab> {
   try {
-    return codec.read(body);
+    const document: unknown = JSON.parse(body);
+    if (!Array.isArray(document)) throw new Error('expected a list of {"prefix", "dst"}');
+    const dtab: Dentry[] = [];
+    for (const [i, entry] of document.entries()) {
+      dtab.push(readDentry(entry, i));
+      yield;
+    }
+    return dtab;
   } catch (error) {
-    throw new LinkerdTcpError('DTAB_INVALID', { reason: reasonOf(error) }, { cause: error });
+    throw invalidDtab(error);
   }
 }
 
-const mediaTypeOf = (value: string): string => value.split(';', 1)[0].trim().toLowerCase();
-
-function readDentries(document: unknown): Dtab {
-  if (!Array.isArray(document)) throw new Error('expected a list of {"prefix", "dst"}');
-  return document.map((entry: unknown, i) => {
-    if (typeof entry !== 'object' || entry === null)
-      throw new Error(`[${i}]: expected {"prefix", "dst"}, found ${entry}`);
-    const { prefix, dst, ...unknown } = entry as Readonly<Record<string, unknown>>;
-    const [extra] = Object.keys(unknown);
-    if (extra !== undefined) throw new Error(`[${i}]: unknown field ${JSON.stringify(extra)}`);
-    return {
-      prefix: readText(prefix, `[${i}].prefix`, parsePrefix),
-      dst: readText(dst, `[${i}].dst`, parseTree),
-    };
-  });
+function readDentry(entry: unknown, i: number): Dentry {
+  if (typeof entry !== 'object' || entry === null)
+    throw new Error(`[${i}]: expected {"prefix", "dst"}, found ${entry}`);
+  const { prefix, dst, ...unknown } = entry as Readonly<Record<string, unknown>>;
+  const [extra] = Object.keys(unknown);
+  if (extra !== undefined) throw new Error(`[${i}]: unknown field ${JSON.stringify(extra)}`);
+  return {
+    prefix: readField(prefix, `[${i}].prefix`, parsePrefix),
+    dst: readField(dst, `[${i}].dst`, parseTree),
+  };
 }
 
-function readText<T>(value: unknown, place: string, parse: (text: string) => T): T {
+function readField<T>(value: unknown, place: string, parse: (text: string) => T): T {
   if (typeof value !== 'string') throw new Error(`${place}: expected a string`);
+  checkRuleLengths(value, place);
   try {
     return parse(value);
   } catch (error) {
-    throw new Error(`${place}: ${reasonOf(error)}`);
+    throw new Error(`${place}: ${briefReason(error)}`);
   }
 }

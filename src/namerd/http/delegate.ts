@@ -6,13 +6,17 @@ import { LinkerdTcpError } from '../../errors.ts';
 import { AnswerSize } from '../../naming/json/answer-size.ts';
 import { encodeDelegation } from '../../naming/json/delegation.ts';
 import { authorize, type Principal, reading } from '../access/access.ts';
+import { parsingDtab } from '../core/dtab-text.ts';
 import type { Namespaces } from '../core/namespaces.ts';
 import { boundsOf, settle } from '../core/settled.ts';
-import { type Answer, type ApiRequest, dtabOf, header, pathOf, readDtab, readPath } from './exchange.ts';
+import type { Slices } from '../core/sliced.ts';
+import { mediaTypeOf } from './codecs.ts';
+import { type Answer, type ApiRequest, dtabOf, header, pathOf, readPath } from './exchange.ts';
 import { type Question, question } from './shapes.ts';
 
 export interface DelegateContext {
   readonly namespaces: Namespaces;
+  readonly slices: Slices;
   readonly addrWaitMs: number;
 }
 
@@ -20,22 +24,18 @@ export function delegateIn(request: ApiRequest, namespace: string, context: Dele
   return explain(namespace, dtabOf(request), pathOf(request), context);
 }
 
-/** Without a namespace in the URL: all of the question is in the query, or in the body of a POST. */
+/** Without a namespace in the URL: the whole question is in the query, or in the body of a POST. */
 export async function delegateAlone(request: ApiRequest, context: DelegateContext): Promise<Answer> {
-  switch (request.method) {
-    case 'GET':
-    case 'HEAD': {
-      const namespace = readable(request.query.get('namespace'), request.principal);
-      return explain(namespace, dtabOf(request), pathOf(request), context);
-    }
-    case 'POST': {
-      if (header(request, 'content-type') !== 'application/json') return { status: 415 };
-      const { namespace, dtab, path } = readQuestion(request.body);
-      return explain(readable(namespace ?? null, request.principal), readDtab(dtab), readPath(path), context);
-    }
-    default:
-      return { status: 405, headers: { allow: 'GET, HEAD, POST' } };
+  if (request.method !== 'POST') {
+    const namespace = readable(request.query.get('namespace'), request.principal);
+    return explain(namespace, dtabOf(request), pathOf(request), context);
   }
+  const contentType = header(request, 'content-type') ?? '';
+  if (mediaTypeOf(contentType) !== 'application/json')
+    throw new LinkerdTcpError('MEDIA_TYPE_UNKNOWN', { found: contentType.slice(0, 100), expected: 'application/json' });
+  const { namespace, dtab, path } = readQuestion(request.body);
+  const readableNamespace = readable(namespace ?? null, request.principal);
+  return explain(readableNamespace, await context.slices.run(parsingDtab(dtab)), readPath(path), context);
 }
 
 /** The namespace that the question names, if it may be read; who names none asks of no stored dtab. */
@@ -62,7 +62,7 @@ async function explain(
 function readQuestion(body: string): Question {
   const asked = question.safeParse(parsed(body));
   if (asked.success) return asked.data;
-  throw new LinkerdTcpError('REQUEST_INVALID', { reason: `Malformed delegation request: ${body}` });
+  throw new LinkerdTcpError('REQUEST_INVALID', { reason: `Malformed delegation request: ${body.slice(0, 200)}` });
 }
 
 function parsed(body: string): unknown {

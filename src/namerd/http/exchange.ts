@@ -1,11 +1,13 @@
 /** A request to the API as its routes see it, and what they make of it: an answer, or a stream of documents. */
 import type { Observable } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
-import { parseDtab, parsePath } from '../../dtab/parse.ts';
+import { parsePath } from '../../dtab/parse.ts';
 import type { Path } from '../../dtab/path.ts';
-import { LinkerdTcpError, reasonOf } from '../../errors.ts';
+import { LinkerdTcpError } from '../../errors.ts';
 import type { Activity } from '../../live/activity.ts';
 import type { Principal } from '../access/access.ts';
+import { briefReason, parsingDtab } from '../core/dtab-text.ts';
+import { atOnce } from '../core/sliced.ts';
 
 /** What a request asks for, known before its body is read. */
 export interface RequestHead {
@@ -20,6 +22,8 @@ export interface ApiRequest extends RequestHead {
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;
+  /** Name for the history, of a token or a client certificate. */
+  readonly author?: string;
 }
 
 export interface Answer {
@@ -55,28 +59,35 @@ export function pathOf(request: ApiRequest): Path {
   return readPath(text);
 }
 
-/** Query parameter `dtab`, behind the stored dtab and stronger than it. @throws LinkerdTcpError DTAB_INVALID */
+/** Query parameter `dtab`: appended to the stored dtab, so it wins. The size of a URL bounds it. @throws LinkerdTcpError DTAB_INVALID */
 export function dtabOf(request: ApiRequest): Dtab {
-  return readDtab(request.query.get('dtab') ?? '');
+  return atOnce(parsingDtab(request.query.get('dtab') ?? ''));
 }
 
 export function readPath(text: string): Path {
   try {
     return parsePath(text);
   } catch (error) {
-    throw new LinkerdTcpError('NAME_INVALID', { path: text, reason: reasonOf(error) }, { cause: error });
+    throw new LinkerdTcpError(
+      'NAME_INVALID',
+      { path: text.slice(0, 200), reason: briefReason(error) },
+      { cause: error },
+    );
   }
 }
 
-export function readDtab(text: string): Dtab {
-  try {
-    return parseDtab(text);
-  } catch (error) {
-    throw new LinkerdTcpError('DTAB_INVALID', { reason: reasonOf(error) }, { cause: error });
-  }
+/** A parameter that is on or off; without a value it is on. @throws LinkerdTcpError REQUEST_INVALID for any other value */
+export function isOn(head: RequestHead, name: string): boolean {
+  const isOn = switchOf(head, name);
+  if (isOn !== undefined) return isOn;
+  throw new LinkerdTcpError('REQUEST_INVALID', {
+    reason: `query parameter ${name} is ${JSON.stringify(head.query.get(name)!.slice(0, 40))}; expected true or false`,
+  });
 }
 
-/** A parameter that is a switch. */
-export function isOn({ query }: RequestHead, name: string): boolean {
-  return /^(1|t|true)$/i.test(query.get(name) ?? '');
+/** The same for what is decided before authentication: undefined for any other value. */
+export function switchOf({ query }: RequestHead, name: string): boolean | undefined {
+  const value = query.get(name);
+  if (value === null || /^(0|f|false)$/i.test(value)) return false;
+  return /^(|1|t|true)$/i.test(value) ? true : undefined;
 }

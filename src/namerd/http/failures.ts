@@ -4,24 +4,27 @@ import type { Log } from '../../log.ts';
 import type { Answer } from './exchange.ts';
 import { KnownFailure } from './first-known.ts';
 
-/** What is not ours nor the client's doing is logged, and the client is told no more. */
+/** An unexpected error is logged, and the client is told nothing about it. */
 export function failureAnswer(thrown: unknown, request: string, log: Log): Answer {
   if (thrown instanceof KnownFailure)
     return thrown.cause instanceof LinkerdTcpError
       ? failureAnswer(thrown.cause, request, log)
       : textAnswer(500, thrown.message);
   if (thrown instanceof LinkerdTcpError) {
-    const challenge = challenges[thrown.code];
     const answer = textAnswer(thrown.row.status ?? 500, thrown.message);
-    return challenge === undefined
-      ? answer
-      : { ...answer, headers: { ...answer.headers, 'www-authenticate': `Bearer realm="namerd"${challenge}` } };
+    return { ...answer, headers: { ...answer.headers, ...headersOf(thrown) } };
   }
   const { statusCode, message } = thrown as { readonly statusCode?: number; readonly message?: string };
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return textAnswer(statusCode, message ?? 'invalid request');
   log.error('a request to the API failed', { request, reason: thrown });
   return textAnswer(500, new LinkerdTcpError('INTERNAL').message);
+}
+
+function headersOf({ code, details }: LinkerdTcpError): Readonly<Record<string, string>> {
+  const challenge = challenges[code];
+  if (challenge !== undefined) return { 'www-authenticate': `Bearer realm="namerd"${challenge}` };
+  return code === 'METHOD_NOT_ALLOWED' ? { allow: String(details['allowed']) } : {};
 }
 
 /** What follows the realm of RFC 6750, section 3. */

@@ -1,14 +1,31 @@
-/** A route: what answers a request, and what its sender must be allowed for that, decided together and once. */
+/** A route: what answers a request, and which permissions that takes, decided together and once. */
+import { LinkerdTcpError } from '../../errors.ts';
 import type { Permission } from '../access/access.ts';
 import type { ApiContext } from './api-context.ts';
-import type { ApiRequest, Outcome } from './exchange.ts';
+import type { ApiRequest, Outcome, RequestHead } from './exchange.ts';
 
 export interface Route {
-  /** One of them is enough; without any, every principal is answered. */
+  /** One of them is enough; with none, every principal is answered. */
   readonly permissions: readonly Permission[];
-  /** Answered without asking who it is. */
+  /** Answered without authentication. */
   readonly isPublic?: true;
   answer(request: ApiRequest, context: ApiContext): Outcome | Promise<Outcome>;
 }
 
-export const notFound: Outcome = { status: 404 };
+export const noRoute = (path: string, hint: string): Route => ({
+  permissions: [],
+  answer: () => {
+    throw new LinkerdTcpError('NOT_FOUND', { path: path.slice(0, 200), hint });
+  },
+});
+
+export const methodNotAllowed = (
+  { method, path }: RequestHead,
+  allowed: readonly string[],
+  permissions: readonly Permission[] = [],
+): Route => ({
+  permissions,
+  answer: () => {
+    throw new LinkerdTcpError('METHOD_NOT_ALLOWED', { path: path.slice(0, 200), allowed: allowed.join(', '), method });
+  },
+});

@@ -1,24 +1,25 @@
 /**
  * Which path leads where. A namespace is all that follows the endpoint's slash: it may have slashes and is not percent-decoded.
  *
- *   /api/1/dtabs                GET…                         any method lists
- *   /api/1/dtabs/<ns>           GET HEAD PUT POST DELETE     others are not found
- *   /api/1/bind|addr|resolve/<ns>                            any method; not found without a namespace
- *   /api/1/delegate/<ns>                                     any method
- *   /api/1/delegate             GET HEAD POST
- *   /api/1/bound-names          GET HEAD
- *   /api/1/openapi.json         GET HEAD
+ *   /api/1/dtabs                          GET HEAD
+ *   /api/1/dtabs/<ns>                     GET HEAD PUT POST DELETE
+ *   /api/1/bind|addr|resolve/<ns>         GET HEAD POST              not found without a namespace
+ *   /api/1/delegate[/<ns>]                GET HEAD POST
+ *   /api/1/bound-names, openapi.json      GET HEAD
+ *
+ * Linkerd 1.x lists namespaces on any method, so that `DELETE dtabs/$NS` with an empty variable seems to succeed: not here.
  */
 import { reading } from '../access/access.ts';
 import { addr } from './addr.ts';
+import type { ApiContext } from './api-context.ts';
 import { bind } from './bind.ts';
 import { boundNames } from './bound-names.ts';
 import { delegateAlone, delegateIn } from './delegate.ts';
 import { dtabRoute, listDtabs } from './dtabs.ts';
-import { json, type RequestHead } from './exchange.ts';
+import { type ApiRequest, json, type Outcome, type RequestHead } from './exchange.ts';
 import { openApi } from './openapi.ts';
 import { resolve } from './resolve.ts';
-import { notFound, type Route } from './route.ts';
+import { methodNotAllowed, noRoute, type Route } from './route.ts';
 
 interface Endpoint {
   /** Without a namespace. */
@@ -26,38 +27,39 @@ interface Endpoint {
   readonly of?: (head: RequestHead, namespace: string) => Route;
 }
 
-const missing: Route = { permissions: [], answer: () => notFound };
+const readMethods = ['GET', 'HEAD'];
+const askMethods = ['GET', 'HEAD', 'POST'];
 
-const forReaders =
-  (route: Route): ((head: RequestHead) => Route) =>
-  ({ method }) =>
-    ['GET', 'HEAD'].includes(method) ? route : missing;
+const forMethods =
+  (methods: readonly string[], route: Route) =>
+  (head: RequestHead): Route =>
+    methods.includes(head.method) ? route : methodNotAllowed(head, methods, route.permissions);
+
+type AnswerIn = (request: ApiRequest, namespace: string, context: ApiContext) => Outcome | Promise<Outcome>;
+
+/** Asks about a name in a namespace that may be read. */
+const inNamespace =
+  (answer: AnswerIn) =>
+  (head: RequestHead, namespace: string): Route =>
+    forMethods(askMethods, {
+      permissions: [reading(namespace)],
+      answer: (request, context) => answer(request, namespace, context),
+    })(head);
 
 export const endpoints: Readonly<Record<string, Endpoint>> = {
-  dtabs: { alone: () => ({ permissions: [], answer: listDtabs }), of: dtabRoute },
-  bind: {
-    of: (_, namespace) => ({
-      permissions: [reading(namespace)],
-      answer: (request, context) => bind(request, namespace, context),
-    }),
-  },
-  addr: { of: (_, namespace) => ({ permissions: [reading(namespace)], answer: addr }) },
-  resolve: {
-    of: (_, namespace) => ({
-      permissions: [reading(namespace)],
-      answer: (request, context) => resolve(request, namespace, context),
-    }),
-  },
+  dtabs: { alone: forMethods(readMethods, { permissions: [], answer: listDtabs }), of: dtabRoute },
+  bind: { of: inNamespace(bind) },
+  addr: { of: inNamespace((request, _, context) => addr(request, context)) },
+  resolve: { of: inNamespace(resolve) },
   delegate: {
-    // The namespace may be in the body: its right is asked for there.
-    alone: () => ({ permissions: [], answer: delegateAlone }),
-    of: (_, namespace) => ({
-      permissions: [reading(namespace)],
-      answer: (request, context) => delegateIn(request, namespace, context),
-    }),
+    // The namespace may be in the body: its permission is checked there.
+    alone: forMethods(askMethods, { permissions: [], answer: delegateAlone }),
+    of: inNamespace(delegateIn),
   },
-  'bound-names': { alone: forReaders({ permissions: [], answer: (_, context) => boundNames(context) }) },
-  'openapi.json': { alone: forReaders({ permissions: [], isPublic: true, answer: () => json(openApi()) }) },
+  'bound-names': { alone: forMethods(readMethods, { permissions: [], answer: (_, context) => boundNames(context) }) },
+  'openapi.json': {
+    alone: forMethods(readMethods, { permissions: [], isPublic: true, answer: () => json(openApi()) }),
+  },
 };
 
 /** For metrics: the endpoint that a path belongs to, or `other`. */
@@ -65,9 +67,12 @@ export const endpointOf = (path: string): string => split(path)?.endpoint ?? 'ot
 
 export function routeOf(head: RequestHead): Route {
   const found = split(head.path);
-  if (found === undefined) return missing;
-  const { alone, of } = endpoints[found.endpoint];
-  return (found.namespace === '' ? alone?.(head) : of?.(head, found.namespace)) ?? missing;
+  if (found === undefined) return noRoute(head.path, 'GET /api/1/openapi.json for what there is');
+  const { endpoint, namespace } = found;
+  const { alone, of } = endpoints[endpoint];
+  const route = namespace === '' ? alone?.(head) : of?.(head, namespace);
+  const hint = alone === undefined ? `/api/1/${endpoint}/<namespace>` : `/api/1/${endpoint}`;
+  return route ?? noRoute(head.path, hint);
 }
 
 function split(path: string): { readonly endpoint: string; readonly namespace: string } | undefined {

@@ -21,15 +21,24 @@ const version = z.string().meta({ description: 'a version, as in ETag and If-Mat
 
 const namespaces = z.array(z.string()).meta({ description: 'Sorted; in a watch in any order.' });
 
+const historyEntry = z.object({
+  number: z.int().min(1).meta({ description: 'of the version in its namespace, deletions included' }),
+  version,
+  at: z.string().meta({ format: 'date-time', description: 'when it was written' }),
+  by: z.string().optional().meta({ description: 'name of the token or of the client certificate that wrote it' }),
+  restoredFrom: z.int().min(1).optional().meta({ description: 'number of the version that it restored' }),
+  current: z.literal(true).optional(),
+  deleted: z.literal(true).optional().meta({ description: 'this write deleted the namespace' }),
+  bytes: z.int().min(0).meta({ description: 'size of the dtab as text' }),
+  dtab: z.string().optional().meta({ description: 'text of the dtab, with `dtab=true`; not of a deletion' }),
+});
+
 const history = z
-  .array(
-    z.object({
-      version,
-      at: z.string().meta({ format: 'date-time', description: 'when it was written' }),
-      dtab,
-    }),
-  )
-  .meta({ description: 'A namespace as it was, the newest first.' });
+  .object({
+    versions: z.array(historyEntry),
+    next: z.int().min(1).optional().meta({ description: '`before` of the next page; absent on the last one' }),
+  })
+  .meta({ description: 'Writes to a namespace, newest first.' });
 
 export type History = z.output<typeof history>;
 
@@ -44,6 +53,8 @@ const validation = z
         message: z.string(),
       }),
     ),
+    omitted: z.int().min(1).optional().meta({ description: 'warnings beyond the first 100' }),
+    partial: z.literal(true).optional().meta({ description: 'the dtab is too intricate to be analysed whole' }),
   })
   .meta({ description: 'What is questionable about a dtab that could be stored.' });
 

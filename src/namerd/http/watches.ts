@@ -19,6 +19,8 @@ import type { Watching } from './exchange.ts';
 export interface WatchLimits {
   /** Open at one time. */
   readonly maxWatches: number;
+  /** Of one client: a token, or no token, at one address. */
+  readonly maxWatchesPerClient: number;
   /** Between two line breaks of a watch that has nothing to say. */
   readonly heartbeatMs: number;
   /** How long a reader may take for what is on its way to it. */
@@ -59,6 +61,7 @@ export class Watches {
   readonly #limits: WatchLimits;
   readonly #lines = new Lines();
   readonly #open = new Set<Watch>();
+  readonly #ofClient = new Map<string, number>();
 
   constructor(limits: WatchLimits) {
     this.#limits = limits;
@@ -68,21 +71,31 @@ export class Watches {
     return this.#open.size;
   }
 
-  /** Takes the response over. @throws LinkerdTcpError WATCHES_EXHAUSTED before anything was written */
-  serve({ headers, documents }: Watching, response: ServerResponse): void {
-    const { maxWatches } = this.#limits;
-    if (this.#open.size >= maxWatches) throw new LinkerdTcpError('WATCHES_EXHAUSTED', { limit: maxWatches });
+  /** Takes the response over. @throws LinkerdTcpError WATCHES_EXHAUSTED before anything is written */
+  serve({ headers, documents }: Watching, response: ServerResponse, client: string): void {
+    this.#checkRoom(client);
     const watch = new Watch(response, this.#limits, this.#lines);
     this.#open.add(watch);
+    this.#ofClient.set(client, (this.#ofClient.get(client) ?? 0) + 1);
     response.once('close', () => {
       watch.over();
       this.#open.delete(watch);
+      const left = this.#ofClient.get(client)! - 1;
+      if (left === 0) this.#ofClient.delete(client);
+      else this.#ofClient.set(client, left);
     });
     // The other side may cut the connection at any time: its reader is gone, which is all there is to it.
     response.on('error', () => {});
     response.writeHead(200, { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers });
     response.flushHeaders();
     watch.follow(documents);
+  }
+
+  #checkRoom(client: string): void {
+    const { maxWatches, maxWatchesPerClient } = this.#limits;
+    if (this.#open.size >= maxWatches) throw new LinkerdTcpError('WATCHES_EXHAUSTED', { limit: maxWatches, scope: '' });
+    if ((this.#ofClient.get(client) ?? 0) >= maxWatchesPerClient)
+      throw new LinkerdTcpError('WATCHES_EXHAUSTED', { limit: maxWatchesPerClient, scope: ' for one client' });
   }
 
   /** Ends all of them, so that their readers ask again elsewhere or later. */

@@ -1,0 +1,20 @@
+/** The stored dtab of a namespace, for requests that do not watch. */
+import { LinkerdTcpError } from '../../errors.ts';
+import type { VersionedDtab } from '../../stores/store.ts';
+import type { ApiContext } from './api-context.ts';
+import { firstKnown } from './first-known.ts';
+
+export const missing = (namespace: string): LinkerdTcpError =>
+  new LinkerdTcpError('STORE_MISSING', { namespace, store: 'this namerd' });
+
+/** @throws LinkerdTcpError STORE_MISSING */
+export async function storedDtab(namespace: string, context: ApiContext): Promise<VersionedDtab> {
+  const stored = await storedOrNull(namespace, context);
+  if (stored === null) throw missing(namespace);
+  return stored;
+}
+
+export const storedOrNull = (
+  namespace: string,
+  { store, answerTimeoutMs }: ApiContext,
+): Promise<VersionedDtab | null> => firstKnown(store.observe(namespace), `reading ${namespace}`, answerTimeoutMs);
