@@ -12,8 +12,8 @@ export interface BaseUrl {
 export const defaultBaseUrl = 'http://127.0.0.1:4180';
 
 /** @throws LinkerdTcpError BASE_URL_INVALID */
-export function baseUrlOf(settings: Settings): BaseUrl {
-  const said = settings.of('base-url');
+export async function baseUrlOf(settings: Settings): Promise<BaseUrl> {
+  const said = await settings.of('base-url');
   return said === undefined
     ? { url: new URL(defaultBaseUrl), origin: 'the default' }
     : { url: parseBaseUrl(said.value, said.origin), origin: said.origin };

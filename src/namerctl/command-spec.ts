@@ -35,6 +35,8 @@ export interface CommandSpec {
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Whether it is also a sub-command of `dtab`, where the original has them all. */
   readonly isOfDtab: boolean;
+  /** Whether it needs no namerd. */
+  readonly isOffline?: boolean;
   /** @returns the exit code where it is not 0 */
   run(session: Session, args: readonly string[], flags: Flags): Promise<number | undefined>;
 }

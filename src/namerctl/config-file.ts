@@ -6,21 +6,13 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { ConfigDocument } from '../config/document.ts';
-import { describe } from '../config/problem.ts';
-import { nearest } from '../config/suggest.ts';
 import { fileReason, LinkerdTcpError } from '../errors.ts';
+import { keyOf, type SettingKey, unknownKey, type Values, wrong } from './setting-keys.ts';
 import type { Terminal } from './terminal.ts';
 
 /** In one folder the first that exists counts. */
 const extensions = ['json', 'toml', 'yaml', 'yml', 'properties', 'props', 'prop', 'hcl'] as const;
 const documents = ['json', 'yaml', 'yml'];
-
-/** The only one of the original is `base-url`. */
-export const settingKeys = ['base-url', 'token-file', 'tls-ca', 'tls-cert', 'tls-key'] as const;
-export type SettingKey = (typeof settingKeys)[number];
-
-type Values = Readonly<Partial<Record<SettingKey, string>>>;
 
 export interface ConfigFile {
   readonly file: string;
@@ -28,9 +20,9 @@ export interface ConfigFile {
 }
 
 /** What `explicit` says, else the nearest file; undefined where there is none. */
-export function readConfigFile(terminal: Terminal, explicit?: string): ConfigFile | undefined {
+export async function readConfigFile(terminal: Terminal, explicit?: string): Promise<ConfigFile | undefined> {
   const file = explicit === undefined ? nearestFile(terminal) : resolve(terminal.folder, explicit);
-  return file === undefined ? undefined : { file, values: valuesIn(file, read(file)) };
+  return file === undefined ? undefined : { file, values: await valuesIn(file, read(file)) };
 }
 
 function nearestFile(terminal: Terminal): string | undefined {
@@ -57,31 +49,13 @@ function read(file: string): string {
   }
 }
 
-function valuesIn(file: string, text: string): Values {
+async function valuesIn(file: string, text: string): Promise<Values> {
   const extension = /\.([^./]+)$/.exec(file)?.[1].toLowerCase() ?? '';
   const isLines = (extensions as readonly string[]).includes(extension) && !documents.includes(extension);
-  return isLines ? fromLines(file, text, extension) : fromDocument(file, text);
-}
-
-function fromDocument(file: string, text: string): Values {
-  const document = new ConfigDocument(text);
-  const [problem] = document.syntaxProblems;
-  if (problem) return wrong(file, problem.at, problem.message);
-  const { value } = document;
-  if (value === undefined || value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value))
-    return wrong(file, document.valuePosition([]), `expected a mapping, found ${describe(value)}`);
-  const values: Partial<Record<SettingKey, string>> = {};
-  for (const [word, found] of Object.entries(value)) {
-    const key = keyOf(word);
-    if (key === undefined) return wrong(file, document.keyPosition([word]), unknownKey(word));
-    if (typeof found !== 'string') {
-      const expected = key === 'base-url' ? 'a URL' : 'the name of a file';
-      return wrong(file, document.valuePosition([word]), `${word}: expected ${expected}, found ${describe(found)}`);
-    }
-    values[key] = found;
-  }
-  return values;
+  if (isLines) return fromLines(file, text, extension);
+  // Loaded only now: most runs have no such file, and a YAML parser takes as long to load as all the rest.
+  const { fromDocument } = await import('./config-document.ts');
+  return fromDocument(file, text);
 }
 
 function fromLines(file: string, text: string, extension: string): Values {
@@ -101,17 +75,4 @@ function fromLines(file: string, text: string, extension: string): Values {
     values[key] = said.find(value => value !== undefined);
   }
   return values;
-}
-
-const keyOf = (word: string): SettingKey | undefined => settingKeys.find(key => key === word.toLowerCase());
-
-function unknownKey(word: string): string {
-  if (word.toLowerCase() === 'token')
-    return `${word}: a token is not kept in the configuration; name a file that has it with token-file`;
-  const meant = nearest(word, settingKeys);
-  return `${word}: unknown key; ${meant === undefined ? `there are ${settingKeys.join(', ')}` : `did you mean ${meant}?`}`;
-}
-
-function wrong(file: string, at: { readonly line: number; readonly column: number }, problem: string): never {
-  throw new LinkerdTcpError('CONFIG_INVALID', { report: `${file}:${at.line}:${at.column}: ${problem}` });
 }

@@ -3,7 +3,6 @@ import type { ConnectionOptions } from 'node:tls';
 import { type BaseUrl, baseUrlOf } from './base-url.ts';
 import { credentials } from './request-target.ts';
 import type { Settings } from './settings.ts';
-import { tlsOf } from './tls.ts';
 import { type Identity, identityOf } from './token.ts';
 
 export interface Connection extends Identity {
@@ -16,11 +15,21 @@ export interface Connection extends Identity {
 }
 
 /** @throws LinkerdTcpError where a setting cannot be used */
-export function connectionOf(settings: Settings): Connection {
+export async function connectionOf(settings: Settings): Promise<Connection> {
   const { timeoutMs } = settings;
-  const baseUrl = baseUrlOf(settings);
-  const identity = identityOf(settings, baseUrl);
+  // A file that is named must be usable, even if nothing of it is needed.
+  if (settings.flags.config !== undefined) await settings.file();
+  const baseUrl = await baseUrlOf(settings);
+  const identity = await identityOf(settings, baseUrl);
   const { token } = identity;
   const headers: Connection['headers'] = token ? { authorization: `Bearer ${token.text}` } : credentials(baseUrl.url);
-  return { ...identity, baseUrl, headers, tls: tlsOf(settings, baseUrl), timeoutMs };
+  return { ...identity, baseUrl, headers, tls: await tlsFor(settings, baseUrl), timeoutMs };
+}
+
+/** What TLS takes is loaded only for https, unless a flag asks for TLS without it and is refused. */
+async function tlsFor(settings: Settings, baseUrl: BaseUrl): Promise<ConnectionOptions | undefined> {
+  const { tlsCa, tlsCert, tlsKey } = settings.flags;
+  if (baseUrl.url.protocol !== 'https:' && [tlsCa, tlsCert, tlsKey].every(flag => flag === undefined)) return undefined;
+  const { tlsOf } = await import('./tls.ts');
+  return tlsOf(settings, baseUrl);
 }

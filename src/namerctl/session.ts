@@ -25,14 +25,23 @@ export class Session {
     return this.flags.json === true;
   }
 
+  /** Of a session that is connected, as the next one. */
   get connection(): Connection {
-    this.#connection ??= this.#connect();
-    return this.#connection;
+    return this.#connection!;
   }
 
   get api(): NamerdApi {
     this.#api ??= new NamerdApi(this.connection);
     return this.#api;
+  }
+
+  /** Finds out where namerd is and who we are; nothing is sent. @throws LinkerdTcpError where a setting cannot be used */
+  async connect(): Promise<void> {
+    const connection = await connectionOf(new Settings(this.flags, this.terminal));
+    this.#connection = connection;
+    if (connection.token) this.#keepSecret(connection.token.text);
+    const warning = exposure(connection.token, connection.baseUrl);
+    if (warning !== undefined) this.terminal.complain(`namerctl: warning: ${warning}\n`);
   }
 
   print(text: string): void {
@@ -41,13 +50,5 @@ export class Session {
 
   async close(): Promise<void> {
     await this.#api?.close();
-  }
-
-  #connect(): Connection {
-    const connection = connectionOf(new Settings(this.flags, this.terminal));
-    if (connection.token) this.#keepSecret(connection.token.text);
-    const warning = exposure(connection.token, connection.baseUrl);
-    if (warning !== undefined) this.terminal.complain(`namerctl: warning: ${warning}\n`);
-    return connection;
   }
 }

@@ -1,7 +1,8 @@
 /** What holds for every command, and who said so: a flag, the environment, the configuration file. */
 import { dirname, resolve } from 'node:path';
 import { LinkerdTcpError } from '../errors.ts';
-import { type ConfigFile, readConfigFile, type SettingKey } from './config-file.ts';
+import { type ConfigFile, readConfigFile } from './config-file.ts';
+import type { SettingKey } from './setting-keys.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The flags every command takes, as they were given. */
@@ -29,35 +30,33 @@ export const defaultTimeout = '10s';
 export class Settings {
   readonly flags: CommonFlags;
   readonly terminal: Terminal;
-  #file: ConfigFile | undefined;
-  #isRead = false;
+  #file: Promise<ConfigFile | undefined> | undefined;
 
-  /** @throws LinkerdTcpError where --config names a file that cannot be used, even if it is not needed */
   constructor(flags: CommonFlags, terminal: Terminal) {
     this.flags = flags;
     this.terminal = terminal;
-    if (flags.config !== undefined) void this.file;
   }
 
-  get file(): ConfigFile | undefined {
-    if (!this.#isRead) this.#file = readConfigFile(this.terminal, this.flags.config);
-    this.#isRead = true;
+  /** Read once, and only if something is not set elsewhere. @throws LinkerdTcpError where it cannot be used */
+  file(): Promise<ConfigFile | undefined> {
+    this.#file ??= readConfigFile(this.terminal, this.flags.config);
     return this.#file;
   }
 
-  of(key: SettingKey): Setting | undefined {
+  async of(key: SettingKey): Promise<Setting | undefined> {
     const flag = this.flags[key.replace(/-./g, letters => letters[1].toUpperCase()) as keyof CommonFlags];
     if (typeof flag === 'string') return { value: flag, by: 'flag', origin: `--${key}` };
     const variable = `NAMERCTL_${key.toUpperCase().replaceAll('-', '_')}`;
     const inEnvironment = this.terminal.env[variable];
     if (inEnvironment) return { value: inEnvironment, by: 'environment', origin: variable };
-    const inFile = this.file?.values[key];
-    return inFile === undefined ? undefined : { value: inFile, by: 'file', origin: this.file!.file };
+    const file = await this.file();
+    const inFile = file?.values[key];
+    return inFile === undefined ? undefined : { value: inFile, by: 'file', origin: file!.file };
   }
 
   /** The path that is the value of `key`: relative to the configuration file where that has it. */
-  path(key: SettingKey): Setting | undefined {
-    const setting = this.of(key);
+  async path(key: SettingKey): Promise<Setting | undefined> {
+    const setting = await this.of(key);
     if (setting === undefined) return undefined;
     const { value, by, origin } = setting;
     if (value === '') throw new LinkerdTcpError('USAGE_INVALID', { reason: `${labelOf(key, setting)} is empty` });

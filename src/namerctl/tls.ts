@@ -9,8 +9,10 @@ import { labelOf, type Settings } from './settings.ts';
 const openSslPlace = /^error:[\dA-F]+:[^:]*:[^:]*:/;
 
 /** Undefined for plain http. @throws LinkerdTcpError TLS_UNUSABLE, CONFIG_UNREADABLE */
-export function tlsOf(settings: Settings, { url, origin }: BaseUrl): ConnectionOptions | undefined {
-  const [ca, cert, key] = (['tls-ca', 'tls-cert', 'tls-key'] as const).map(name => settings.path(name));
+export async function tlsOf(settings: Settings, { url, origin }: BaseUrl): Promise<ConnectionOptions | undefined> {
+  const [ca, cert, key] = await Promise.all(
+    (['tls-ca', 'tls-cert', 'tls-key'] as const).map(name => settings.path(name)),
+  );
   if (url.protocol !== 'https:') {
     // Elsewhere they may stand for other base URLs.
     const flag = [ca, cert, key].find(setting => setting?.by === 'flag');

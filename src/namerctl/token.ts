@@ -24,26 +24,27 @@ export interface Identity {
 const variable = 'NAMERCTL_TOKEN';
 
 /** @throws LinkerdTcpError TOKEN_UNUSABLE */
-export function identityOf(settings: Settings, baseUrl: BaseUrl): Identity {
-  const identity = given(settings, baseUrl);
+export async function identityOf(settings: Settings, baseUrl: BaseUrl): Promise<Identity> {
+  const identity = await given(settings, baseUrl);
   const { token } = identity;
   if (token !== undefined && (baseUrl.url.username !== '' || baseUrl.url.password !== ''))
     unusable(token.origin, `the base URL of ${baseUrl.origin} has a user already, and only one can be sent`);
   return identity;
 }
 
-function given(settings: Settings, baseUrl: BaseUrl): Identity {
-  const file = settings.path('token-file');
+async function given(settings: Settings, baseUrl: BaseUrl): Promise<Identity> {
+  const file = await settings.path('token-file');
   const inEnvironment = settings.terminal.env[variable];
   if (inEnvironment && file?.by !== 'flag')
     return { token: { text: checked(inEnvironment, variable), origin: variable } };
   if (file === undefined) return {};
-  if (file.by === 'file' && !isFor(settings, baseUrl)) return { withheld: file.origin };
+  if (file.by === 'file' && !(await isFor(settings, baseUrl))) return { withheld: file.origin };
   return { token: { text: checked(firstLine(read(file.value)), file.value), origin: file.value } };
 }
 
 /** Whether the token of the configuration file is for this base URL: another one may belong to somebody else. */
-function isFor({ file }: Settings, { url }: BaseUrl): boolean {
+async function isFor(settings: Settings, { url }: BaseUrl): Promise<boolean> {
+  const file = await settings.file();
   const own = file?.values['base-url'];
   return own === undefined || parseBaseUrl(own, file!.file).origin === url.origin;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { test } from 'node:test';
-import { commands } from '../../src/namerctl/program/commands.ts';
+import { allCommands } from '../../src/namerctl/program/commands.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { namerctl } from './setup.ts';
 
@@ -12,7 +12,7 @@ const scriptOf = async (shell: string) => (await namerctl(['completion', shell])
 for (const shell of ['bash', 'zsh', 'fish'])
   test(`the script for ${shell} knows every command, alias and flag`, async () => {
     const script = await scriptOf(shell);
-    for (const { name, aliases = [], flags = [] } of commands) {
+    for (const { name, aliases = [], flags = [] } of await allCommands()) {
       for (const word of [name, ...aliases]) assert.match(script, new RegExp(`\\b${word}\\b`));
       for (const flag of flags) {
         const long = /--([a-z-]+)/.exec(flag.flags)?.[1] as string;

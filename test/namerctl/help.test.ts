@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commonFlags } from '../../src/namerctl/common-flags.ts';
-import { commands } from '../../src/namerctl/program/commands.ts';
+import { allCommands } from '../../src/namerctl/program/commands.ts';
 import { namerctl } from './setup.ts';
 
 for (const [args, usage] of [
@@ -25,10 +25,11 @@ for (const [args, usage] of [
 
 test('the help of the program names every command', async () => {
   const { stdout } = await namerctl(['--help']);
-  for (const { name, summary } of commands) assert.match(stdout, new RegExp(`^ {2}${name}\\b.*${summary}$`, 'm'));
+  for (const { name, summary } of await allCommands())
+    assert.match(stdout, new RegExp(`^ {2}${name}\\b.*${summary}$`, 'm'));
 });
 
-for (const { name, flags = [], examples, args } of commands)
+for (const { name, flags = [], examples, args } of await allCommands())
   test(`the help of ${name} names its arguments and flags and has examples`, async () => {
     const { stdout } = await namerctl([name, '--help']);
     for (const argument of args) assert.ok(stdout.includes(`  ${argument.name} `), argument.name);

@@ -14,6 +14,7 @@ import type { Clock } from '../../live/clock.ts';
 import { connectorOf, type TlsSource } from './connector.ts';
 import { abortable, beforeDeadline } from './deadline.ts';
 import { HttpFailure, httpFailure } from './failure.ts';
+import { loadUndici, type Undici } from './undici.ts';
 
 export interface HttpClientOptions {
   /** `https://localhost:8501` */
@@ -54,8 +55,6 @@ export interface HttpStream {
   readonly body: Readable;
 }
 
-type Undici = typeof import('undici');
-
 /** More short requests at once than this wait for each other. */
 const shortConnections = 16;
 const keepAliveTimeout = 60_000;
@@ -65,7 +64,7 @@ const maxErrorBytes = 64 * 1024;
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #streams = new Set<Client>();
-  #connections: Promise<Connections> | undefined;
+  #connections: Connections | undefined;
   #isClosed = false;
 
   constructor(options: HttpClientOptions) {
@@ -75,7 +74,7 @@ export class HttpClient {
   /** Rejects with an {@link HttpFailure}, or the reason of `signal`. */
   async request(request: HttpRequest): Promise<HttpAnswer> {
     return this.#within(request, async signal => {
-      const { short, waiting } = await this.#connected();
+      const { short, waiting } = this.#connected();
       signal.throwIfAborted();
       const answer = await (request.isWaiting ? waiting : short).request({ ...dispatched(request), signal });
       return this.#read(answer);
@@ -87,7 +86,7 @@ export class HttpClient {
    * that is read whole. Rejects as {@link request} does.
    */
   async stream(request: HttpRequest & { readonly signal: AbortSignal }): Promise<HttpStream | HttpAnswer> {
-    const { undici, settings } = await this.#connected();
+    const { undici, settings } = this.#connected();
     const connection = new undici.Client(this.#options.origin, settings);
     this.#streams.add(connection);
     const end = (reason: Error) => {
@@ -118,16 +117,14 @@ export class HttpClient {
   /** Cuts everything that is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const connections = await this.#connections;
-    const { short, waiting } = connections ?? {};
+    const { short, waiting } = this.#connections ?? {};
     await Promise.all([short?.destroy(), waiting?.destroy(), ...Array.from(this.#streams, each => each.destroy())]);
   }
 
   /** Takes no new requests; those under way end in their own time. */
   async retire(): Promise<void> {
     this.#isClosed = true;
-    const connections = await this.#connections;
-    await Promise.all([connections?.short.close(), connections?.waiting.close()]);
+    await Promise.all([this.#connections?.short.close(), this.#connections?.waiting.close()]);
   }
 
   async #within<T>({ timeoutMs, signal }: HttpRequest, use: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -148,13 +145,10 @@ export class HttpClient {
     return { status: statusCode, headers: Object.fromEntries(first), text };
   }
 
-  /** undici is loaded by the first request: it takes 50 ms, and most processes have servers they never ask. */
-  async #connected(): Promise<Connections> {
+  #connected(): Connections {
     if (this.#isClosed) throw new HttpFailure('closed', 'this client is closed');
-    this.#connections ??= import('undici').then(undici => connectionsOf(undici, this.#options));
-    const connections = await this.#connections;
-    if (this.#isClosed) throw new HttpFailure('closed', 'this client is closed');
-    return connections;
+    this.#connections ??= connectionsOf(loadUndici(), this.#options);
+    return this.#connections;
   }
 }
 

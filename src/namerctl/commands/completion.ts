@@ -21,6 +21,7 @@ export function completion(known: readonly CommandSpec[]): CommandSpec {
       ['completion fish > ~/.config/fish/completions/namerctl.fish', 'for you'],
     ],
     isOfDtab: false,
+    isOffline: true,
     async run(session, [shell]) {
       if (!Object.hasOwn(shells, shell))
         throw new LinkerdTcpError('USAGE_INVALID', { reason: `no completion for ${shell}; there is bash, zsh, fish` });

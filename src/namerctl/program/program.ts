@@ -11,7 +11,7 @@ import { exitCodeOf, exitCodes, exitCodesHelp } from '../exit-codes.ts';
 import { failureText } from '../failure.ts';
 import { Session } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
-import { commands } from './commands.ts';
+import { commandNames, commandsFor } from './commands.ts';
 
 const name = 'namerctl';
 
@@ -42,16 +42,18 @@ export async function runNamerctl(args: readonly string[], given: Terminal): Pro
   const terminal = discreet(given, secrets);
   try {
     let code: number = exitCodes.ok.code;
-    const root = commandTree(terminal, async (spec, command) => {
+    const commands = await commandsFor(args);
+    const root = commandTree(terminal, commands, async (spec, command) => {
       const flags = flagsOf(command);
       const session = new Session(terminal, flags, word => secrets.add(word));
       try {
+        if (!spec.isOffline) await session.connect();
         code = (await spec.run(session, command.args, flags)) ?? exitCodes.ok.code;
       } finally {
         await session.close();
       }
     });
-    await root.parseAsync(plainFlags(args, ['json', 'pretty', 'help', ...switches()]), { from: 'user' });
+    await root.parseAsync(plainFlags(args, ['json', 'pretty', 'help', ...switches(commands)]), { from: 'user' });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok.code : exitCodes.usage.code;
@@ -61,7 +63,7 @@ export async function runNamerctl(args: readonly string[], given: Terminal): Pro
 }
 
 /** Names of the flags of all commands that take no value. */
-const switches = (): string[] =>
+const switches = (commands: readonly CommandSpec[]): string[] =>
   commands.flatMap(({ flags = [] }) =>
     flags
       .filter(flag => !flag.flags.includes('<'))
@@ -70,7 +72,7 @@ const switches = (): string[] =>
 
 type Run = (spec: CommandSpec, command: Command) => Promise<void>;
 
-function commandTree(terminal: Terminal, run: Run): Command {
+function commandTree(terminal: Terminal, commands: readonly CommandSpec[], run: Run): Command {
   const root = new Command(name)
     .description("The operator's command line for namerd: routing policy (dtabs) and what names mean.")
     .version(`${name} ${version}`, '-V, --version', 'print the version')
@@ -97,8 +99,7 @@ function grouping(command: Command): void {
         command.outputHelp();
         return;
       }
-      const known = command.commands.flatMap(sub => [sub.name(), ...sub.aliases()]);
-      const meant = nearest(word, known);
+      const meant = nearest(word, [...commandNames, 'dtab']);
       command.error(`error: unknown command '${word}'${meant === undefined ? '' : `\n(Did you mean ${meant}?)`}`);
     });
 }

@@ -1,0 +1,54 @@
+/** The program `namerctl`: this process as the terminal of {@link runNamerctl}. */
+import { spawn } from 'node:child_process';
+import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { exitCodeOf, exitCodes } from '../namerctl/exit-codes.ts';
+import { failureText } from '../namerctl/failure.ts';
+import { runNamerctl } from '../namerctl/program/program.ts';
+
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const signal of signals) process.once(signal, () => interrupted.abort());
+  return interrupted.signal;
+}
+
+async function edit(command: string, file: string): Promise<number | string> {
+  // The terminal tells us of a Ctrl-C that is meant for the editor.
+  const ignore = () => {};
+  process.on('SIGINT', ignore);
+  try {
+    return await new Promise(resolve => {
+      // Through a shell: people set EDITOR to things like `code --wait`.
+      const editor = spawn('sh', ['-c', `${command} "$1"`, 'sh', file], { stdio: 'inherit' });
+      editor.on('error', error => resolve(error.message));
+      editor.on('close', (code, signal) => resolve(code ?? `ended by ${signal}`));
+    });
+  } finally {
+    process.off('SIGINT', ignore);
+  }
+}
+
+process.stdout.on('error', error => {
+  // The reader of a pipe left, as `head` does: there is nobody to tell more.
+  if ('code' in error && error.code === 'EPIPE') process.exit(exitCodes.ok.code);
+  const failure = new LinkerdTcpError('OUTPUT_FAILED', { reason: reasonOf(error) }, { cause: error });
+  process.stderr.write(failureText(failure));
+  process.exit(exitCodeOf(failure));
+});
+process.stderr.on('error', () => undefined);
+
+const code = await runNamerctl(process.argv.slice(2), {
+  env: process.env,
+  folder: process.cwd(),
+  stdin: process.stdin,
+  isTty: process.stdout.isTTY === true,
+  hasColour: process.stdout.isTTY && !process.env['NO_COLOR'],
+  interruption,
+  print: text => void process.stdout.write(text),
+  complain: text => void process.stderr.write(text),
+  edit,
+});
+// What a pipe has not taken yet would be lost.
+await Promise.all([process.stdout, process.stderr].map(stream => new Promise(resolve => stream.write('', resolve))));
+process.exit(code);
