@@ -12,7 +12,8 @@ export const inRouter = (log: Log, router: string): Log => ({
 
 export function reportChange(log: Log, dst: string, before: Destination, next: Destination): void {
   const reasonBefore = 'reason' in before ? before.reason : undefined;
-  if (next.state === 'negative' && reasonBefore !== next.reason) log.warn(next.reason);
+  if (next.state === 'negative' && !next.isPreliminary && (reasonBefore !== next.reason || isPreliminary(before)))
+    log.warn(next.reason);
   if (next.state === 'failed' && reasonBefore !== next.reason) log.error(`${dst}: resolver error: ${next.reason}`);
   if (next.state !== 'bound') return;
   const staleBefore = before.state === 'bound' ? untold(before.stale) : undefined;
@@ -24,6 +25,8 @@ export function reportChange(log: Log, dst: string, before: Destination, next: D
   if (before.state !== 'bound' || !sameBranches(before.branches, next.branches))
     log.info(`${dst}: resolved to ${summary(next.branches)}`);
 }
+
+const isPreliminary = (destination: Destination): boolean => 'isPreliminary' in destination;
 
 /** Changes that are not logged yet. */
 const untold = (stale: Stale | undefined): Stale | undefined => (stale?.isTold ? undefined : stale);

@@ -6,7 +6,8 @@
  */
 export type Activity<T> =
   | { readonly state: 'pending' }
-  | { readonly state: 'ok'; readonly value: T; readonly unconfirmed?: Error }
+  /** `isPartial`: some of what makes up the value is not known yet. */
+  | { readonly state: 'ok'; readonly value: T; readonly unconfirmed?: Error; readonly isPartial?: true }
   | { readonly state: 'failed'; readonly error: Error };
 
 export const pending: Activity<never> = { state: 'pending' };
@@ -16,7 +17,12 @@ export const failed = (error: Error): Activity<never> => ({ state: 'failed', err
 /** Whether an observer of `a` learns nothing from `b`. Failures are the same when their messages are. */
 export function sameActivity<T>(a: Activity<T>, b: Activity<T>, same: (a: T, b: T) => boolean): boolean {
   if (a.state === 'ok')
-    return b.state === 'ok' && a.unconfirmed?.message === b.unconfirmed?.message && same(a.value, b.value);
+    return (
+      b.state === 'ok' &&
+      a.unconfirmed?.message === b.unconfirmed?.message &&
+      a.isPartial === b.isPartial &&
+      same(a.value, b.value)
+    );
   if (a.state === 'failed') return b.state === 'failed' && a.error.message === b.error.message;
   return b.state === 'pending';
 }

@@ -28,8 +28,8 @@ export function live<T>(source: () => Observable<Activity<T>>): Observable<Activ
 
 /**
  * Follows what `project` makes of the newest known value. The new watch begins before the old one ends, so that what both of
- * them look at is not given up in between. A value that only becomes unconfirmed, or confirmed again, keeps its watch and passes
- * the mark on.
+ * them look at is not given up in between. A value of which only the marks change keeps its watch and passes
+ * them on.
  */
 export function flatMapOk<T, U>(
   project: (value: T) => Observable<Activity<U>>,
@@ -40,8 +40,10 @@ export function flatMapOk<T, U>(
       let known: Activity<T> = pending;
       let result: Activity<U> = pending;
       const tell = () => {
-        const mark = known.state === 'ok' ? known.unconfirmed : undefined;
-        out.next(mark && result.state === 'ok' ? { ...result, unconfirmed: mark } : result);
+        if (known.state !== 'ok' || result.state !== 'ok') return out.next(result);
+        const { unconfirmed, isPartial } = known;
+        if (!unconfirmed && !isPartial) return out.next(result);
+        out.next({ ...result, ...(unconfirmed && { unconfirmed }), ...(isPartial && { isPartial }) });
       };
       out.add(() => current.unsubscribe());
       out.add(

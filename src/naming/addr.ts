@@ -20,13 +20,15 @@ export type Addr =
       readonly meta: Meta;
       readonly unconfirmed?: Error;
     }
-  | { readonly state: 'neg'; readonly unconfirmed?: Error }
+  /** `isFiltered`: there are addresses, and a transformer left none of them. */
+  | { readonly state: 'neg'; readonly unconfirmed?: Error; readonly isFiltered?: true }
   | { readonly state: 'failed'; readonly error: Error };
 
 export const weightKey = 'endpoint_addr_weight';
 
 export const pendingAddr: Addr = { state: 'pending' };
 export const negAddr: Addr = { state: 'neg' };
+export const filteredAddr: Addr = { state: 'neg', isFiltered: true };
 export const failedAddr = (error: Error): Addr => ({ state: 'failed', error });
 export const boundAddr = (addresses: readonly Address[], meta: Meta = {}): Addr => ({
   state: 'bound',
@@ -45,7 +47,9 @@ export function sameAddr(a: Addr, b: Addr): boolean {
       sameAddresses(a.addresses, b.addresses)
     );
   if (a.state === 'failed') return b.state === 'failed' && a.error.message === b.error.message;
-  return a.state === b.state;
+  if (a.state === 'neg')
+    return b.state === 'neg' && a.unconfirmed?.message === b.unconfirmed?.message && a.isFiltered === b.isFiltered;
+  return b.state === 'pending';
 }
 
 function sameAddresses(a: readonly Address[], b: readonly Address[]): boolean {

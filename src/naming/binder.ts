@@ -309,10 +309,15 @@ class Shares extends Node {
     const known = this.#watched.flatMap(({ state }, i) =>
       state.state === 'ok' ? [{ weight: this.#branches[i].weight, tree: state.value }] : [],
     );
-    if (known.length > 0) return ok(simplify({ type: 'union', branches: known }));
+    if (known.length > 0) {
+      const isPartial = this.#watched.some(({ state }) => state.state === 'pending' || isPart(state));
+      return { ...ok(simplify({ type: 'union', branches: known })), ...(isPartial && { isPartial }) };
+    }
     return this.#watched.find(({ state }) => state.state === 'failed')?.state ?? pending;
   }
 }
+
+const isPart = (state: State): boolean => state.state === 'ok' && state.isPartial === true;
 
 function weigh(bound: Bound, weight: number | undefined): Bound {
   if (weight === undefined) return bound;

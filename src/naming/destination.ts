@@ -12,6 +12,7 @@ import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { reasonOf } from '../errors.ts';
 import { type Activity, failed, pending } from '../live/activity.ts';
+import { type Clock, systemClock } from '../live/clock.ts';
 import type { Log } from '../log.ts';
 import { type Addr, failedAddr, pendingAddr } from './addr.ts';
 import { type Branch, branchesOf, type Endpoint, endpointsOf, nameKey } from './branches.ts';
@@ -23,8 +24,8 @@ export type { Branch, Endpoint } from './branches.ts';
 
 export type Destination =
   | { readonly state: 'pending' }
-  /** The name is known to mean nothing, or nothing with an address. */
-  | { readonly state: 'negative'; readonly reason: string }
+  /** The name is known to mean nothing, or nothing with an address. `isPreliminary`: a better reason is on its way. */
+  | { readonly state: 'negative'; readonly reason: string; readonly isPreliminary?: true }
   /** Naming failed, and there never was a good answer. */
   | { readonly state: 'failed'; readonly reason: string }
   | { readonly state: 'bound'; readonly branches: readonly Branch[]; readonly stale?: Stale };
@@ -48,12 +49,32 @@ export interface DestinationOptions {
   readonly log: Log;
   /** The last good answer of whoever followed the name before, by another naming: it is kept like one of this naming. */
   readonly initial?: { readonly branches: readonly Branch[]; readonly stale?: Stale };
+  /** What was last known before this start: used only while naming fails or is silent, never over an answer. */
+  readonly fallback?: Fallback;
+  readonly after?: Clock['after'];
 }
+
+export interface Fallback {
+  readonly branches: readonly Branch[];
+  /** When it was last confirmed, by the clock passed in; before the start of the process, so it may be negative. */
+  readonly sinceMs: number;
+}
+
+/** How long the first answer may lack a part: those branches that are quick must not get the share of the others. */
+const partPatienceMs = 2000;
+
+/** How long naming may be silent before the fallback is used. */
+const fallbackAfterMs = 2000;
 
 /** An explicit negative comes from a rule that says so, not from something that is not there. */
 type Known =
   | Exclude<Destination, { state: 'negative' }>
-  | { readonly state: 'negative'; readonly reason: string; readonly isExplicit: boolean };
+  | {
+      readonly state: 'negative';
+      readonly reason: string;
+      readonly isExplicit: boolean;
+      readonly isPreliminary?: true;
+    };
 
 /** The addresses of one leaf. */
 interface Watched {
@@ -69,7 +90,7 @@ export function destination(
   interpreter: Interpreter,
   dtab: Dtab,
   path: Path,
-  { onNegative, now, log, initial }: DestinationOptions,
+  { onNegative, now, log, initial, fallback, after = idleAfter }: DestinationOptions,
 ): Observable<Destination> {
   return new Observable(subscriber => {
     const leaves = new Map<string, Watched>();
@@ -80,7 +101,11 @@ export function destination(
     let good = initial?.branches;
     let kept = initial?.stale;
     let staleTree: Stale | undefined;
-    let explained: { reason: string } | undefined;
+    let explained: { reason: string; isPreliminary?: true } | undefined;
+    let onDisk = fallback;
+    let isSilent = false;
+    let isPartLate = false;
+    let cancelPart: (() => void) | undefined;
     let isScheduled = false;
     let hasWarned = false;
 
@@ -110,7 +135,9 @@ export function destination(
     /** What is said, given what is known: a good answer is not given up for one that is unknown. */
     const current = (): Destination => {
       const known = evaluate();
+      if (known.state === 'bound' || known.state === 'negative') onDisk = undefined;
       if (known.state === 'bound') {
+        if (good === undefined && waitsForPart()) return { state: 'pending' };
         good = known.branches;
         kept = undefined;
         return known;
@@ -119,10 +146,32 @@ export function destination(
       if (isBelieved) good = undefined;
       if (good === undefined) {
         kept = undefined;
-        return known.state === 'pending' ? known : { state: known.state, reason: known.reason };
+        if (onDisk !== undefined && (known.state === 'failed' || isSilent)) return fromDisk(onDisk, known);
+        if (known.state !== 'negative') return known;
+        const { state, reason, isPreliminary } = known;
+        return { state, reason, ...(isPreliminary && { isPreliminary }) };
       }
-      if (known.state !== 'pending') kept = staleFor(known.reason, kept, false);
+      if (known.state !== 'pending') kept = staleFor(known.reason, kept, 'isPreliminary' in known);
       return { state: 'bound', branches: good, ...(kept && { stale: kept }) };
+    };
+
+    const fromDisk = ({ branches, sinceMs }: Fallback, known: Known): Destination => {
+      const reason = known.state === 'failed' ? known.reason : `${showPath(path)}: no answer yet`;
+      const stale = { sinceMs, reason: `${reason}; using the state in stateDir`, isTold: false };
+      return { state: 'bound', branches, stale };
+    };
+
+    /** Whether the first publication should wait for what is not known yet. */
+    const waitsForPart = (): boolean => {
+      const isPart =
+        (activity.state === 'ok' && activity.isPartial) ||
+        [...leaves.values()].some(({ addr }) => addr.state === 'pending');
+      if (!isPart || isPartLate) return false;
+      cancelPart ??= after(partPatienceMs, () => {
+        isPartLate = true;
+        schedule();
+      });
+      return true;
     };
 
     /** What is known now, by itself. */
@@ -145,44 +194,55 @@ export function destination(
       for (const { addr, bound } of watched)
         if (addr.state === 'failed')
           return { state: 'failed', reason: `${showPath(path)}: ${showPath(bound.id)}: ${addr.error.message}` };
-      const ids = watched.map(({ bound }) => showPath(bound.id)).join(', ');
-      return {
-        state: 'negative',
-        isExplicit: false,
-        reason: `${showPath(path)} has no address: there is none in ${ids}`,
-      };
+      return { state: 'negative', isExplicit: false, reason: noAddress(watched) };
     };
+
+    const noAddress = (watched: readonly Pick<Watched, 'bound'>[]): string =>
+      `${showPath(path)} has no address: there is none in ${watched.map(({ bound }) => showPath(bound.id)).join(', ')}`;
 
     /** Says at once what is known, and asks the interpreter where the name got lost, which is said when the answer is here. */
     const nothing = (otherwise: string) => {
       if (explained === undefined) {
-        const mine = { reason: `${showPath(path)} names nothing: ${otherwise}` };
+        const mine: { reason: string; isPreliminary?: true } = {
+          reason: `${showPath(path)} names nothing: ${otherwise}`,
+          isPreliminary: true,
+        };
         explained = mine;
         // Interpreters that cannot explain leave the short reason standing.
         void interpreter.delegate(dtab, path).then(
           delegation => {
+            mine.isPreliminary = undefined;
             const tried = deadEnds(delegation);
             if (tried.length > 0) mine.reason = `${showPath(path)} names nothing: ${tried.join('; ')}`;
             if (explained === mine && !subscriber.closed) schedule();
           },
           error => {
+            mine.isPreliminary = undefined;
             mine.reason += ` (no explanation: ${reasonOf(error)})`;
             if (explained === mine && !subscriber.closed) schedule();
           },
         );
       }
-      return { state: 'negative', isExplicit: false, reason: explained.reason } as const;
+      const { reason, isPreliminary } = explained;
+      return { state: 'negative', isExplicit: false, reason, ...(isPreliminary && { isPreliminary }) } as const;
     };
 
     const learn = (leaf: Watched, addr: Addr) => {
       leaf.addr = addr;
-      if (addr.state === 'bound') leaf.endpoints = endpointsOf(addr.addresses, refused);
-      else if (addr.state === 'neg') leaf.endpoints = [];
+      schedule();
+      const endpoints = addr.state === 'bound' ? endpointsOf(addr.addresses, refused) : [];
+      const isEmptied =
+        endpoints.length === 0 && (addr.state === 'bound' || (addr.state === 'neg' && !addr.isFiltered));
+      if (isEmptied && onNegative === 'keep' && leaf.endpoints !== undefined && leaf.endpoints.length > 0) {
+        leaf.stale = staleFor(noAddress([leaf]), leaf.stale, false);
+        return;
+      }
+      if (addr.state === 'bound') leaf.endpoints = endpoints;
+      else if (addr.state === 'neg') leaf.endpoints = addr.isFiltered ? undefined : [];
       const error = addr.state === 'failed' ? addr.error : 'unconfirmed' in addr ? addr.unconfirmed : undefined;
       if (error && leaf.endpoints !== undefined)
         leaf.stale = staleFor(`${showPath(leaf.bound.id)}: ${error.message}`, leaf.stale, addr.state !== 'failed');
       else if (addr.state !== 'pending') leaf.stale = undefined;
-      schedule();
     };
 
     const follow = (leaf: Watched) =>
@@ -209,6 +269,13 @@ export function destination(
         }
     };
 
+    const cancelSilence =
+      onDisk &&
+      after(fallbackAfterMs, () => {
+        isSilent = true;
+        schedule();
+      });
+
     const binding = defer(() => interpreter.bind(dtab, path)).subscribe({
       next: next => {
         // A tree that was known stays in force while it cannot be known.
@@ -229,11 +296,15 @@ export function destination(
     });
 
     return () => {
+      cancelSilence?.();
+      cancelPart?.();
       binding.unsubscribe();
       for (const leaf of leaves.values()) leaf.subscription.unsubscribe();
     };
   });
 }
+
+const idleAfter: Clock['after'] = systemClock.after;
 
 function boundsOf(tree: NameTree<Bound>): readonly Bound[] {
   if (tree.type === 'leaf') return [tree.value];

@@ -7,7 +7,15 @@ import { empty, fail, leaf, type NameTree, neg, union } from '../../src/dtab/nam
 import { parsePath } from '../../src/dtab/parse.ts';
 import { showPath } from '../../src/dtab/show.ts';
 import { type Activity, failed, ok, pending } from '../../src/live/activity.ts';
-import { type Addr, boundAddr, failedAddr, type Meta, negAddr, pendingAddr } from '../../src/naming/addr.ts';
+import {
+  type Addr,
+  boundAddr,
+  failedAddr,
+  filteredAddr,
+  type Meta,
+  negAddr,
+  pendingAddr,
+} from '../../src/naming/addr.ts';
 import { branchesOf } from '../../src/naming/branches.ts';
 import type { Delegation } from '../../src/naming/delegation.ts';
 import { type Destination, type DestinationOptions, destination } from '../../src/naming/destination.ts';
@@ -41,18 +49,25 @@ function bound(
     onNegative = 'keep' as 'keep' | 'fail',
     delegation,
     initial,
-  }: { onNegative?: 'keep' | 'fail'; delegation?: Delegation; initial?: DestinationOptions['initial'] } = {},
+    fallback,
+  }: { onNegative?: 'keep' | 'fail'; delegation?: Delegation } & Pick<DestinationOptions, 'initial' | 'fallback'> = {},
 ) {
   const tree = new BehaviorSubject<Activity<NameTree<Bound>>>(pending);
   const log = recordedLog();
   let clock = 1000;
+  const timers = new Set<{ readonly at: number; readonly run: () => void }>();
+  const after = (ms: number, run: () => void) => {
+    const timer = { at: clock + ms, run };
+    timers.add(timer);
+    return () => timers.delete(timer);
+  };
   const interpreter: Interpreter = {
     bind: () => tree,
     delegate: () => (delegation ? Promise.resolve(delegation) : Promise.reject(new Error('cannot'))),
   };
   const observer = observe(
     t,
-    destination(interpreter, [], ['svc', 'web'], { onNegative, now: () => clock, log, initial }),
+    destination(interpreter, [], ['svc', 'web'], { onNegative, now: () => clock, log, initial, fallback, after }),
   );
   return {
     log,
@@ -62,9 +77,12 @@ function bound(
       tree.next({ ...ok(value), unconfirmed: new Error(reason) } as never),
     fails: (message: string) => tree.next(failed(new Error(message))),
     waits: () => tree.next(pending),
+    lacks: (value: NameTree<Bound>) => tree.next({ state: 'ok', value, isPartial: true }),
     passes: (ms: number) => {
       clock += ms;
+      for (const timer of timers) if (timer.at <= clock && timers.delete(timer)) timer.run();
     },
+    timers,
     /** What is said once everything that is under way has been said. */
     settled: async () => {
       await new Promise(setImmediate);
@@ -106,6 +124,56 @@ test('an Empty branch, and one whose addresses are none, keep their share', asyn
     ),
   );
   assert.equal(show(await d.settled()), '0.5*/a[10.0.0.1:1] 0.25*/[] 0.25*/b[]');
+});
+
+test('the first answer waits up to two seconds for the branches that are not known yet', async t => {
+  const [a, b] = [named('/a', at('10.0.0.1 1')), named('/b')];
+  const both = union({ weight: 99, tree: leaf(b) }, { weight: 1, tree: leaf(a) });
+  const d = bound(t);
+  d.lacks(leaf(a));
+  assert.equal(show(await d.settled()), 'pending', 'b is not even a name yet');
+  d.tree(both);
+  assert.equal(show(await d.settled()), 'pending', 'b has no addresses yet');
+  b.addr.next(at('10.0.0.2 1'));
+  assert.equal(show(await d.settled()), '0.99*/b[10.0.0.2:1] 0.01*/a[10.0.0.1:1]');
+  const e = bound(t);
+  e.lacks(leaf(a));
+  await e.settled();
+  e.passes(1999);
+  assert.equal(show(await e.settled()), 'pending');
+  e.passes(1);
+  assert.equal(show(await e.settled()), '1*/a[10.0.0.1:1]');
+  e.observer.stop();
+  assert.equal(e.timers.size, 0);
+});
+
+test('a branch that a transformer left without addresses gives its share to the others', async t => {
+  const [a, b] = [named('/a', at('10.0.0.1 1')), named('/b', filteredAddr)];
+  const d = bound(t);
+  d.tree(union({ weight: 1, tree: leaf(a) }, { weight: 1, tree: leaf(b) }));
+  assert.equal(show(await d.settled()), '1*/a[10.0.0.1:1]');
+  b.addr.next(at('10.0.0.2 1'));
+  assert.equal(show(await d.settled()), '0.5*/a[10.0.0.1:1] 0.5*/b[10.0.0.2:1]');
+  b.addr.next(filteredAddr);
+  assert.equal(show(await d.settled()), '1*/a[10.0.0.1:1]');
+});
+
+test('a branch that became empty keeps its last addresses with onNegative keep, and its share without them with fail', async t => {
+  for (const onNegative of ['keep', 'fail'] as const) {
+    const [a, b] = [named('/a', at('10.0.0.1 1')), named('/b', at('10.0.0.2 1'))];
+    const d = bound(t, { onNegative });
+    d.tree(union({ weight: 1, tree: leaf(a) }, { weight: 1, tree: leaf(b) }));
+    await d.settled();
+    b.addr.next(negAddr);
+    assert.equal(
+      show(await d.settled()),
+      onNegative === 'fail'
+        ? '0.5*/a[10.0.0.1:1] 0.5*/b[]'
+        : '0.5*/a[10.0.0.1:1] 0.5*/b[10.0.0.2:1] stale since 1000: /svc/web has no address: there is none in /b',
+    );
+    b.addr.next(at('10.0.0.3 1'));
+    assert.equal(show(await d.settled()), '0.5*/a[10.0.0.1:1] 0.5*/b[10.0.0.3:1]');
+  }
 });
 
 test('a branch whose addresses are not known is left out until they are; none known is pending', async t => {
@@ -268,6 +336,8 @@ test('a negative answer tells what was tried', async t => {
     show(await d.settled()),
     'negative: /svc/web names nothing: nothing at /#/io.l5d.fs/web; nothing at /#/io.l5d.fs/default',
   );
+  const isPreliminary = d.observer.values.map(value => 'isPreliminary' in value);
+  assert.deepEqual(isPreliminary, [true, false], 'the first reason is not logged: a better one follows at once');
   const e = bound(t);
   e.tree(leaf(named('/#/x', negAddr)));
   assert.equal(show(await e.settled()), 'negative: /svc/web has no address: there is none in /#/x');
@@ -324,6 +394,33 @@ test('what another naming had found is kept, stale, while this one fails, or kno
   assert.match(show(await d.settled()), /^1\*\/a\[10\.0\.0\.1:1\] stale since 1000: \/svc\/web names nothing: /);
   d.tree(leaf(named('/b', at('10.0.0.2 2'))));
   assert.equal(show(await d.settled()), '1*/b[10.0.0.2:2]');
+});
+
+test('the state on disk is used when naming fails, or is silent for two seconds, with its age', async t => {
+  const fallback = { branches: handedOn, sinceMs: -60_000 };
+  const d = bound(t, { fallback });
+  assert.equal(show(await d.settled()), 'pending');
+  d.fails('no namerd');
+  const used =
+    '1*/a[10.0.0.1:1] stale since -60000: /svc/web cannot be resolved: no namerd; using the state in stateDir';
+  assert.equal(show(await d.settled()), used);
+  d.tree(leaf(named('/b', at('10.0.0.2 2'))));
+  assert.equal(show(await d.settled()), '1*/b[10.0.0.2:2]');
+  const silent = bound(t, { fallback });
+  silent.passes(1999);
+  assert.equal(show(await silent.settled()), 'pending');
+  silent.passes(1);
+  assert.match(show(await silent.settled()), /^1\*\/a\[10\.0\.0\.1:1\] stale since -60000: \/svc\/web: no answer yet/);
+});
+
+test('the state on disk never replaces an answer, also when that is that the name does not exist', async t => {
+  for (const onNegative of ['keep', 'fail'] as const) {
+    const d = bound(t, { onNegative, fallback: { branches: handedOn, sinceMs: 0 } });
+    d.tree(neg);
+    assert.equal((await d.settled()).state, 'negative');
+    d.fails('gone');
+    assert.equal((await d.settled()).state, 'failed');
+  }
 });
 
 test('what another naming had found is given up for an answer that is believed', async t => {

@@ -148,7 +148,7 @@ function flatten(tree: NameTree<Bound>, addrs: ReadonlyMap<string, Addr | undefi
   const branches = branchesOf(tree, bound => {
     const addr = addrs.get(nameKey(bound));
     if (addr?.state === 'bound') return endpointsOf(addr.addresses, () => {});
-    return addr?.state === 'neg' ? [] : undefined;
+    return addr?.state === 'neg' && !addr.isFiltered ? [] : undefined;
   });
   const merged = new Map<string, Address & { readonly weight: number }>();
   for (const { weight: share, addresses } of branches)

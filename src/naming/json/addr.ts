@@ -1,6 +1,6 @@
 /** The JSON of a set of addresses. */
 import { isIP } from 'node:net';
-import type { Addr, Address, Meta } from '../addr.ts';
+import { type Addr, type Address, filteredAddr, type Meta, negAddr, pendingAddr } from '../addr.ts';
 import { arrayAt, objectAt, stringAt, unexpected } from './checks.ts';
 import type { Json } from './json.ts';
 
@@ -14,6 +14,8 @@ export function encodeAddr(addr: Addr): Json {
       };
     case 'failed':
       return { type: 'failed', cause: addr.error.message };
+    case 'neg':
+      return { type: 'neg', ...(addr.isFiltered && { filtered: true }) };
     default:
       return { type: addr.state };
   }
@@ -25,7 +27,7 @@ export function decodeAddr(json: unknown): Addr {
 }
 
 export function addrAt(json: unknown, at: string): Addr {
-  const { type, addrs, meta, cause } = objectAt(json, at);
+  const { type, addrs, meta, cause, filtered } = objectAt(json, at);
   switch (type) {
     case 'bound':
       return {
@@ -34,8 +36,9 @@ export function addrAt(json: unknown, at: string): Addr {
         meta: metaAt(meta, `${at}.meta`),
       };
     case 'neg':
+      return filtered === true ? filteredAddr : negAddr;
     case 'pending':
-      return { state: type };
+      return pendingAddr;
     case 'failed':
       return { state: 'failed', error: new Error(typeof cause === 'string' ? cause : 'failed without a cause') };
     default:

@@ -7,7 +7,7 @@ import { mapTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
 import { ok } from '../../live/activity.ts';
-import { type Addr, type Address, negAddr, sameAddr } from '../addr.ts';
+import { type Addr, type Address, filteredAddr, negAddr, sameAddr } from '../addr.ts';
 import { defineTransformer, type Transformer } from '../kinds.ts';
 import type { Bound } from '../name.ts';
 import { replaceLeaves } from './delegation.ts';
@@ -51,12 +51,13 @@ export const specificHostTransformer = defineTransformer({
   },
 });
 
-/** Nothing left is Neg for the addresses; the tree keeps its leaf. @param begin called for each set of addresses */
+/** If nothing is left the addresses are Neg, and marked so that the other branches of a union take the share; the tree keeps its leaf. @param begin called for each set of addresses */
 function keepAddresses(prefix: Path, begin: () => (address: Address) => boolean): Transformer {
   return eachAddr(prefix, addr => {
     if (addr.state !== 'bound') return addr;
     const left = addr.addresses.filter(begin());
-    return left.length === 0 ? negAddr : { ...addr, addresses: left };
+    if (left.length > 0) return { ...addr, addresses: left };
+    return addr.addresses.length > 0 ? filteredAddr : negAddr;
   });
 }
 
