@@ -18,25 +18,16 @@ import { systemClock } from '../live/clock.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
 import { Registry } from '../metrics/registry.ts';
-import { reportDenials } from '../namerd/access/denials.ts';
-import { LiveTokens } from '../namerd/access/live-tokens.ts';
+import type { NamerdCore, RunningInterface } from '../namerd/core/interface.ts';
 import { Namespaces } from '../namerd/core/namespaces.ts';
 import { Slices } from '../namerd/core/sliced.ts';
-import { countRequests } from '../namerd/http/request-counts.ts';
-import { type RunningApi, startApi } from '../namerd/http/server.ts';
 import { builtinNamer } from '../naming/builtin/builtin.ts';
 import { createDns, measureDns } from '../naming/dns.ts';
-import {
-  type HttpControllerConfig,
-  type NamerdConfig,
-  type NamerdKinds,
-  namerdSchema,
-} from '../settings/namerd/config.ts';
+import { type NamerdConfig, type NamerdKinds, namerdSchema } from '../settings/namerd/config.ts';
 import { namerdKinds as builtInKinds } from '../settings/namerd/kinds.ts';
 import { loadNamerd } from '../settings/namerd/load.ts';
 import { createStore } from '../stores/kind.ts';
 import type { DtabStore } from '../stores/store.ts';
-import { serverTlsOptions } from '../tls/interface-tls.ts';
 import { version } from '../version.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Outcome } from './outcome.ts';
@@ -58,7 +49,7 @@ export interface RunningNamerd extends RunningProgram {
   /** Where its interfaces listen, in the order of the configuration. */
   readonly apiAddresses: readonly string[];
   /**
-   * Checks the file again, and reads the certificates of its interfaces; what else it says takes effect with a restart.
+   * Checks the file again, and reads the certificates of its interfaces; other changes need a restart.
    * @throws LinkerdTcpError CONFIG_INVALID or CONFIG_UNREADABLE
    */
   reload(): Promise<void>;
@@ -67,7 +58,8 @@ export interface RunningNamerd extends RunningProgram {
 /** @throws LinkerdTcpError CONFIG_INVALID, CANNOT_LISTEN, or what the storage throws; then nothing runs. */
 export async function startNamerd({ text, ...options }: NamerdOptions): Promise<RunningNamerd> {
   const { file, kinds = builtInKinds } = options;
-  return startConfiguredNamerd(loadNamerd({ file, text }, kinds), { ...options, kinds });
+  const warned = (warning: string) => options.log.warn(warning);
+  return startConfiguredNamerd(loadNamerd({ file, text, warned }, kinds), { ...options, kinds });
 }
 
 /** With a configuration that is read already. @throws as {@link startNamerd} */
@@ -85,7 +77,7 @@ class Namerd implements RunningNamerd {
   readonly #log: Log;
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
   readonly #lifecycle: Lifecycle;
-  readonly #apis: RunningApi[] = [];
+  readonly #interfaces: RunningInterface[] = [];
   readonly #slices = new Slices();
   #waitingFor: readonly string[] = [storageIsSilent];
   #isStorageFailing = true;
@@ -107,7 +99,7 @@ class Namerd implements RunningNamerd {
   }
 
   get apiAddresses(): readonly string[] {
-    return this.#apis.map(({ address }) => address);
+    return this.#interfaces.map(({ address }) => address);
   }
 
   async start(): Promise<void> {
@@ -123,17 +115,16 @@ class Namerd implements RunningNamerd {
       const builtin = builtinNamer(naming.dns);
       const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
       this.#lifecycle.onClose(() => namespaces.close());
-      const answered = countRequests(this.#registry);
-      const denied = reportDenials(this.#registry, log, monotonicNow);
-      for (const [i, each] of this.#config.interfaces.entries())
-        await this.#serve(each, i, {
-          store,
-          namespaces,
-          slices: this.#slices,
-          answered,
-          denied,
-          namerPrefixes: namers.map(({ prefix }) => prefix),
-        });
+      const core: NamerdCore = {
+        store,
+        namespaces,
+        slices: this.#slices,
+        namerPrefixes: namers.map(({ prefix }) => prefix),
+        registry: this.#registry,
+        log,
+        now: monotonicNow,
+      };
+      await this.#serve(core);
       await this.#serveAdmin({ namespaces, store, slices: this.#slices, watches: () => mounted.watches() });
       this.#expose(namespaces, store);
     } catch (error) {
@@ -147,7 +138,7 @@ class Namerd implements RunningNamerd {
   }
 
   abort(): void {
-    this.#lifecycle.abort('ended at once; open requests are cut');
+    this.#lifecycle.abort('stopping immediately; pending requests are cut off');
   }
 
   async reopenLogs(): Promise<void> {
@@ -157,28 +148,26 @@ class Namerd implements RunningNamerd {
   async reload(): Promise<void> {
     const { file, kinds } = this.#options;
     try {
-      if (file.startsWith('<')) return this.#log.warn(`there is no file to read again (${file})`);
+      if (file.startsWith('<'))
+        return this.#log.warn(`reload ignored: the configuration came from ${file}, not from a file`);
       const { text } = await readSource(file);
       const config = loadNamerd({ file, text, purpose: 'reload' }, kinds);
       this.#renewTls();
       if (JSON.stringify(config) === JSON.stringify(this.#config)) this.#log.info(`${file} has not changed`);
-      else this.#log.warn(`${file} is valid and has changed: it takes effect with a restart`);
+      else this.#log.warn(`${file} has changed and is valid; restart namerd to apply it`);
     } catch (error) {
-      this.#log.error(`${file} is not valid, what ran goes on`, { report: reasonOf(error) });
+      this.#log.error(`${file}: reload failed; the running configuration stays in effect`, { report: reasonOf(error) });
       throw error;
     }
   }
 
-  /** Certificates are read again where they were. */
   #renewTls(): void {
-    for (const [i, { tls }] of this.#config.interfaces.entries()) {
-      if (tls === undefined) continue;
-      const api = this.#apis[i];
+    for (const { address, renewTls } of this.#interfaces) {
       try {
-        api.renewTls(serverTlsOptions(tls));
-        this.#log.info(`api ${api.address}: certificates read again`);
+        renewTls?.();
+        if (renewTls !== undefined) this.#log.info(`api ${address}: certificates reloaded`);
       } catch (error) {
-        this.#log.error(`api ${api.address}: the certificates stay as they were`, { reason: reasonOf(error) });
+        this.#log.error(`api ${address}: keeping the previous certificates`, { reason: reasonOf(error) });
       }
     }
   }
@@ -188,7 +177,7 @@ class Namerd implements RunningNamerd {
     const context = { log: this.#log, now: monotonicNow, random: Math.random, epochMs: Date.now };
     const store = createStore(this.#options.kinds.stores, storage, context);
     this.#lifecycle.onClose(() => store.close());
-    // Watched for as long as we run: what the namespaces are is what makes us ready, and it is at hand when it is asked for.
+    // Watched all the time: namerd is ready once it knows the namespaces, and lists them without waiting.
     const watch: Subscription = store.list().subscribe(state => {
       this.#isStorageFailing = state.state !== 'ok' || state.unconfirmed !== undefined;
       this.#waitingFor = state.state === 'ok' ? [] : [state.state === 'failed' ? state.error.message : storageIsSilent];
@@ -198,53 +187,29 @@ class Namerd implements RunningNamerd {
     return store;
   }
 
-  async #serve(
-    config: HttpControllerConfig,
-    index: number,
-    parts: Pick<
-      Parameters<typeof startApi>[0],
-      'store' | 'namespaces' | 'slices' | 'answered' | 'denied' | 'namerPrefixes'
-    >,
-  ): Promise<void> {
-    const { ip, port, tls, auth, maxWatches } = config;
-    const log = this.#log;
-    const tokens = auth && (await LiveTokens.open(auth, log));
-    if (tokens) this.#lifecycle.onClose(() => tokens.close());
-    const api = await startApi({
-      ...parts,
-      ip,
-      port,
-      maxWatches,
-      log,
-      access: tokens?.access,
-      ...(tls && { tls: serverTlsOptions(tls) }),
-    }).catch(error => {
-      throw adviseOnListening(error, `interfaces[${index}].port`);
-    });
-    this.#apis.push(api);
-    this.#lifecycle.onClose(() => api.close(this.#config.admin.shutdownGraceMs));
-    log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
-    if (!isLoopback(ip)) this.#adviseOnTrust(config, api.address);
-  }
-
-  /** What strangers could do to an API that more than this machine reaches. */
-  #adviseOnTrust({ tls, auth }: HttpControllerConfig, address: string): void {
-    if (auth === undefined && !tls?.requireClientAuth)
+  async #serve(core: NamerdCore): Promise<void> {
+    for (const [i, config] of this.#config.interfaces.entries()) {
+      const place = `interfaces[${i}]`;
+      const kind = this.#options.kinds.interfaces.find(each => each.kind === config.kind)!;
+      const running = await kind.start(config, core, place).catch(error => {
+        throw adviseOnListening(error, `${place}.port`);
+      });
+      if (running === undefined) continue;
+      this.#interfaces.push(running);
+      this.#lifecycle.onClose(() => running.close(this.#config.admin.shutdownGraceMs));
+    }
+    if (this.#interfaces.length === 0)
       this.#log.warn(
-        `whoever reaches ${address} can change where traffic goes: there is no authentication; let only a network you trust ` +
-          'reach it, or ask for tokens (interfaces[].auth) or certificates (interfaces[].tls.requireClientAuth)',
-      );
-    if (auth !== undefined && auth.tokens.length > 0 && tls === undefined)
-      this.#log.warn(
-        `tokens travel in clear to ${address}: whoever listens can use them; speak https (interfaces[].tls)`,
+        'no client can reach this namerd: none of its interfaces is served; add one of kind io.l5d.httpController',
       );
   }
 
   async #serveAdmin(parts: Pick<NamerdView, 'namespaces' | 'store' | 'slices' | 'watches'>): Promise<void> {
-    const { ip, port } = this.#config.admin;
+    const { ip, port, allowedHosts } = this.#config.admin;
     const admin = await startNamerdAdmin({
       ip,
       port,
+      allowedHosts,
       log: this.#log,
       registry: this.#registry,
       namerd: {
@@ -262,7 +227,10 @@ class Namerd implements RunningNamerd {
     for (const { kind } of this.#config.telemetry)
       if (kind !== 'io.l5d.prometheus') this.#log.warn(`telemetry ${kind} has no effect: metrics are at /metrics`);
     this.#log.info(`admin listening on http://${admin.address}`);
-    if (!isLoopback(ip)) this.#log.warn(`whoever reaches ${admin.address} can stop this process`);
+    if (!isLoopback(ip))
+      this.#log.warn(
+        `the admin API on ${admin.address} has no authentication: anyone who can reach it can stop namerd and read every dtab`,
+      );
   }
 
   #ready(): Readiness {
@@ -276,17 +244,17 @@ class Namerd implements RunningNamerd {
     scope.computed('l5d:namerd:storage_failing', {}, () => Number(this.#isStorageFailing));
     scope.computed('l5d:namerd:storage_writes_failing', {}, () => Number(store.health?.writeFailure !== undefined));
     scope.computed('l5d:namerd:unreadable_namespaces', {}, () => store.health?.unreadable.size ?? 0);
-    scope.computed('l5d:namerd:watches', {}, () => this.#apis.reduce((sum, { watches }) => sum + watches, 0));
+    scope.computed('l5d:namerd:watches', {}, () => this.#interfaces.reduce((sum, { watches }) => sum + watches, 0));
     for (const what of ['trees', 'addrs'] as const)
       scope.computed('l5d:namerd:observations', { of: what }, () => namespaces.observed[what]);
   }
 
   async #drain(reason: string): Promise<void> {
     const { shutdownGraceMs } = this.#config.admin;
-    this.#log.info(`stopping (${reason}): watches end, requests under way have ${shutdownGraceMs} ms`);
+    this.#log.info(`stopping (${reason}): watches end, pending requests have ${shutdownGraceMs} ms`);
     const late = setTimeout(shutdownGraceMs, 'late' as const, { ref: false });
     if ((await Promise.race([this.#lifecycle.close(), late])) === 'late')
-      this.#log.warn('not everything could be closed in time');
+      this.#log.warn('some connections were still open at the end of the grace period');
     this.#log.info('stopped');
   }
 }

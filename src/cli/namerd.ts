@@ -39,7 +39,9 @@ async function main(): Promise<number> {
 
 const listening = ({ admin, interfaces }: NamerdConfig): readonly WantedAddress[] => [
   { key: 'admin.port', ...admin },
-  ...interfaces.map(({ ip, port }, i) => ({ key: `interfaces[${i}].port`, ip, port })),
+  ...interfaces.flatMap(({ ip, port }, i) =>
+    typeof ip === 'string' && typeof port === 'number' ? [{ key: `interfaces[${i}].port`, ip, port }] : [],
+  ),
 ];
 
 const run = ({ file, text }: NamerdSource): Promise<number> =>

@@ -53,3 +53,12 @@ export const host = () =>
     });
 
 const expectedHost = 'expected a host name or an address, without scheme, port, path and brackets';
+
+/** Host names in lower case; none by default. */
+export const hostNames = () =>
+  z
+    .array(
+      host().transform(name => name.toLowerCase()),
+      'expected a list of host names',
+    )
+    .default([]);

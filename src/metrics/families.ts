@@ -145,6 +145,7 @@ export const families = {
     ['reason', 'token'],
     "Requests that namerd's API refused, by reason: no_token, unknown_token, or the missing permission, read or write; and by the name of the token, `none` if it is unknown.",
   ),
+  'l5d:namerd:connections_dropped': counter([], "Connections to namerd's API dropped because there were too many."),
   'l5d:namerd:watches': gauge([], "Watches open at namerd's API."),
   'l5d:namerd:storage_failing': gauge(
     [],

@@ -40,7 +40,7 @@ namers:
 - {kind: io.l5d.rewrite, prefix: /a, pattern: '/{x}', name: '/{x}'}
 - {kind: io.l5d.rewrite, prefix: /a/b, pattern: '/{x}', name: '/{x}'}
 interfaces:
-- {kind: io.l5d.mesh, port: 4321}
+- {kind: io.l5d.meshes, port: 4321}
 routers: []
 `;
   const { status, stderr } = run(['--check', '-'], bad);
@@ -49,7 +49,7 @@ routers: []
     /namerd: 4 problems in <stdin>/,
     /<stdin>:1:1 +storge: unknown key; did you mean storage\?/,
     /<stdin>:4:\d+ +namers\[1\]\.prefix: Namers must not have overlapping prefixes: \/a & \/a\/b/,
-    /<stdin>:6:\d+ +interfaces\[0\]\.kind: io\.l5d\.mesh: not supported; use io\.l5d\.httpController/,
+    /<stdin>:6:\d+ +interfaces\[0\]\.kind: unknown kind "io\.l5d\.meshes"; did you mean io\.l5d\.mesh\?/,
     /<stdin>:7:1 +routers: unknown key; this belongs in a configuration of linkerd-tcp/,
   ])
     assert.match(stderr, line);
@@ -124,7 +124,7 @@ test('SIGHUP checks the file and changes nothing', async t => {
   await program.printed(/namerd\.yml has not changed/);
   folder.write('namerd.yml', memoryConfig(0, 'namers: [{kind: io.l5d.fs, rootDir: .}]\n'));
   program.signal('SIGHUP');
-  await program.printed(/namerd\.yml is valid and has changed: it takes effect with a restart/);
+  await program.printed(/namerd\.yml has changed and is valid; restart namerd to apply it/);
   folder.write('namerd.yml', 'x: 1');
   program.signal('SIGHUP');
   await program.printed(/Nothing was changed\. Check with: namerd --check/);
@@ -146,9 +146,11 @@ test('an address that others can reach is warned of', async t => {
       .replace('Controller, port: 0', 'Controller, ip: 0.0.0.0, port: 0'),
   });
   await program.printed(
-    /warn whoever reaches 0\.0\.0\.0:\d+ can change where traffic goes: there is no authentication/,
+    /warn the API on 0\.0\.0\.0:\d+ has no authentication: anyone who can reach it can change routing/,
   );
-  await program.printed(/warn whoever reaches 0\.0\.0\.0:\d+ can stop this process/);
+  await program.printed(
+    /warn the admin API on 0\.0\.0\.0:\d+ has no authentication: anyone who can reach it can stop namerd/,
+  );
 });
 
 test('dtabs outlive the process in io.l5d.sqlite, with their history', async t => {
@@ -165,9 +167,13 @@ test('dtabs outlive the process in io.l5d.sqlite, with their history', async t =
   assert.ok(existsSync(join(folder.path, 'state/dtabs.sqlite')), 'relative to the config');
   const stored = await fetch(`${url}/api/1/dtabs/tea`, { headers: { accept: 'text/plain' } });
   assert.equal(await stored.text(), '/a=>/2\n');
-  const history = (await (await fetch(`${url}/api/1/dtabs/tea/history`)).json()) as { version: string }[];
-  const version = encodeURIComponent(history.at(-1)!.version);
-  const restored = await fetch(`${url}/api/1/dtabs/tea/restore?version=${version}`, { method: 'POST' });
+  const history = await fetch(`${url}/api/1/dtabs/tea/history`);
+  const { versions } = (await history.json()) as { versions: { number: number }[] };
+  assert.deepEqual(
+    versions.map(({ number }) => number),
+    [2, 1],
+  );
+  const restored = await fetch(`${url}/api/1/dtabs/tea/restore?version=1`, { method: 'POST' });
   assert.equal(restored.status, 204);
   const now = await fetch(`${url}/api/1/dtabs/tea`, { headers: { accept: 'text/plain' } });
   assert.equal(await now.text(), '/a=>/1\n');
@@ -180,7 +186,7 @@ test('storage that cannot be opened ends the start with 78 and says why', async 
   const file = folder.write('namerd.yml', config);
   const { code, output } = await runProgram(t, namerdLauncher, [file]);
   assert.equal(code, 78, output);
-  assert.match(output, /^namerd: io\.l5d\.sqlite \(.*dtabs\.sqlite\) cannot /m);
+  assert.match(output, /^namerd: io\.l5d\.sqlite \(.*dtabs\.sqlite\): cannot /m);
 });
 
 test('an interface with tls speaks https, and may ask for certificates of clients', async t => {
@@ -233,7 +239,7 @@ test('SIGHUP reads certificates again: the next connection meets the new one, an
   assert.match(await served(), /first\.test/);
   install(second);
   program.signal('SIGHUP');
-  await program.printed(/certificates read again/);
+  await program.printed(/certificates reloaded/);
   assert.match(await served(), /second\.test/);
   install({ chain: 'nonsense', key: first.key });
   program.signal('SIGHUP');

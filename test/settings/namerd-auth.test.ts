@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { AuthConfig } from '../../src/namerd/access/auth-config.ts';
 import { namerdKinds } from '../../src/settings/namerd/kinds.ts';
 import { loadNamerd } from '../../src/settings/namerd/load.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -42,7 +43,8 @@ test('the file of a token is looked for in the folder of the configuration, and 
   const auth =
     '{tokens: [{name: a, tokenFile: deploy.token, read: [web]}, {name: b, tokenFile: two.token, read: [web]}]}';
   const { interfaces } = load(auth, join(folder.path, 'namerd.yml'));
-  assert.equal(interfaces[0].auth?.tokens[0].tokenFile, join(folder.path, 'deploy.token'));
+  const { tokens } = interfaces[0]['auth'] as AuthConfig;
+  assert.equal(tokens[0].tokenFile, join(folder.path, 'deploy.token'));
 });
 
 for (const [title, auth, expected] of [

@@ -62,8 +62,7 @@ test('a prefix must not be empty', () => {
 });
 
 for (const [kind, advice] of [
-  ['io.l5d.thriftNameInterpreter', 'use io.l5d.httpController'],
-  ['io.l5d.mesh', 'use io.l5d.httpController'],
+  ['io.l5d.thrift', 'expected one of io.l5d.httpController'],
   ['io.l5d.httpControler', 'did you mean io.l5d.httpController?'],
 ])
   test(`an interface ${kind} is answered with what to write instead`, () => {
@@ -86,3 +85,12 @@ test('telemetry that cannot be is told with its place', () => {
   assert.match(of('kind: io.l5d.prometheus, prefix: 1-'), /:5:\d+ .*expected the beginning of a metric name/);
   assert.match(of('kind: io.l5d.prometheu, path: /metrics'), /:5:\d+ .*did you mean io\.l5d\.prometheus/);
 });
+
+for (const kind of ['io.l5d.thriftNameInterpreter', 'io.l5d.mesh', 'io.l5d.destination'])
+  test(`an interface of kind ${kind} is accepted with all of its keys, and a warning says that it is not served`, () => {
+    const warnings: string[] = [];
+    const text = `${least.replace('[', `[{kind: ${kind}, port: 4180, cache: {bindingCacheActive: 1000}}, `)}`;
+    loadNamerd({ file: 'n.yml', text, warned: warning => void warnings.push(warning) }, namerdKinds);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0], /^n\.yml:2:21 +interfaces\[0\]\.kind: .* is not served: .*io\.l5d\.httpController/);
+  });

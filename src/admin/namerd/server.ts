@@ -26,6 +26,7 @@ export interface NamerdAdminOptions {
   readonly ip: string;
   /** 0 for one that is free. */
   readonly port: number;
+  readonly allowedHosts?: readonly string[];
   readonly namerd: NamerdView;
   readonly registry: Registry;
   readonly log: Log;

@@ -4,15 +4,26 @@ import { type Problem, valueAt } from '../../config/problem.ts';
 import { parsePath } from '../../dtab/parse.ts';
 import { type Path, startsWith } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
+import type { InterfaceKind } from '../../namerd/core/interface.ts';
 import { checkInterfaceTls } from '../../tls/interface-tls.ts';
 import { checkAddresses } from '../shared/address-clashes.ts';
 import { entries, textAt } from '../shared/places.ts';
 import { checkTokens } from './check-tokens.ts';
-import { httpControllerDefaults, namerdAdminDefaults } from './config.ts';
+import { namerdAdminDefaults } from './config.ts';
 
-export function checkNamerd(root: unknown, complain: (problem: Problem) => void, document: ConfigDocument): void {
+export function checkNamerd(
+  root: unknown,
+  complain: (problem: Problem) => void,
+  document: ConfigDocument,
+  kinds: readonly InterfaceKind[],
+): void {
   checkPrefixes(root, complain);
-  const interfaces = entries(root, ['interfaces']).map(path => ({ path, defaults: httpControllerDefaults }));
+  const interfaces = entries(root, ['interfaces']).flatMap(path => {
+    const kind = textAt(root, [...path, 'kind']);
+    const { defaults, warning } = kinds.find(each => each.kind === kind) ?? {};
+    if (warning !== undefined) complain({ path: [...path, 'kind'], message: warning, severity: 'warning' });
+    return defaults === undefined ? [] : [{ path, defaults }];
+  });
   checkAddresses(root, document, [{ path: ['admin'], defaults: namerdAdminDefaults }, ...interfaces], complain);
   for (const { path } of interfaces) {
     checkTokens(root, [...path, 'auth', 'tokens'], complain);

@@ -37,7 +37,7 @@ export function loadNamerd({ file, text, purpose, warned }: NamerdSource, kinds:
     vocabulary: namerdVocabulary,
     prepare: value => resolvePaths(schema, value, folderOf(file)),
     check: (value, complain, document) => {
-      checkNamerd(value, complain, document);
+      checkNamerd(value, complain, document, kinds.interfaces);
       checkFiles(schema, value, complain);
     },
   });
