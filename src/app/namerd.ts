@@ -1,7 +1,7 @@
 /**
  * The program `namerd`, running: opens its storage, mounts its namers, serves its interfaces, drains and stops.
  *
- * Order of a start: storage, namers, interfaces, admin. Nothing is half started: a failure stops what runs.
+ * Order of a start: storage, namers, admin, interfaces. Nothing is half started: a failure stops what runs.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
@@ -81,6 +81,7 @@ class Namerd implements RunningNamerd {
   readonly #slices = new Slices();
   #waitingFor: readonly string[] = [storageIsSilent];
   #isStorageFailing = true;
+  #isServing = false;
   adminAddress = '';
 
   constructor(config: NamerdConfig, options: NamerdContext) {
@@ -124,8 +125,10 @@ class Namerd implements RunningNamerd {
         log,
         now: monotonicNow,
       };
-      await this.#serve(core);
+      // Before the interfaces: a start that fails for the admin port must not have answered a client.
       await this.#serveAdmin({ namespaces, store, slices: this.#slices, watches: () => mounted.watches() });
+      await this.#serve(core);
+      this.#isServing = true;
       this.#expose(namespaces, store);
     } catch (error) {
       await this.#lifecycle.close();
@@ -234,7 +237,8 @@ class Namerd implements RunningNamerd {
   }
 
   #ready(): Readiness {
-    const waitingFor = this.#lifecycle.stopping ? ['namerd is stopping'] : this.#waitingFor;
+    const starting = this.#isServing ? [] : ['the interfaces do not listen yet'];
+    const waitingFor = this.#lifecycle.stopping ? ['namerd is stopping'] : [...this.#waitingFor, ...starting];
     return { ready: waitingFor.length === 0, waitingFor };
   }
 

@@ -450,3 +450,25 @@ test('what a name means is followed live between requests', async t => {
   await rig.ask('DELETE', 'dtabs/default');
   assert.equal(await port(), undefined);
 });
+
+test('a name in a namespace that does not exist says so in a header, other than a name that resolves to nothing', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/b');
+  const missing = async (target: string) => (await rig.ask('GET', target)).headers['l5d-namespace'];
+  for (const endpoint of ['bind', 'resolve', 'delegate']) {
+    assert.equal(await missing(`${endpoint}/tea?path=/none`), undefined, endpoint);
+    assert.equal(await missing(`${endpoint}/none?path=/none`), 'missing', endpoint);
+  }
+  assert.equal(await missing('delegate?namespace=none&path=/a'), 'missing');
+  assert.equal(await missing('delegate?path=/a'), undefined);
+});
+
+test('rules that lead back to themselves are 422, an error of the request and not of namerd', async t => {
+  const rig = await startRig(t);
+  await rig.put('tea', '/a=>/a/b');
+  for (const endpoint of ['bind', 'resolve']) {
+    const { status, text } = await rig.ask('GET', `${endpoint}/tea?path=/a`);
+    assert.equal(status, 422);
+    assert.match(text, /Max recursion level/);
+  }
+});

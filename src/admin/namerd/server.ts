@@ -72,6 +72,7 @@ function endpoints(namerd: NamerdView, metrics: readonly Endpoint[]): readonly E
     } = await delegateAlone(asked(request), {
       namespaces: namerd.namespaces,
       slices: namerd.slices,
+      store: namerd.store,
       addrWaitMs,
     });
     return reply.status(status).headers(headers).send(body);

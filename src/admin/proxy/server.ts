@@ -9,6 +9,7 @@ export interface AdminOptions {
   readonly ip: string;
   /** 0: any free port. */
   readonly port: number;
+  readonly allowedHosts?: readonly string[];
   readonly proxy: AdminView;
   readonly registry: Registry;
   readonly log: Log;

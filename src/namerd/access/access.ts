@@ -123,5 +123,5 @@ export function authorize(principal: Principal, permissions: readonly Permission
   if (last === undefined || permissions.some(({ right, namespace }) => principal.may(right, namespace))) return;
   const { right, namespace } = last;
   if (principal.name === undefined) throw new LinkerdTcpError('TOKEN_MISSING');
-  throw new LinkerdTcpError('RIGHT_MISSING', { token: principal.name, right, namespace });
+  throw new LinkerdTcpError('RIGHT_MISSING', { token: principal.name, right, namespace: namespace.slice(0, 200) });
 }

@@ -1,5 +1,4 @@
-/** Tells of requests that namerd's API refused: all of them in the metrics, some of them in the log, as strangers cause them. */
-
+/** Refused requests: the metrics count all of them, the log shows some, since anyone can cause them. */
 import { limitedLog } from '../../limited-log.ts';
 import type { Log } from '../../log.ts';
 import type { Cell } from '../../metrics/cells.ts';
@@ -7,8 +6,9 @@ import type { Registry } from '../../metrics/registry.ts';
 import type { Denial } from './denial.ts';
 
 const limit = { max: 10, perMs: 60_000 };
+const maxPathChars = 200;
 
-/** @returns what to call for each of them; of reasons and tokens there are few */
+/** @returns a function to call for each of them; there are few reasons and tokens */
 export function reportDenials(registry: Registry, log: Log, now: () => number): (denial: Denial) => void {
   const scope = registry.scope({});
   const cells = new Map<string, Cell>();
@@ -18,6 +18,6 @@ export function reportDenials(registry: Registry, log: Log, now: () => number): 
     const cell = cells.get(key) ?? scope.counter('l5d:namerd:api_denied', { reason, token });
     cells.set(key, cell);
     registry.main.add(cell, 1);
-    limited.warn(`refused ${method} ${path} of ${ip}: ${message}`);
+    limited.warn(`refused ${method} ${path.slice(0, maxPathChars)} of ${ip}: ${message}`);
   };
 }

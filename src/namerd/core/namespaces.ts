@@ -5,7 +5,7 @@
  * bound without such a dtab is kept warm (see Observations); with one it is bound for that request only.
  */
 import { defer, distinctUntilChanged, filter, firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs';
-import { concat, type Dentry, type Dtab } from '../../dtab/dtab.ts';
+import { concat, type Dtab } from '../../dtab/dtab.ts';
 import type { NameTree } from '../../dtab/name-tree.ts';
 import type { Path } from '../../dtab/path.ts';
 import { showPath } from '../../dtab/show.ts';
@@ -23,7 +23,7 @@ import type { Bound, MountedNamer, Namer } from '../../naming/name.ts';
 import type { DtabStore } from '../../stores/store.ts';
 import { addrOfId } from './bound-ids.ts';
 import { Observations } from './observations.ts';
-import { changedRules, RulesInUse } from './stored-rules.ts';
+import { ChangedRules, RulesInUse } from './stored-rules.ts';
 
 export interface NamespacesOptions {
   readonly store: DtabStore;
@@ -50,8 +50,8 @@ export const nameIn = (namespace: string, path: Path): string => `${namespace}?$
 
 interface StoredRules {
   readonly dtab: Dtab;
-  /** Those that the last write took away or added. */
-  readonly changed: readonly Dentry[];
+  /** By the last write. */
+  readonly changed: ChangedRules;
 }
 
 export class Namespaces {
@@ -128,7 +128,7 @@ export class Namespaces {
         }
         const { changed } = state.value;
         const whole = concat(state.value.dtab, dtab);
-        if (inUse === undefined || inUse.isTouchedBy(changed)) inUse = new RulesInUse(whole);
+        if (inUse === undefined || inUse.isAffectedBy(changed)) inUse = new RulesInUse(whole);
         else inUse.dtab = whole;
         return { ...state, value: inUse };
       };
@@ -163,11 +163,11 @@ export class Namespaces {
       map((state): Activity<StoredRules> => {
         if (state.state !== 'ok') return state;
         const dtab = state.value?.dtab ?? noRules;
-        const changed = changedRules(before, dtab);
+        const changed = new ChangedRules(before, dtab);
         before = dtab;
         return { ...state, value: { dtab, changed } };
       }),
-      distinctUntilChanged((a, b) => sameActivity(a, b, () => b.state === 'ok' && b.value.changed.length === 0)),
+      distinctUntilChanged((a, b) => sameActivity(a, b, () => b.state === 'ok' && b.value.changed.isEmpty)),
     );
   }
 

@@ -10,6 +10,7 @@ import { LinkerdTcpError } from '../../errors.ts';
 import { briefReason, checkRuleLengths, invalidDtab, parsingDtab } from '../core/dtab-text.ts';
 import type { Sliced, Slices } from '../core/sliced.ts';
 import { type ApiRequest, header } from './exchange.ts';
+import { memoizeByObject } from './memoize-by-object.ts';
 import type { JsonDentry } from './shapes.ts';
 
 export interface DtabCodec {
@@ -27,14 +28,14 @@ export const jsonDentries = (dtab: Dtab): JsonDentry[] =>
 
 const text = (mediaType: string): DtabCodec => ({
   mediaType,
-  write: showDtab,
+  write: memoizeByObject(showDtab),
   deletion: namespace => `# namespace ${namespace} was deleted`,
   read: readText,
 });
 
 const json: DtabCodec = {
   mediaType: 'application/json',
-  write: dtab => JSON.stringify(jsonDentries(dtab)),
+  write: memoizeByObject(dtab => JSON.stringify(jsonDentries(dtab))),
   deletion: () => 'null',
   read: readJson,
 };

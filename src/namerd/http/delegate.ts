@@ -5,6 +5,7 @@ import type { Path } from '../../dtab/path.ts';
 import { LinkerdTcpError } from '../../errors.ts';
 import { AnswerSize } from '../../naming/json/answer-size.ts';
 import { encodeDelegation } from '../../naming/json/delegation.ts';
+import type { DtabStore } from '../../stores/store.ts';
 import { authorize, type Principal, reading } from '../access/access.ts';
 import { parsingDtab } from '../core/dtab-text.ts';
 import type { Namespaces } from '../core/namespaces.ts';
@@ -13,10 +14,12 @@ import type { Slices } from '../core/sliced.ts';
 import { mediaTypeOf } from './codecs.ts';
 import { type Answer, type ApiRequest, dtabOf, header, pathOf, readPath } from './exchange.ts';
 import { type Question, question } from './shapes.ts';
+import { namespaceHeader } from './stored.ts';
 
 export interface DelegateContext {
   readonly namespaces: Namespaces;
   readonly slices: Slices;
+  readonly store: DtabStore;
   readonly addrWaitMs: number;
 }
 
@@ -48,13 +51,16 @@ async function explain(
   namespace: string | null,
   dtab: Dtab,
   path: Path,
-  { namespaces, addrWaitMs }: DelegateContext,
+  { namespaces, store, addrWaitMs }: DelegateContext,
 ): Promise<Answer> {
   const delegation = await namespaces.delegate(namespace, dtab, path);
   const snapshot = await firstValueFrom(settle(boundsOf(delegation), addrWaitMs));
   return {
     status: 200,
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(namespace !== null && namespaceHeader(namespace, { store })),
+    },
     body: JSON.stringify(encodeDelegation(delegation, snapshot, new AnswerSize('the explanation'))),
   };
 }

@@ -1,4 +1,4 @@
-/** Remembers what was made of an object for as long as the object lives: all who are told of it get the same. */
+/** Remembers the result for an object as long as the object lives, so that thousands of watches share one. */
 export function memoizeByObject<K extends object, V>(make: (from: K) => V): (from: K) => V {
   const made = new WeakMap<K, V>();
   return from => {

@@ -15,6 +15,7 @@ import { type ApiRequest, dtabOf, isOn, type Outcome, pathOf } from './exchange.
 import { firstKnown } from './first-known.ts';
 import { memoizeByObject } from './memoize-by-object.ts';
 import type { Resolved } from './shapes.ts';
+import { namespaceHeader } from './stored.ts';
 
 export async function resolve(request: ApiRequest, namespace: string, context: ApiContext): Promise<Outcome> {
   const { namespaces, random, addrWaitMs, answerTimeoutMs } = context;
@@ -23,7 +24,7 @@ export async function resolve(request: ApiRequest, namespace: string, context: A
     ? resolveAll(namespaces, question, addrWaitMs)
     : resolveOne(namespaces, question, random);
   const documents = documentsOf(resolved, encodeWhole);
-  const headers = { 'content-type': 'application/json' };
+  const headers = { 'content-type': 'application/json', ...namespaceHeader(namespace, context) };
   if (isOn(request, 'watch')) return { headers, documents };
   const what = `resolving ${request.query.get('path')}`;
   return { status: 200, headers, body: `${await firstKnown(documents, what, answerTimeoutMs)}\n` };

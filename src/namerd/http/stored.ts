@@ -18,3 +18,17 @@ export const storedOrNull = (
   namespace: string,
   { store, answerTimeoutMs }: ApiContext,
 ): Promise<VersionedDtab | null> => firstKnown(store.observe(namespace), `reading ${namespace}`, answerTimeoutMs);
+
+/** Distinguishes a namespace that does not exist, which is an empty dtab, from a name that resolves to nothing. */
+export function namespaceHeader(
+  namespace: string,
+  { store }: Pick<ApiContext, 'store'>,
+): Readonly<Record<string, string>> {
+  let isMissing = false;
+  // The store knows it at once: namerd watches all namespaces.
+  const subscription = store.observe(namespace).subscribe(state => {
+    isMissing = state.state === 'ok' && state.value === null;
+  });
+  subscription.unsubscribe();
+  return isMissing ? { 'l5d-namespace': 'missing' } : {};
+}

@@ -7,7 +7,16 @@
 
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { ip, listenPort, maxTimerMs, nonEmpty, parsedText, seconds, wholeNumber } from '../../config/fields.ts';
+import {
+  hostNames,
+  ip,
+  listenPort,
+  maxTimerMs,
+  nonEmpty,
+  parsedText,
+  seconds,
+  wholeNumber,
+} from '../../config/fields.ts';
 import { filePath } from '../../config/file-fields.ts';
 import { parseDtab } from '../../dtab/parse.ts';
 import { driverKinds } from '../../io/drivers/choose-driver.ts';
@@ -36,6 +45,9 @@ const admin = z.strictObject({
   metricsIntervalSecs: seconds()
     .default(60)
     .meta({ description: 'accepted for configs of linkerd-tcp 0.1; no longer needed, metrics are always live' }),
+  allowedHosts: hostNames().meta({
+    description: 'host names that clients may use, besides addresses and localhost, when `ip` is loopback',
+  }),
   graceSecs: wholeNumber(0, Math.floor(maxTimerMs / 1000), 'a whole number of seconds, at most 24 days')
     .default(10)
     .meta({ description: 'how long open connections may go on after a request to stop' }),
