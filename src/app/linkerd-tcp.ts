@@ -128,11 +128,13 @@ class LinkerdTcp implements RunningProxy {
       const driver = await chooseDriver(config.driver);
       log.info(`driver ${driver.kind} (${driver.reason}), workers: ${this.#workers}`);
       registry.scope({ driver: driver.kind }).computed('l5d:driver_info', {}, () => 1);
+      const naming = new NamingGraph(log, registry, this.#kinds);
+      this.#lifecycle.onClose(() => naming.close());
       const parts = await ProxyParts.start({
         registry,
         log,
         driver: driver.kind,
-        naming: new NamingGraph(log, registry, this.#kinds),
+        naming,
         workers: this.#workers,
         records: records => this.#accessLog?.write(records),
         died: error => this.#lifecycle.died(error),

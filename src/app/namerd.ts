@@ -8,11 +8,12 @@ import type { Subscription } from 'rxjs';
 import { type NamerdView, startNamerdAdmin } from '../admin/namerd/server.ts';
 import type { Readiness } from '../admin/readiness.ts';
 import { isLoopback } from '../browser-guard.ts';
+import { SharedClients } from '../clients/shared-clients.ts';
 import { hideSecrets } from '../config/secret-fields.ts';
 import { readSource } from '../config/source.ts';
 import { adviseOnListening } from '../control/listen-advice.ts';
 import { reasonOf } from '../errors.ts';
-import { mountNamers } from '../interpreters/assemble.ts';
+import { Namers } from '../interpreters/mounted-namers.ts';
 import { monotonicNow } from '../io/clock.ts';
 import { systemClock } from '../live/clock.ts';
 import type { Log } from '../log.ts';
@@ -28,6 +29,7 @@ import { namerdKinds as builtInKinds } from '../settings/namerd/kinds.ts';
 import { loadNamerd } from '../settings/namerd/load.ts';
 import { createStore } from '../stores/kind.ts';
 import type { DtabStore } from '../stores/store.ts';
+import { CertificateExpiry } from '../tls/certificate-monitor.ts';
 import { version } from '../version.ts';
 import { Lifecycle } from './lifecycle.ts';
 import type { Outcome } from './outcome.ts';
@@ -78,6 +80,7 @@ class Namerd implements RunningNamerd {
   readonly #registry = new Registry({ pages: 1, capacity: 1 << 14 });
   readonly #lifecycle: Lifecycle;
   readonly #interfaces: RunningInterface[] = [];
+  readonly #certificates: CertificateExpiry;
   readonly #slices = new Slices();
   #waitingFor: readonly string[] = [storageIsSilent];
   #isStorageFailing = true;
@@ -89,6 +92,7 @@ class Namerd implements RunningNamerd {
     this.#options = options;
     this.#log = options.log;
     this.#lifecycle = new Lifecycle(options.log);
+    this.#certificates = new CertificateExpiry(this.#registry, options.log);
   }
 
   get done(): Promise<Outcome> {
@@ -107,12 +111,21 @@ class Namerd implements RunningNamerd {
     const log = this.#log;
     try {
       this.#lifecycle.onClose(measureProcess(this.#registry));
+      this.#lifecycle.onClose(() => this.#certificates.close());
       const store = this.#openStore();
-      const naming = { log, now: monotonicNow, random: Math.random, dns: createDns({ log }) };
+      const naming = {
+        log,
+        now: monotonicNow,
+        random: Math.random,
+        certificates: this.#certificates,
+        clients: new SharedClients(),
+        dns: createDns({ log }),
+      };
       measureDns(this.#registry, naming.dns);
       const { stores: _, ...kinds } = this.#options.kinds;
-      const mounted = mountNamers(this.#config.namers, kinds.namers, kinds.transformers, naming);
-      const { namers } = mounted;
+      const mounted = new Namers({ ...kinds, context: naming, registry: this.#registry });
+      this.#lifecycle.onClose(() => mounted.close());
+      const namers = mounted.mount(this.#config.namers);
       const builtin = builtinNamer(naming.dns);
       const namespaces = new Namespaces({ store, namers, builtin, clock: systemClock });
       this.#lifecycle.onClose(() => namespaces.close());
@@ -122,6 +135,7 @@ class Namerd implements RunningNamerd {
         slices: this.#slices,
         namerPrefixes: namers.map(({ prefix }) => prefix),
         registry: this.#registry,
+        certificates: this.#certificates,
         log,
         now: monotonicNow,
       };
@@ -177,7 +191,13 @@ class Namerd implements RunningNamerd {
 
   #openStore(): DtabStore {
     const { storage } = this.#config;
-    const context = { log: this.#log, now: monotonicNow, random: Math.random, epochMs: Date.now };
+    const context = {
+      log: this.#log,
+      now: monotonicNow,
+      random: Math.random,
+      epochMs: Date.now,
+      certificates: this.#certificates,
+    };
     const store = createStore(this.#options.kinds.stores, storage, context);
     this.#lifecycle.onClose(() => store.close());
     // Watched all the time: namerd is ready once it knows the namespaces, and lists them without waiting.

@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, checkServerIdentity, createSecureContext, type SecureVersion } from 'node:tls';
+import { type ConnectionOptions, checkServerIdentity, type SecureVersion } from 'node:tls';
 import { z } from 'zod';
 import { filePath } from '../config/file-fields.ts';
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { fileReason, LinkerdTcpError } from '../errors.ts';
 
 const versions = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const satisfies readonly SecureVersion[];
 
@@ -45,43 +45,44 @@ export const clientTls = z
 
 export type TlsConfig = z.output<typeof clientTls>;
 
-/**
- * Undefined where TLS is not wanted. What the files have is looked at once, now.
- *
- * @param user whose TLS it is, for messages
- * @throws LinkerdTcpError CONFIG_UNREADABLE, TLS_UNUSABLE
- */
-export function readyTls(tls: TlsConfig | undefined, user: string): ConnectionOptions | undefined {
-  if (tls === undefined || tls.enabled === false) return undefined;
-  const options = connectionOptions(tls);
-  try {
-    return { ...options, secureContext: createSecureContext(options) };
-  } catch (error) {
-    const reason = `the PEM files of ${user}: ${reasonOf(error)}`;
-    throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
-  }
+/** PEM of what files hold. */
+export interface TlsMaterial {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
-/** Reads the files that `tls` names. @throws LinkerdTcpError CONFIG_UNREADABLE */
-export function connectionOptions(tls: TlsConfig): ConnectionOptions {
-  const { commonName, clientAuth, protocols } = tls;
-  const trusted = tls.trustCertsBundle === undefined ? tls.trustCerts : [tls.trustCertsBundle];
+export function connectionOptions(tls: TlsConfig, material: TlsMaterial): ConnectionOptions {
+  const { commonName, protocols } = tls;
   const offered = versions.filter(version => protocols?.includes(version));
   return {
     rejectUnauthorized: !tls.disableValidation,
-    ...(trusted && { ca: trusted.map(read) }),
+    ...material,
     ...(commonName && {
       // An address is not sent as a server name, but it is checked.
       ...(isIP(commonName) === 0 && { servername: commonName }),
       checkServerIdentity: (_host, certificate) => checkServerIdentity(commonName, certificate),
     }),
+    ...(offered.length > 0 && { minVersion: offered[0], maxVersion: offered.at(-1) }),
+  };
+}
+
+/** Undefined where the authorities of the system are trusted. */
+export const trustFilesOf = ({ trustCerts, trustCertsBundle }: TlsConfig): readonly string[] | undefined =>
+  trustCertsBundle === undefined ? trustCerts : [trustCertsBundle];
+
+/** Reads the files that `tls` names, once. @throws LinkerdTcpError CONFIG_UNREADABLE */
+export function readMaterial(tls: TlsConfig): TlsMaterial {
+  const { clientAuth } = tls;
+  const trusted = trustFilesOf(tls);
+  return {
+    ...(trusted && { ca: trusted.map(read).join('\n') }),
     ...(clientAuth && {
       cert: [clientAuth.certPath, clientAuth.intermediateCertsPath]
         .flatMap(file => (file ? read(file) : []))
         .join('\n'),
       key: read(clientAuth.keyPath),
     }),
-    ...(offered.length > 0 && { minVersion: offered[0], maxVersion: offered.at(-1) }),
   };
 }
 
@@ -89,6 +90,6 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
+    throw new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason: fileReason(error) }, { cause: error });
   }
 }

@@ -3,7 +3,10 @@
  */
 
 import type { RequestObserver } from '../clients/namerd/watch.ts';
-import { createInterpreter, type MountedNamers, mountNamers } from '../interpreters/assemble.ts';
+import { SharedClients } from '../clients/shared-clients.ts';
+import { reasonOf } from '../errors.ts';
+import { createInterpreter, kindOf } from '../interpreters/assemble.ts';
+import { Namers } from '../interpreters/mounted-namers.ts';
 import { monotonicNow } from '../io/clock.ts';
 import type { Log } from '../log.ts';
 import { endScope, type Releasable } from '../metrics/join-scopes.ts';
@@ -12,6 +15,7 @@ import { createDns, measureDns } from '../naming/dns.ts';
 import type { Interpreter } from '../naming/interpreter.ts';
 import type { NamingContext } from '../naming/kinds.ts';
 import type { Kinds, LinkerdTcpConfig, RouterConfig } from '../settings/linkerd-tcp/config.ts';
+import { CertificateExpiry } from '../tls/certificate-monitor.ts';
 
 interface NamespaceMetrics {
   readonly scope: Releasable;
@@ -22,7 +26,9 @@ export class NamingGraph {
   readonly #context: NamingContext;
   readonly #registry: Registry;
   readonly #kinds: Kinds;
-  readonly #mounted = new Map<string, MountedNamers>();
+  readonly #log: Log;
+  readonly #namers: Namers;
+  readonly #certificates: CertificateExpiry;
   readonly #interpreters = new Map<string, Interpreter>();
   /** Metrics of requests to a namerd, by router and namespace. */
   readonly #observers = new Map<string, NamespaceMetrics>();
@@ -30,20 +36,31 @@ export class NamingGraph {
   constructor(log: Log, registry: Registry, kinds: Kinds) {
     this.#kinds = kinds;
     this.#registry = registry;
-    this.#context = { log, now: monotonicNow, random: Math.random, dns: createDns({ log }) };
+    this.#certificates = new CertificateExpiry(registry, log);
+    this.#log = log;
+    this.#context = {
+      log,
+      now: monotonicNow,
+      random: Math.random,
+      certificates: this.#certificates,
+      clients: new SharedClients(),
+      dns: createDns({ log }),
+    };
+    this.#namers = new Namers({ ...kinds, context: this.#context, registry });
     measureDns(registry, this.#context.dns);
   }
 
   /** Equal for two configurations exactly when names mean the same through them. */
   keyOf(config: LinkerdTcpConfig, router: RouterConfig): string {
-    return JSON.stringify([config.namers, router.label, router.interpreter]);
+    const { usesNamers = true } = kindOf(this.#kinds.interpreters, router.interpreter.kind);
+    return JSON.stringify([usesNamers ? config.namers : [], router.label, router.interpreter]);
   }
 
   interpreterOf(config: LinkerdTcpConfig, router: RouterConfig): Interpreter {
     const key = this.keyOf(config, router);
     const known = this.#interpreters.get(key);
     if (known) return known;
-    const { namers } = this.#mount(config);
+    const namers = this.#namers.mount(config.namers);
     const made = createInterpreter(router.interpreter, this.#kinds.interpreters, this.#kinds.transformers, {
       ...this.#context,
       namers,
@@ -53,12 +70,15 @@ export class NamingGraph {
     return made;
   }
 
-  /** Forgets what the configuration in force does not use. */
+  /** Closes what the configuration in force does not use, and nothing observes any more. */
   keepOnly(config: LinkerdTcpConfig): void {
     const used = new Set(config.routers.map(router => this.keyOf(config, router)));
-    for (const key of this.#interpreters.keys()) if (!used.has(key)) this.#interpreters.delete(key);
-    const mounted = JSON.stringify(config.namers);
-    for (const key of this.#mounted.keys()) if (key !== mounted) this.#mounted.delete(key);
+    const unused = [...this.#interpreters].filter(([key]) => !used.has(key));
+    for (const [key, interpreter] of unused) {
+      this.#interpreters.delete(key);
+      this.#close(async () => interpreter.close?.());
+    }
+    this.#close(() => this.#namers.keepOnly(config.namers));
     const observed = new Set(config.routers.map(observerKey));
     for (const [key, { scope }] of this.#observers) {
       if (observed.has(key)) continue;
@@ -67,13 +87,18 @@ export class NamingGraph {
     }
   }
 
-  #mount(config: LinkerdTcpConfig): MountedNamers {
-    const key = JSON.stringify(config.namers);
-    const known = this.#mounted.get(key);
-    if (known) return known;
-    const made = mountNamers(config.namers, this.#kinds.namers, this.#kinds.transformers, this.#context);
-    this.#mounted.set(key, made);
-    return made;
+  async close(): Promise<void> {
+    this.#certificates.close();
+    const interpreters = [...this.#interpreters.values()];
+    this.#interpreters.clear();
+    await Promise.all([...interpreters.map(async each => each.close?.()), this.#namers.close()]);
+  }
+
+  /** Nothing waits for it. */
+  #close(close: () => Promise<unknown>): void {
+    close().catch(error =>
+      this.#log.warn('a namer or interpreter that is no longer used failed to close', { reason: reasonOf(error) }),
+    );
   }
 
   #observe(router: RouterConfig): { requests?: RequestObserver } {

@@ -13,6 +13,7 @@ import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
 import type { Log } from '../log.ts';
 import type { ClientTlsSpec, ServerTlsSpec } from '../proxy/messages.ts';
 import type { LinkerdTcpConfig, RouterConfig } from '../settings/linkerd-tcp/config.ts';
+import { expiryCheckMs } from '../tls/certificate-monitor.ts';
 import type { ClientTlsConfig, DestinationTls } from '../tls/client-tls.ts';
 import { clientContext, serverContext } from '../tls/compose-context.ts';
 import { Credentials, type Dated } from '../tls/credentials.ts';
@@ -83,7 +84,6 @@ class Usage {
 }
 
 const settleMs = 50;
-const expiryCheckMs = 3_600_000;
 
 export class TlsContexts {
   readonly #options: TlsContextsOptions;

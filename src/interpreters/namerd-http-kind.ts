@@ -1,6 +1,6 @@
 /** `io.l5d.namerd.http`: names are bound by a namerd over HTTP. */
 
-import { connectionOptions } from '../clients/client-tls.ts';
+import { liveClientTls } from '../clients/live-client-tls.ts';
 import { NamerdCluster } from '../clients/namerd/cluster.ts';
 import { NamerdHttpClient } from '../clients/namerd/http-client.ts';
 import { type NamerdHttpConfig, namerdHttpConfig, targetOf } from '../clients/namerd/http-config.ts';
@@ -23,28 +23,29 @@ export type NamerdHttpContext = InterpreterContext & { readonly requests?: Reque
 export const namerdHttpInterpreter = defineInterpreter({
   kind: 'io.l5d.namerd.http',
   config: namerdHttpConfig,
-  create: (config: NamerdHttpConfig, { log, now, random, requests }: NamerdHttpContext) => {
+  usesNamers: false,
+  create: (config: NamerdHttpConfig, { log, now, random, certificates, clients, requests }: NamerdHttpContext) => {
     const target = targetOf(config);
     const clock: Clock = { now, random, after: systemClock.after };
     const token = namerdToken(config, log);
     const { baseUrls, requestTimeoutMs } = target;
+    const { tokenFile } = config;
     for (const url of baseUrls)
       if (token !== undefined && url.protocol === 'http:' && !isLoopback(url))
         log.warn(`the token for namerd travels in clear to ${url.host}: use https, or anyone on the way can read it`);
-    const tls = target.tls && connectionOptions(target.tls);
-    const members = baseUrls.map(
-      baseUrl =>
-        new NamerdHttpClient({
-          baseUrl,
-          tls: tls && (() => tls),
-          token,
-          requestTimeoutMs,
-          maxBodyBytes: maxDocumentBytes,
-          clock,
-        }),
+    const leases = baseUrls.map(baseUrl =>
+      clients.take('namerd', { baseUrl, tls: target.tls, token: config.token, tokenFile, requestTimeoutMs }, () => {
+        const tls = liveClientTls(target.tls, `namerd at ${baseUrl.host}`, { log, certificates });
+        return new NamerdHttpClient({ baseUrl, tls, token, requestTimeoutMs, maxBodyBytes: maxDocumentBytes, clock });
+      }),
     );
     const observer = requests ?? { requestDone() {} };
-    const client = new NamerdCluster({ members, log, moved: () => observer.moved?.() });
+    const client = new NamerdCluster({
+      members: leases.map(lease => lease.client),
+      log,
+      moved: () => observer.moved?.(),
+      close: async () => void (await Promise.all(leases.map(lease => lease.release()))),
+    });
     return new NamerdHttpInterpreter({
       client,
       namespace: target.namespace,

@@ -106,8 +106,9 @@ export class NamerdHttpInterpreter implements Interpreter {
     return Array.from(this.#running, status => ({ ...status }));
   }
 
-  /** Closes all connections; watches that still have observers would open them again, so call it when these have left. */
+  /** Ends all watches and closes all connections. */
   close(): Promise<void> {
+    for (const shared of [this.#trees, this.#addrs, this.#polls]) shared.close();
     return this.#options.client.close();
   }
 

@@ -26,6 +26,10 @@ type Live = { readonly state: string } | { readonly state: 'failed'; readonly er
 
 const isUnknown = ({ state }: Live): boolean => state === 'pending' || state === 'failed';
 
+/** Of values that need not be states. */
+const isUnknownState = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'state' in value && isUnknown(value as Live);
+
 export function keepLastGood<S extends Live>(): MonoTypeOperatorFunction<S> {
   return source =>
     defer(() => {
@@ -124,7 +128,8 @@ export interface Retries {
 const minWaitMs = 100;
 
 /**
- * Turns an error into a state and subscribes again: full jitter, 0..min(max, base·2ⁿ), starting over once a value came.
+ * Turns an error into a state and subscribes again: full jitter, 0..min(max, base·2ⁿ), starting over once a state is known:
+ * a source that says `pending` before each failure waits longer and longer, too.
  * Never completes, as live values never do.
  */
 export function retryWithBackoff<S>(
@@ -134,15 +139,20 @@ export function retryWithBackoff<S>(
   return source =>
     defer(() => {
       const failures = new Subject<S>();
+      let attempt = 0;
       const attempts = source.pipe(
-        tap({ error: error => failures.next(failure(error instanceof Error ? error : new Error(reasonOf(error)))) }),
+        tap({
+          next: value => {
+            if (!isUnknownState(value)) attempt = 0;
+          },
+          error: error => failures.next(failure(error instanceof Error ? error : new Error(reasonOf(error)))),
+        }),
         retry({
-          delay: (_error, attempt) => {
-            const waitMs = random() * Math.min(maxMs, baseMs * 2 ** (attempt - 1));
+          delay: () => {
+            const waitMs = random() * Math.min(maxMs, baseMs * 2 ** attempt++);
             const woken = forkJoin([wake.pipe(take(1)), timer(Math.min(waitMs, minWaitMs), scheduler)]);
             return timer(waitMs, scheduler).pipe(raceWith(woken));
           },
-          resetOnSuccess: true,
         }),
       );
       return merge(failures, attempts);

@@ -1,9 +1,10 @@
 /** Observables by key: all who ask for a key share one subscription, which may outlive the last of them by a moment. */
-import { defer, finalize, type Observable, ReplaySubject, share, timer } from 'rxjs';
+import { defer, finalize, type Observable, ReplaySubject, Subject, share, takeUntil, timer } from 'rxjs';
 
 export class SharedByKey<T> {
   readonly #lingerMs: number;
   readonly #live = new Map<string, Observable<T>>();
+  readonly #closed = new Subject<void>();
 
   /** @param lingerMs bridges the gap when one observer follows another, as when a tree is replaced by its next version */
   constructor(lingerMs = 0) {
@@ -16,6 +17,7 @@ export class SharedByKey<T> {
       const known = this.#live.get(key);
       if (known) return known;
       const made = create().pipe(
+        takeUntil(this.#closed),
         finalize(() => this.#live.delete(key)),
         share({
           connector: () => new ReplaySubject<T>(1),
@@ -25,5 +27,10 @@ export class SharedByKey<T> {
       this.#live.set(key, made);
       return made;
     });
+  }
+
+  /** Ends all of them, those that linger too. */
+  close(): void {
+    this.#closed.next();
   }
 }

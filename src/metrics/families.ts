@@ -120,9 +120,15 @@ export const families = {
     ['reason', 'rt', 'srv_addr'],
     'Failed TLS handshakes with clients, and connections that failed in TLS later, by reason.',
   ),
+  'l5d:namer:watches': gauge(['namer'], 'Names that a namer watches.'),
+  'l5d:namer:failing': gauge(['namer'], 'Names of a namer whose source fails; the last good answers are served.'),
   'l5d:tls:cert:expiry_seconds': gauge(
     ['identity', 'rt', 'srv_addr'],
     'Seconds until a certificate in use expires, below 0 when it has: of a server, by the name it is for; of clients: client.',
+  ),
+  'l5d:tls:control_cert:expiry_seconds': gauge(
+    ['user'],
+    'Seconds until a certificate expires, below 0 when it has: one shown to namerd or to a backend of the control plane, or served by namerd’s API.',
   ),
   'l5d:client:tls:handshake_us': histogram(balancer, 'TLS handshakes with endpoints, successful or not.'),
   'l5d:client:tls:handshakes': counter(

@@ -1,6 +1,6 @@
 /** How an https base URL is trusted, and the certificate we show it: --tls-ca, --tls-cert, --tls-key and their like. */
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
-import { connectionOptions } from '../clients/client-tls.ts';
+import { connectionOptions, readMaterial } from '../clients/client-tls.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import type { BaseUrl } from './base-url.ts';
 import { labelOf, type Settings } from './settings.ts';
@@ -27,11 +27,12 @@ export async function tlsOf(settings: Settings, { url, origin }: BaseUrl): Promi
         ? `${labelOf('tls-cert', cert)} needs a tls-key beside it`
         : `${labelOf('tls-key', key!)} needs a tls-cert beside it`,
     );
-  const options = connectionOptions({
+  const config = {
     disableValidation: false,
     ...(ca && { trustCerts: [ca.value] }),
     ...(cert && key && { clientAuth: { certPath: cert.value, keyPath: key.value } }),
-  });
+  };
+  const options = connectionOptions(config, readMaterial(config));
   if (ca && !/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(String(options.ca)))
     return unusable(`no certificate in ${ca.value}`);
   try {

@@ -6,11 +6,14 @@
  */
 import type { Observable } from 'rxjs';
 import { z } from 'zod';
+import type { SharedClients } from '../clients/shared-clients.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import { parsePath } from '../dtab/parse.ts';
 import type { Path } from '../dtab/path.ts';
 import type { Activity } from '../live/activity.ts';
 import type { Log } from '../log.ts';
+import type { Scope } from '../metrics/registry.ts';
+import type { CertificateMonitor } from '../tls/certificate-monitor.ts';
 import type { Delegation } from './delegation.ts';
 import type { Dns } from './dns.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -23,6 +26,10 @@ export interface NamingContext {
   readonly now: () => number;
   /** Uniform in [0, 1); spreads retries. */
   readonly random: () => number;
+  /** Certificates that clients show are reported to it, so that their expiry is seen. */
+  readonly certificates?: CertificateMonitor | undefined;
+  /** Connections to backends that kinds with the same configuration share. */
+  readonly clients: SharedClients;
   /** One for the whole program: who asks for the same host shares its lookups. */
   readonly dns: Dns;
 }
@@ -30,6 +37,8 @@ export interface NamingContext {
 export interface NamerContext extends NamingContext {
   /** Where the namer is mounted, e.g. `['#', 'io.l5d.fs']`: its bound ids start with it. */
   readonly prefix: Path;
+  /** For its own series; they end when it is closed. Absent where nothing reads metrics. */
+  readonly scope?: Scope | undefined;
 }
 
 export interface InterpreterContext extends NamingContext {
@@ -63,11 +72,19 @@ interface Kind<S extends z.ZodObject, Context, Made> {
 }
 
 /**
- * A namer's `lookup` may fail, throw, repeat itself and be slow: what stands around it (naming/watched.ts) shares watches,
+ * A namer's `lookup` may fail, throw, repeat itself and be slow: the wrapper around it (naming/watched.ts) shares watches,
  * suppresses repetitions, keeps the last good answer and tries again after an error.
+ *
+ * The contract of `addr`, which test/naming/namer-contract.ts checks: a bound name's `addr` is cold, and can be subscribed to
+ * for as long as its id means anything: also after the `lookup` that gave it has ended, failed or been replaced, and again after
+ * all observers have left. A tree with equal ids is suppressed, so observers keep the `addr` of the first one; an `addr` that
+ * depended on its lookup would never change again.
  */
 export type NamerKind<S extends z.ZodObject = z.ZodObject> = Kind<S, NamerContext, Namer>;
-export type InterpreterKind<S extends z.ZodObject = z.ZodObject> = Kind<S, InterpreterContext, Interpreter>;
+export interface InterpreterKind<S extends z.ZodObject = z.ZodObject> extends Kind<S, InterpreterContext, Interpreter> {
+  /** Whether it binds by the namers of the same configuration: true unless given. */
+  readonly usesNamers?: boolean;
+}
 export type TransformerKind<S extends z.ZodObject = z.ZodObject> = Kind<S, TransformerContext, Transformer>;
 
 export const defineNamer = <S extends z.ZodObject>(kind: NamerKind<S>): NamerKind<S> => kind;

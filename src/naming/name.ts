@@ -28,7 +28,15 @@ export function sameName(a: Name, b: Name): boolean {
   return b.type === 'path' && samePath(a.path, b.path);
 }
 
-export interface Namer {
+/** What is made of a configuration and runs until it is closed. */
+export interface Running {
+  /** What it knows about its sources, as JSON for `/namer_state.json`. */
+  state?(): unknown;
+  /** Gives up connections, watches and files. Called once, when nothing is observed any more. */
+  close?(): void | Promise<void>;
+}
+
+export interface Namer extends Running {
   /** Looks up what follows the namer's prefix. */
   lookup(path: Path): Observable<Activity<NameTree<Name>>>;
   /** The bound ids there are just now; undefined where a namer cannot list them. */

@@ -1,5 +1,5 @@
 /**
- * What stands around every namer: one shared watch per name, torn down with its last observer; repetitions suppressed; the last
+ * Wraps every namer: one shared watch per name, torn down with its last observer; repetitions suppressed; the last
  * good answer kept; failures retried with backoff, reported once per change, and told by the age of what is served.
  */
 import {
@@ -29,6 +29,8 @@ export interface WatchStatus {
   /** Milliseconds since what is served was last confirmed; absent while nothing was ever known. */
   readonly ageMs: number | undefined;
   readonly failure: string | undefined;
+  /** Of a namer as a whole: what it knows about its sources. */
+  readonly state?: unknown;
 }
 
 export interface WatchedNamer extends Namer {
@@ -59,7 +61,7 @@ export function watched(namer: Namer, { prefix, log, now, random, scheduler }: S
   ): Observable<S> =>
     defer(() => {
       const confirmation = new Confirmation(now, failure => {
-        if (failure === undefined) log.info(`${shown}: known again`);
+        if (failure === undefined) log.info(`${shown}: recovered`);
         else
           log.warn(`${shown}: ${failure}${confirmation.ageMs === undefined ? '' : '; the last good answer is kept'}`);
       });
@@ -106,6 +108,8 @@ export function watched(namer: Namer, { prefix, log, now, random, scheduler }: S
         return known.tree;
       }),
     ...(namer.list && { list: () => namer.list!() }),
+    ...(namer.state && { state: () => namer.state!() }),
+    close: () => namer.close?.(),
     watches: () =>
       [...live].map(([path, { confirmations }]) => {
         const all = [...confirmations];

@@ -9,7 +9,7 @@ import { experimental, type NamingContext } from '../naming/kinds.ts';
 import type { DtabStore } from './store.ts';
 
 /** What every store is given by the running program. */
-export interface StoreContext extends Pick<NamingContext, 'log' | 'now' | 'random'> {
+export interface StoreContext extends Pick<NamingContext, 'log' | 'now' | 'random' | 'certificates'> {
   /** Milliseconds since the epoch, for people to read. */
   readonly epochMs: () => number;
 }

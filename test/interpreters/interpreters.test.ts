@@ -5,7 +5,7 @@ import test, { type TestContext } from 'node:test';
 import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parseDtab, parsePath } from '../../src/dtab/parse.ts';
 import { showPath, showTreeOf } from '../../src/dtab/show.ts';
-import { createInterpreter, mountNamers } from '../../src/interpreters/assemble.ts';
+import { createInterpreter } from '../../src/interpreters/assemble.ts';
 import { interpreterKinds } from '../../src/interpreters/kinds.ts';
 import type { Activity } from '../../src/live/activity.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
@@ -14,7 +14,7 @@ import { interpreterConfig, namerConfig } from '../../src/naming/kinds.ts';
 import type { Bound } from '../../src/naming/name.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
 import { countResources } from '../support/counted-watchers.ts';
-import { namingContext, observe } from '../support/naming.ts';
+import { mountNamers, namingContext, observe } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
 
@@ -102,10 +102,10 @@ test('a dtab file that turns bad or goes keeps the last good dtab, and is report
     made.log.lines.map(line => line.replaceAll(dtabFile, 'FILE')),
     [
       "error: FILE:2:5: '>' expected but ' ' found; no name can be bound",
-      'info: FILE: good again; its dtab is in force',
+      'info: FILE: recovered; its dtab is in force',
       "error: FILE:1:9: a path, '(', '~', '!' or '$' expected but end of input found; the last good dtab stays in force",
       'error: FILE: no such file; the last good dtab stays in force',
-      'info: FILE: good again; its dtab is in force',
+      'info: FILE: recovered; its dtab is in force',
     ],
   );
 });

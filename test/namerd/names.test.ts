@@ -5,13 +5,12 @@ import { test } from 'node:test';
 import { BehaviorSubject, NEVER, type Observable, of, throwError } from 'rxjs';
 import { empty, fail, leaf, type NameTree, neg, union } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
-import { mountNamers } from '../../src/interpreters/assemble.ts';
 import { failed, ok } from '../../src/live/activity.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
 import { type Addr, boundAddr, failedAddr, negAddr } from '../../src/naming/addr.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
-import { namingContext } from '../support/naming.ts';
+import { mountNamers, namingContext } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { type Rig, startRig } from './rig.ts';
 

@@ -4,14 +4,13 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { NEVER } from 'rxjs';
-import { mountNamers } from '../../src/interpreters/assemble.ts';
 import { pending } from '../../src/live/activity.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
 import type { DtabStore } from '../../src/stores/store.ts';
 import { boundTo, type FakeNamer, fixedAddr } from '../support/fake-namer.ts';
-import { namingContext } from '../support/naming.ts';
+import { mountNamers, namingContext } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { type Rig, startRig } from './rig.ts';
 

@@ -5,14 +5,13 @@ import { type TestContext, test } from 'node:test';
 import { BehaviorSubject, type Observable, of } from 'rxjs';
 import { fail, leaf, type NameTree } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
-import { mountNamers } from '../../src/interpreters/assemble.ts';
 import { failed, ok, pending } from '../../src/live/activity.ts';
 import { systemClock } from '../../src/live/clock.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
 import { type Addr, boundAddr, failedAddr, negAddr } from '../../src/naming/addr.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
-import { namingContext } from '../support/naming.ts';
+import { mountNamers, namingContext } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { type Rig, startRig } from './rig.ts';
 

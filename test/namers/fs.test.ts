@@ -7,7 +7,6 @@ import { type Observable, of, switchMap } from 'rxjs';
 import type { NameTree } from '../../src/dtab/name-tree.ts';
 import { parsePath } from '../../src/dtab/parse.ts';
 import { showPath } from '../../src/dtab/show.ts';
-import { mountNamers } from '../../src/interpreters/assemble.ts';
 import type { Activity } from '../../src/live/activity.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
 import { type Addr, pendingAddr } from '../../src/naming/addr.ts';
@@ -15,7 +14,7 @@ import { namerConfig } from '../../src/naming/kinds.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
 import { countResources } from '../support/counted-watchers.ts';
-import { fakeDns, knownHost, namingContext, observe } from '../support/naming.ts';
+import { fakeDns, knownHost, mountNamers, namingContext, observe } from '../support/naming.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { until } from '../support/waiting.ts';
 
@@ -163,7 +162,7 @@ test('a bad line fails the addr with file and line; after a good set that set is
     log.lines.map(line => line.replace(`${file}:`, '').replace(/ \(.*\)/, '')),
     [
       'warn: /#/io.l5d.fs/users: 2: malformed address: users:80',
-      'info: /#/io.l5d.fs/users: known again',
+      'info: /#/io.l5d.fs/users: recovered',
       'warn: /#/io.l5d.fs/users: 2: malformed address: 10.0.0.3 x; the last good answer is kept',
     ],
   );

@@ -80,9 +80,9 @@ test('a good answer outlives pending and failed, and its age tells', t => {
   );
   assert.deepEqual(log.lines, [
     'warn: /#/n/x: down',
-    'info: /#/n/x: known again',
+    'info: /#/n/x: recovered',
     'warn: /#/n/x: down again; the last good answer is kept',
-    'info: /#/n/x: known again',
+    'info: /#/n/x: recovered',
   ]);
 });
 

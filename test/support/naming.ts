@@ -1,9 +1,12 @@
 /** Tools for tests of naming: an observer to wait on, a log that records, and DNS answers set by the test. */
+
 import { BehaviorSubject, type Observable } from 'rxjs';
+import { SharedClients } from '../../src/clients/shared-clients.ts';
+import { Namers } from '../../src/interpreters/mounted-namers.ts';
 import type { Log } from '../../src/log.ts';
 import type { Dns, Host } from '../../src/naming/dns.ts';
 import { createDns } from '../../src/naming/dns.ts';
-import type { NamingContext } from '../../src/naming/kinds.ts';
+import type { NamerConfig, NamerKind, NamingContext, TransformerKind } from '../../src/naming/kinds.ts';
 import type { Scope } from './scope.ts';
 import { within } from './waiting.ts';
 
@@ -65,7 +68,25 @@ export const knownHost = (...ips: string[]): BehaviorSubject<Host> =>
   new BehaviorSubject<Host>({ state: 'bound', ips: ips });
 
 export function namingContext(changes: Partial<NamingContext> = {}): NamingContext & { readonly log: RecordedLog } {
-  return { log: recordedLog(), now: () => 0, random: () => 0.5, dns: fakeDns(), ...changes } as NamingContext & {
+  return {
+    log: recordedLog(),
+    now: () => 0,
+    random: () => 0.5,
+    dns: fakeDns(),
+    clients: new SharedClients(),
+    ...changes,
+  } as NamingContext & {
     readonly log: RecordedLog;
   };
+}
+
+/** The namers of a configuration, and what they watch. */
+export function mountNamers(
+  configs: readonly NamerConfig[],
+  namers: readonly NamerKind[],
+  transformers: readonly TransformerKind[],
+  context: NamingContext,
+) {
+  const mounted = new Namers({ namers, transformers, context });
+  return { namers: mounted.mount(configs), watches: () => mounted.watches() };
 }

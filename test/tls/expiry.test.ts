@@ -58,3 +58,29 @@ test('what is renewed every few days is told of only when it is over', () => {
   assert.deepEqual(left(0, list), ['error the revocation list in a.crl has expired: it is refused']);
   assert.deepEqual(left(-day, list), []);
 });
+
+// 30 swaps were 30 lines.
+test('a certificate that is swapped for one with as few days left, or used again after a pause, is reported once', () => {
+  const left = warnings();
+  assert.equal(left(19 * day).length, 1);
+  for (let i = 0; i < 30; i++) assert.deepEqual(left(19 * day, [{ ...certificate, fingerprint: `swap ${i}` }]), []);
+  assert.deepEqual(left(19 * day, []), []);
+  assert.deepEqual(left(19 * day), []);
+  assert.equal(left(14 * day).length, 1);
+});
+
+test('a renewed certificate is reported again when it comes to its end', () => {
+  const left = warnings();
+  assert.equal(left(2 * day).length, 1);
+  const renewed = [{ ...certificate, fingerprint: 'BB', notAfter: notAfter + 90 * day }];
+  assert.deepEqual(left(2 * day, renewed), []);
+  assert.equal(left(2 * day - 90 * day, renewed).length, 1);
+});
+
+test('a clock that jumps over the end says so once, and going back says nothing again', () => {
+  const left = warnings();
+  assert.deepEqual(left(40 * day), []);
+  assert.deepEqual(left(-1), ['error the certificate a.test in a.pem has expired: it is refused']);
+  assert.deepEqual(left(2 * day), []);
+  assert.deepEqual(left(-2), []);
+});

@@ -5,14 +5,15 @@
  */
 import { reasonOf } from '../../errors.ts';
 import { type HttpAnswer, HttpClient } from '../http/client.ts';
-import type { TlsSource } from '../http/connector.ts';
 import { excerptOf, withoutSecrets } from '../http/excerpt.ts';
+import type { LiveClientTls } from '../live-client-tls.ts';
 import type { TokenSource } from '../token-source.ts';
 import { ConsulFailure, refusal, withoutAnswer } from './failure.ts';
 
 export interface ConsulClientOptions {
   readonly origin: string;
-  readonly tls?: TlsSource;
+  /** Closed with the client. */
+  readonly tls?: LiveClientTls;
   readonly token?: TokenSource;
   /** The one of the agent that is asked, unless given. */
   readonly datacenter?: string;
@@ -92,7 +93,7 @@ export class ConsulClient {
   constructor(options: ConsulClientOptions) {
     this.#options = options;
     const { origin, tls } = options;
-    this.#http = new HttpClient({ origin, tls, connectTimeoutMs, maxBodyBytes });
+    this.#http = new HttpClient({ origin, tls: tls?.source, connectTimeoutMs, maxBodyBytes });
   }
 
   /** Rejects with a {@link ConsulFailure}. */
@@ -162,6 +163,7 @@ export class ConsulClient {
 
   /** Cuts everything that is under way. */
   close(): Promise<void> {
+    this.#options.tls?.close();
     return this.#http.close();
   }
 

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { host, wholeNumber } from '../../config/fields.ts';
 import { filePath } from '../../config/file-fields.ts';
-import type { Log } from '../../log.ts';
-import { clientTls, readyTls, type TlsConfig } from '../client-tls.ts';
+import { clientTls, type TlsConfig } from '../client-tls.ts';
+import { type ClientTlsContext, liveClientTls } from '../live-client-tls.ts';
 import { ConsulClient } from './client.ts';
 import { consulToken, consulTokenText } from './token.ts';
 
@@ -38,13 +38,13 @@ export function consulOrigin({ host, port, tls }: ConsulConfig): string {
 }
 
 /** @throws LinkerdTcpError CONFIG_UNREADABLE for a file that cannot be read, TLS_UNUSABLE */
-export function consulClient(config: ConsulConfig, log: Log): ConsulClient {
+export function consulClient(config: ConsulConfig, context: ClientTlsContext): ConsulClient {
   const { datacenter } = config;
-  const tls = readyTls(config.tls, 'Consul');
-  const token = consulToken(config, log);
+  const token = consulToken(config, context.log);
+  const tls = liveClientTls(config.tls, 'Consul', context);
   return new ConsulClient({
     origin: consulOrigin(config),
-    ...(tls !== undefined && { tls: () => tls }),
+    ...(tls !== undefined && { tls }),
     ...(token !== undefined && { token }),
     ...(datacenter !== undefined && { datacenter }),
   });

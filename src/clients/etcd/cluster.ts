@@ -3,7 +3,6 @@
  *
  * A write goes to another member only if it has certainly had no effect. A watch stays with one member to its end.
  */
-import type { ConnectionOptions } from 'node:tls';
 import {
   defer,
   from,
@@ -17,6 +16,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
+import type { TlsSource } from '../http/connector.ts';
 import { outcomeOf } from '../outcome.ts';
 import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
 import { isAuthOff, isForbidden, isMembersFault, isTokensFault, loginFailure } from './failure.ts';
@@ -37,7 +37,8 @@ export interface EtcdLogin {
 
 export interface EtcdClusterOptions {
   readonly members: readonly Member[];
-  readonly tls?: ConnectionOptions | undefined;
+  /** Asked at each new connection. */
+  readonly tls?: TlsSource | undefined;
   readonly login?: EtcdLogin | undefined;
   /** For each request. */
   readonly timeoutMs: number;
@@ -105,7 +106,7 @@ export class EtcdCluster {
     if (this.#isClosed) throw new Error('it is closed');
     const { members, tls } = this.#options;
     if (this.#current === undefined || this.#current.isRetired)
-      this.#current = new EtcdConnection(members[this.#turn % members.length]!, tls);
+      this.#current = new EtcdConnection(members[this.#turn % members.length]!, tls?.());
     return this.#current;
   }
 

@@ -9,6 +9,7 @@
  */
 import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { ConnectionOptions } from 'node:tls';
 import type { Client, Dispatcher, Pool } from 'undici';
 import type { Clock } from '../../live/clock.ts';
 import { connectorOf, type TlsSource } from './connector.ts';
@@ -19,7 +20,10 @@ import { loadUndici, type Undici } from './undici.ts';
 export interface HttpClientOptions {
   /** `https://localhost:8501` */
   readonly origin: string;
-  /** Asked at each new connection; absent where the system's authorities are trusted, or for plain HTTP. */
+  /**
+   * Asked at each request. When it says something new, so do new connections, and those of before end with their requests: a
+   * certificate that was renewed is in use at once. Absent for plain HTTP.
+   */
   readonly tls?: TlsSource | undefined;
   readonly connectTimeoutMs: number;
   /** Of host names; that of the control plane unless given. */
@@ -124,7 +128,7 @@ export class HttpClient {
   /** Takes no new requests; those under way end in their own time. */
   async retire(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([this.#connections?.short.close(), this.#connections?.waiting.close()]);
+    await retired(this.#connections);
   }
 
   async #within<T>({ timeoutMs, signal }: HttpRequest, use: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -147,25 +151,38 @@ export class HttpClient {
 
   #connected(): Connections {
     if (this.#isClosed) throw new HttpFailure('closed', 'this client is closed');
-    this.#connections ??= connectionsOf(loadUndici(), this.#options);
+    const tls = this.#options.tls?.();
+    if (this.#connections === undefined || this.#connections.tls !== tls) {
+      retired(this.#connections).catch(() => undefined);
+      this.#connections = connectionsOf(loadUndici(), this.#options, tls);
+    }
     return this.#connections;
   }
 }
 
 interface Connections {
+  /** What they are made with. */
+  readonly tls: ConnectionOptions | undefined;
   readonly undici: Undici;
   readonly settings: Client.Options;
   readonly short: Pool;
   readonly waiting: Pool;
 }
 
-function connectionsOf(undici: Undici, { origin, tls, connectTimeoutMs, lookup }: HttpClientOptions): Connections {
+function connectionsOf(
+  undici: Undici,
+  { origin, connectTimeoutMs, lookup }: HttpClientOptions,
+  tls: ConnectionOptions | undefined,
+): Connections {
   const connect = connectorOf(undici.buildConnector, tls, connectTimeoutMs, lookup);
   // Deadlines are ours.
   const settings = { allowH2: false, keepAliveTimeout, headersTimeout: 0, bodyTimeout: 0, connect };
   const short = new undici.Pool(origin, { ...settings, connections: shortConnections });
-  return { undici, settings, short, waiting: new undici.Pool(origin, settings) };
+  return { tls, undici, settings, short, waiting: new undici.Pool(origin, settings) };
 }
+
+const retired = (connections: Connections | undefined) =>
+  Promise.all([connections?.short.close(), connections?.waiting.close()]);
 
 const dispatched = ({ method, path, headers, body }: HttpRequest) => ({
   method,

@@ -1,9 +1,10 @@
 /** How an API server is reached, and who we are to it. */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { TlsSource } from '../http/connector.ts';
+import { type ClientTlsContext, LiveClientTls } from '../live-client-tls.ts';
+import { tokenSource } from '../token-source.ts';
 
 export interface Credentials {
   /** `http://localhost:8001` */
@@ -24,42 +25,43 @@ export interface Access {
   credentials(): Promise<Credentials>;
   /** The server did not accept the last ones. */
   refused?(): void;
+  /** Follows no files any more. */
+  close?(): void;
 }
 
-/** A server that asks for nothing, such as `kubectl proxy`, or knows us by our certificate. */
-export function openAccess(origin: string, tls?: TlsSource, advice?: string): Access {
-  const credentials = { origin, basePath: '', headers: {}, tls };
-  return { where: origin, advice, credentials: async () => credentials };
+/** A server that asks for nothing, such as `kubectl proxy`, or identifies us by our certificate. @param tls closed with it */
+export function openAccess(origin: string, tls?: LiveClientTls, advice?: string): Access {
+  const credentials = { origin, basePath: '', headers: {}, tls: tls?.source };
+  return { where: origin, advice, credentials: async () => credentials, close: () => tls?.close() };
 }
 
 /** Where Kubernetes puts what a pod needs to speak with it. */
 export const serviceAccountDir = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /**
- * As the service account of a pod. Its token and the authority are read for every request: the kubelet replaces the token before it
- * expires, by a swap of a symbolic link, so that a whole one is there at any time.
+ * As the service account of a pod. The kubelet replaces the token before it expires: it is read for every request, and the last
+ * good one is sent where the file is empty or unreadable for a moment. The authority is followed.
  *
- * @param folder has `token` and `ca.crt`
- * @throws LinkerdTcpError CONFIG_UNREADABLE
+ * @param dir has `token` and `ca.crt`
+ * @throws LinkerdTcpError CONFIG_UNREADABLE, TLS_UNUSABLE
  */
-export function serviceAccountAccess(folder: string, origin: string): Access {
-  const tokenFile = join(folder, 'token');
-  const caFile = join(folder, 'ca.crt');
-  for (const file of [tokenFile, caFile]) checkReadable(file);
-  let ca = '';
-  let tls: TlsSource | undefined;
+export function serviceAccountAccess(dir: string, origin: string, context: ClientTlsContext): Access {
+  const token = tokenSource({ tokenFile: join(dir, 'token') }, { receiver: 'Kubernetes', tokenIn }, context.log);
+  const tls = new LiveClientTls({ disableValidation: false, trustCerts: [join(dir, 'ca.crt')] }, 'Kubernetes', context);
   return {
     where: origin,
-    async credentials() {
-      const [token, authority] = await Promise.all([readFile(tokenFile, 'utf8'), readFile(caFile, 'utf8')]);
-      if (authority !== ca) {
-        const options = { ca: authority };
-        ca = authority;
-        tls = () => options;
-      }
-      return { origin, basePath: '', headers: { authorization: `Bearer ${token.trim()}` }, tls };
+    credentials: async () => {
+      const headers = { authorization: `Bearer ${await token?.()}` };
+      return { origin, basePath: '', headers, tls: tls.source };
     },
+    close: () => tls.close(),
   };
+}
+
+function tokenIn(text: string): string {
+  const token = text.trim();
+  if (token === '') throw new Error('it is empty');
+  return token;
 }
 
 /** @throws LinkerdTcpError CONFIG_UNREADABLE */

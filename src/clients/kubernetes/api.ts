@@ -76,6 +76,7 @@ export class KubernetesApi {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#pacer.close();
+    this.#access.close?.();
     await this.#route?.http.close();
   }
 

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { dirPath, filePath, whyUnreadable } from '../../config/file-fields.ts';
 import { LinkerdTcpError } from '../../errors.ts';
-import { clientTls, readyTls } from '../client-tls.ts';
+import { clientTls } from '../client-tls.ts';
+import { type ClientTlsContext, liveClientTls } from '../live-client-tls.ts';
 import { type Access, openAccess, serviceAccountAccess, serviceAccountDir } from './access.ts';
 import { kubeconfigAccess } from './kubeconfig.ts';
 
@@ -67,7 +68,11 @@ export function checkKubernetesKeys(keys: KubernetesKeys, context: z.core.$Refin
  * @param env of the process: in a pod Kubernetes says there where its API is
  * @throws LinkerdTcpError CONFIG_UNREADABLE, TLS_UNUSABLE, or STORE_UNAVAILABLE where nothing says where the API is
  */
-export function accessFor(keys: KubernetesKeys, env: NodeJS.ProcessEnv = process.env): Access {
+export function accessFor(
+  keys: KubernetesKeys,
+  context: ClientTlsContext,
+  env: NodeJS.ProcessEnv = process.env,
+): Access {
   const auth = chosenAuth(keys, env);
   if (auth === 'kubeconfig') return kubeconfigAccess({ file: keys.kubeconfig, context: keys.context }, env);
   if (auth === 'serviceAccount') {
@@ -79,15 +84,15 @@ export function accessFor(keys: KubernetesKeys, env: NodeJS.ProcessEnv = process
         reason: 'KUBERNETES_SERVICE_HOST is not set, so this is no pod',
         hint: 'set host and port, or auth: kubeconfig',
       });
-    return serviceAccountAccess(keys.serviceAccountDir ?? serviceAccountDir, originOf('https', host, port));
+    return serviceAccountAccess(keys.serviceAccountDir ?? serviceAccountDir, originOf('https', host, port), context);
   }
-  const tls = readyTls(keys.tls, 'Kubernetes');
+  const tls = liveClientTls(keys.tls, 'Kubernetes', context);
   const origin = originOf(tls === undefined ? 'http' : 'https', keys.host ?? 'localhost', keys.port ?? 8001);
   const advice =
     keys.host === undefined && keys.port === undefined
       ? 'nothing says where Kubernetes is and this is no pod: run kubectl proxy, or set host and port, or auth: kubeconfig'
       : 'is kubectl proxy running?';
-  return openAccess(origin, tls && (() => tls), advice);
+  return openAccess(origin, tls, advice);
 }
 
 function chosenAuth(keys: KubernetesKeys, env: NodeJS.ProcessEnv): NonNullable<KubernetesKeys['auth']> {

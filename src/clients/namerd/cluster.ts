@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly log: Log;
   /** Called when another server than before answers. */
   readonly moved?: () => void;
+  /** Gives the members up; closes them unless given. */
+  readonly close?: () => Promise<void>;
 }
 
 export class NamerdCluster implements NamerdClient {
@@ -71,7 +73,8 @@ export class NamerdCluster implements NamerdClient {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#options.members.map(member => member.close()));
+    const { members, close } = this.#options;
+    await (close?.() ?? Promise.all(members.map(member => member.close())));
   }
 
   get #member(): NamerdHttpClient {

@@ -5,15 +5,16 @@ import { LinkerdTcpError, reasonOf } from '../../errors.ts';
 import type { Clock } from '../../live/clock.ts';
 import { RotatingLookup } from '../dns/rotating-lookup.ts';
 import { HttpClient, type HttpRequest } from '../http/client.ts';
-import type { TlsSource } from '../http/connector.ts';
 import { excerptOf } from '../http/excerpt.ts';
 import { HttpFailure } from '../http/failure.ts';
+import type { LiveClientTls } from '../live-client-tls.ts';
 import type { TokenSource } from '../token-source.ts';
 
 export interface HttpClientOptions {
   /** May have a path, which is put in front of every request's. */
   readonly baseUrl: URL;
-  readonly tls?: TlsSource | undefined;
+  /** Closed with the client. */
+  readonly tls?: Pick<LiveClientTls, 'source' | 'close'> | undefined;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The same, as a bearer token; it is in no message. */
@@ -40,7 +41,7 @@ export class NamerdHttpClient {
     this.#basePath = baseUrl.pathname.replace(/\/+$/, '');
     this.#http = new HttpClient({
       origin: baseUrl.origin,
-      tls,
+      tls: tls?.source,
       connectTimeoutMs: requestTimeoutMs,
       lookup: this.#lookup.lookup,
       maxBodyBytes,
@@ -85,6 +86,7 @@ export class NamerdHttpClient {
 
   /** Cuts everything that is under way. */
   close(): Promise<void> {
+    this.#options.tls?.close();
     return this.#http.close();
   }
 

@@ -53,7 +53,7 @@ function states(session: Session, namespace: string): Observable<Activity<ShownD
   const client = new NamerdHttpClient({
     baseUrl: url,
     headers,
-    tls: tls && (() => tls),
+    tls: tls && { source: () => tls, close: () => undefined },
     requestTimeoutMs: timeoutMs,
     maxBodyBytes: longestDtab,
     clock: systemClock,

@@ -6,6 +6,7 @@ import type { Log } from '../../log.ts';
 import type { Registry } from '../../metrics/registry.ts';
 import { experimental } from '../../naming/kinds.ts';
 import type { DtabStore } from '../../stores/store.ts';
+import type { CertificateMonitor } from '../../tls/certificate-monitor.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { Slices } from './sliced.ts';
 
@@ -16,6 +17,8 @@ export interface NamerdCore {
   readonly slices: Slices;
   readonly namerPrefixes: readonly (readonly string[])[];
   readonly registry: Registry;
+  /** Certificates that interfaces serve are reported to it. */
+  readonly certificates?: CertificateMonitor | undefined;
   readonly log: Log;
   readonly now: () => number;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isLoopback } from '../../browser-guard.ts';
 import { hostNames, ip, listenPort, wholeNumber } from '../../config/fields.ts';
 import type { Log } from '../../log.ts';
-import { interfaceTls, serverTlsOptions } from '../../tls/interface-tls.ts';
+import { interfaceTls, LiveInterfaceTls } from '../../tls/interface-tls.ts';
 import { authConfig } from '../access/auth-config.ts';
 import { reportDenials } from '../access/denials.ts';
 import { LiveTokens } from '../access/live-tokens.ts';
@@ -44,16 +44,19 @@ export const httpController = defineInterface({
     const scope = registry.scope({});
     const drops = scope.counter('l5d:namerd:connections_dropped');
     const tokens = auth && (await LiveTokens.open(auth, log));
+    let liveTls: LiveInterfaceTls | undefined;
     try {
+      liveTls = tls && new LiveInterfaceTls(tls, log);
       const api = await startApi({
         ...core,
         ...options,
         access: tokens?.access,
-        ...(tls && { tls: serverTlsOptions(tls) }),
+        ...(liveTls && { tls: liveTls.options() }),
         answered: countRequests(registry),
         denied: reportDenials(registry, log, now),
         dropped: () => registry.main.add(drops, 1),
       });
+      liveTls?.follow(`api ${api.address}`, renew => api.renewTls(renew), core.certificates);
       log.info(`api listening on ${tls ? 'https' : 'http'}://${api.address}`);
       if (!isLoopback(options.ip)) warnInsecure({ tls, auth }, api.address, place, log);
       return {
@@ -61,13 +64,15 @@ export const httpController = defineInterface({
         get watches() {
           return api.watches;
         },
-        ...(tls && { renewTls: () => api.renewTls(serverTlsOptions(tls)) }),
+        ...(liveTls && { renewTls: () => liveTls?.refresh() }),
         close: async graceMs => {
           await api.close(graceMs);
+          liveTls?.close();
           tokens?.close();
         },
       };
     } catch (error) {
+      liveTls?.close();
       tokens?.close();
       throw error;
     }

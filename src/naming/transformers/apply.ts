@@ -25,6 +25,8 @@ export function transformInterpreter(interpreter: Interpreter, transformers: rea
         tree = await transformer.delegate(tree, to => interpreter.delegate(dtab, to));
       return tree;
     },
+    ...(interpreter.state && { state: () => interpreter.state!() }),
+    close: () => interpreter.close?.(),
   };
 }
 

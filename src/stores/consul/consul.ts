@@ -55,12 +55,12 @@ export const consulStore = defineStore({
       message: 'give token or tokenFile, not both',
       path: ['tokenFile'],
     }),
-  create: (config, { log, random }) => {
+  create: (config, { log, random, certificates }) => {
     const { pathPrefix, readConsistencyMode } = config;
     const store = `io.l5d.consul (${consulOrigin(config)}${pathPrefix})`;
     const backend = new ConsulBackend({
       store,
-      client: consulClient(config, log),
+      client: consulClient(config, { log, certificates }),
       folder: `${pathPrefix.slice(1)}/`,
       consistency: readConsistencyMode,
       log,

@@ -52,6 +52,7 @@ export interface EtcdBackendOptions {
   /** Called once, by the first use. */
   readonly open: () => Promise<EtcdCluster>;
   readonly timeoutMs: number;
+  readonly closed?: () => void;
 }
 
 /** As large as etcd takes them, so many values fit in one answer (1.5 MiB each, in 64 MiB). */
@@ -111,6 +112,7 @@ export class EtcdBackend implements Backend {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#options.closed?.();
     (await this.#cluster)?.close();
   }
 

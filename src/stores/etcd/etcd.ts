@@ -5,7 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { clientTls, readyTls } from '../../clients/client-tls.ts';
+import { clientTls } from '../../clients/client-tls.ts';
+import { liveClientTls } from '../../clients/live-client-tls.ts';
 import { host, nonEmpty, wholeNumber } from '../../config/fields.ts';
 import { filePath } from '../../config/file-fields.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
@@ -49,19 +50,19 @@ export const etcdStore = defineStore({
       error: 'give username and passwordFile together',
       path: ['username'],
     }),
-  create: (config, { log, random }) => {
+  create: (config, { log, random, certificates }) => {
     const { pathPrefix, username, passwordFile, requestTimeoutMs: timeoutMs } = config;
     const members = config.endpoints ?? [{ host: config.host ?? 'localhost', port: config.port ?? 2379 }];
     const store = `io.l5d.etcd (${members.map(member => `${member.host}:${member.port}`).join(', ')})`;
-    const tls = readyTls(config.tls, 'io.l5d.etcd');
     const login = username && passwordFile ? { username, password: () => readPassword(passwordFile) } : undefined;
     login?.password();
+    const tls = liveClientTls(config.tls, 'io.l5d.etcd', { log, certificates });
     const open = async () => {
       // Not loaded where another store is used.
       const { EtcdCluster } = await import('../../clients/etcd/cluster.ts');
-      return new EtcdCluster({ members, tls, login, timeoutMs });
+      return new EtcdCluster({ members, tls: tls?.source, login, timeoutMs });
     };
-    const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs });
+    const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs, closed: () => tls?.close() });
     return new RemoteStore({ store, backend, log, random, writeTimeoutMs: timeoutMs, retries });
   },
 });

@@ -18,9 +18,9 @@ export const kubernetesStore = defineStore({
       ...kubernetesKeys,
     })
     .superRefine(checkKubernetesKeys),
-  create: (config, { log, random }) => {
+  create: (config, { log, random, certificates }) => {
     const { namespace } = config;
-    const access = accessFor(config);
+    const access = accessFor(config, { log, certificates });
     const store = `io.l5d.k8s (${access.where}, namespace ${namespace})`;
     const backend = new KubernetesBackend({ api: new KubernetesApi(access), namespace, store, random });
     return new RemoteStore({ store, backend, log, random });

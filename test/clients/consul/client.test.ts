@@ -203,7 +203,7 @@ test('over https Consul must show a certificate that is trusted, for the name th
   const log = recordedLog();
   const open = (tls: object) => {
     const base = { enabled: true, disableValidation: false };
-    const made = consulClient({ host: '127.0.0.1', port: server.port, tls: { ...base, ...tls } }, log);
+    const made = consulClient({ host: '127.0.0.1', port: server.port, tls: { ...base, ...tls } }, { log });
     t.after(() => made.close());
     return made;
   };
@@ -221,7 +221,7 @@ test('a token is read anew from its file; a file that is gone does not take the 
   const folder = tempDir(t);
   const tokenFile = folder.write('token', 'first\n');
   const log = recordedLog();
-  const reader = consulClient({ host: '127.0.0.1', port: server.port, tokenFile }, log);
+  const reader = consulClient({ host: '127.0.0.1', port: server.port, tokenFile }, { log });
   t.after(() => reader.close());
   const sent = async () => {
     await reader.read({ path: 'kv/a' });
@@ -244,7 +244,7 @@ test('a token is read anew from its file; a file that is gone does not take the 
 test('a file without a token is refused at once, without its text', t => {
   const folder = tempDir(t);
   const tokenFile = folder.write('token', 'my secret\n');
-  const make = (file: string) => () => consulClient({ host: 'a', port: 1, tokenFile: file }, recordedLog());
+  const make = (file: string) => () => consulClient({ host: 'a', port: 1, tokenFile: file }, { log: recordedLog() });
   assert.throws(make(tokenFile), (error: Error) => {
     assert.match(error.message, /may only have visible ASCII/);
     assert.doesNotMatch(error.message, /my secret/);

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { beforeDeadline } from '../../../src/clients/http/deadline.ts';
-import type { Access } from '../../../src/clients/kubernetes/access.ts';
+import { type Access, serviceAccountAccess } from '../../../src/clients/kubernetes/access.ts';
 import { KubernetesApi } from '../../../src/clients/kubernetes/api.ts';
 import { ApiError } from '../../../src/clients/kubernetes/api-error.ts';
 import {
@@ -19,8 +19,10 @@ import {
 import { load } from '../../../src/config/load.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { startKubernetes } from '../../support/fake-kubernetes.ts';
+import { recordedLog } from '../../support/naming.ts';
 import type { Scope } from '../../support/scope.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { until } from '../../support/waiting.ts';
 
 /** What was imported of the client library since this file began. */
 const imported: string[] = [];
@@ -49,7 +51,11 @@ const keysOf = (text: string): KubernetesKeys =>
 
 const isUnauthorized = (error: unknown) => error instanceof ApiError && error.status === 401;
 
-test('the token of a service account is read anew for every request, and so is the authority', async t => {
+/** With a log that says nothing. */
+const accessOf = (keys: KubernetesKeys, env: NodeJS.ProcessEnv) =>
+  accessFor(keys, { log: recordedLog(), settleMs: 1 }, env);
+
+test('the token of a service account is read for every request, and its authority is followed', async t => {
   const [authority, next] = [createAuthority(t, 'one'), createAuthority(t, 'two')];
   const issued = authority.issue({ ips: ['127.0.0.1'] });
   const server = await startKubernetes(t, { tls: { key: issued.key, cert: issued.chain } });
@@ -68,7 +74,7 @@ test('the token of a service account is read anew for every request, and so is t
   const keys = keysOf(
     `{auth: serviceAccount, host: 127.0.0.1, port: ${server.port}, serviceAccountDir: ${folder.path}}`,
   );
-  const { list } = client(t, accessFor(keys, {}));
+  const { list } = client(t, accessOf(keys, {}));
   await list();
   server.tokens = ['second'];
   await assert.rejects(list(), isUnauthorized);
@@ -76,13 +82,47 @@ test('the token of a service account is read anew for every request, and so is t
   symlinkSync('..2', data);
   await list();
   unlinkSync(data);
-  await assert.rejects(list(), /ENOENT/);
   symlinkSync('..3', data);
-  await assert.rejects(list(), /certificate/);
+  await until(
+    () =>
+      list().then(
+        () => false,
+        error => /certificate/.test(error.message),
+      ),
+    'the server to be distrusted',
+  );
   unlinkSync(data);
   symlinkSync('..2', data);
-  await list();
+  await until(
+    () =>
+      list().then(
+        () => true,
+        () => false,
+      ),
+    'the server to be trusted again',
+  );
   assert.deepEqual(imported, []);
+});
+
+// It was sent as `Bearer `, and every request was refused.
+test('an empty or missing token file leaves the last token in use, and the log says so once', async t => {
+  const server = await startKubernetes(t);
+  server.tokens = ['first'];
+  const folder = tempDir(t);
+  folder.write('token', 'first\n');
+  folder.write('ca.crt', createAuthority(t).certificate);
+  const log = recordedLog();
+  const access = serviceAccountAccess(folder.path, `http://127.0.0.1:${server.port}`, { log });
+  const { list } = client(t, access);
+  await list();
+  folder.write('token', '\n');
+  await list();
+  folder.remove('token');
+  await list();
+  assert.equal(log.lines.filter(line => line.startsWith('warn:')).length, 1, log.lines.join('\n'));
+  folder.write('token', 'second\n');
+  server.tokens = ['second'];
+  await list();
 });
 
 test('a server of another authority, or of another name, is not spoken with', async t => {
@@ -90,7 +130,7 @@ test('a server of another authority, or of another name, is not spoken with', as
   const issued = authority.issue({ names: ['kubernetes.default.svc'] });
   const server = await startKubernetes(t, { tls: { key: issued.key, cert: issued.chain } });
   const at = `host: 127.0.0.1, port: ${server.port}`;
-  const listed = (tls: string) => client(t, accessFor(keysOf(`{${at}, tls: ${tls}}`), {})).list();
+  const listed = (tls: string) => client(t, accessOf(keysOf(`{${at}, tls: ${tls}}`), {})).list();
   await assert.rejects(listed(`{trustCerts: [${authority.file}]}`), /altnames/);
   await assert.rejects(listed(`{trustCerts: [${other.file}], commonName: kubernetes.default.svc}`), /certificate/);
   await listed(`{trustCerts: [${authority.file}], commonName: kubernetes.default.svc}`);
@@ -126,17 +166,17 @@ test('a kubeconfig says where and who, by its context; programs that give tokens
       'current-context': 'one',
     }),
   );
-  const access = accessFor(keysOf(`{kubeconfig: ${file}}`), {});
+  const access = accessOf(keysOf(`{kubeconfig: ${file}}`), {});
   assert.deepEqual(imported, [], 'the library is loaded by the first request');
   await client(t, access).list();
   assert.deepEqual(imported, ['@kubernetes/client-node']);
-  const { list } = client(t, accessFor(keysOf('{context: two}'), { KUBECONFIG: file }));
+  const { list } = client(t, accessOf(keysOf('{context: two}'), { KUBECONFIG: file }));
   await list();
   await list();
   server.tokens = ['from-program-2'];
   await assert.rejects(list(), isUnauthorized);
   await list();
-  await assert.rejects(client(t, accessFor(keysOf('{context: three}'), { KUBECONFIG: file })).list(), {
+  await assert.rejects(client(t, accessOf(keysOf('{context: three}'), { KUBECONFIG: file })).list(), {
     message: `kubeconfig ${file}, context three cannot be used: there is no context three; there are: one, two`,
   });
 });
@@ -154,24 +194,25 @@ test('a kubeconfig with plain HTTP, a path, a password; and one that is none', a
         'current-context': 'x',
       }),
     );
-  const listed = () => client(t, accessFor(keysOf('{auth: kubeconfig}'), { HOME: folder.path })).list();
+  const listed = () => client(t, accessOf(keysOf('{auth: kubeconfig}'), { HOME: folder.path })).list();
   folder.write('.kube/config', '');
   await assert.rejects(listed(), /^Error: kubeconfig \S+\.kube\/config cannot be used: /);
   const at = `http://127.0.0.1:${server.port}`;
   const file = write({ server: `${at}/k8s/clusters/c-1/` }, { username: 'me', password: 'secret' });
-  const api = client(t, accessFor(keysOf(`{kubeconfig: ${file}}`), {}));
+  const api = client(t, accessOf(keysOf(`{kubeconfig: ${file}}`), {}));
   await assert.rejects(api.list(), /404 page not found/);
   assert.deepEqual(server.requests, [`list /k8s/clusters/c-1${path}`]);
   write({ server: at, 'proxy-url': 'socks5://127.0.0.1:1' }, {});
-  await assert.rejects(client(t, accessFor(keysOf(`{kubeconfig: ${file}}`), {})).list(), /proxy-url is not supported/);
+  await assert.rejects(client(t, accessOf(keysOf(`{kubeconfig: ${file}}`), {})).list(), /proxy-url is not supported/);
 });
 
 test('what is configured, and where we are, says which way is meant', t => {
   const folder = tempDir(t);
   const file = folder.write('config', '');
-  for (const name of ['token', 'ca.crt']) folder.write(name, 'x');
+  folder.write('token', 'x');
+  folder.write('ca.crt', createAuthority(t).certificate);
   const pod = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' };
-  const where = (text: string, env = {}) => accessFor(keysOf(text), env).where;
+  const where = (text: string, env = {}) => accessOf(keysOf(text), env).where;
   assert.equal(where('{}'), 'http://localhost:8001');
   assert.equal(where('{port: 9}', pod), 'http://localhost:9');
   assert.equal(where('{host: "::1", tls: {}}', pod), 'https://[::1]:8001');
@@ -183,15 +224,15 @@ test('what is configured, and where we are, says which way is meant', t => {
 test('what is missing is said at once, and what to do about it', t => {
   const folder = tempDir(t);
   assert.throws(
-    () => accessFor(keysOf('{auth: serviceAccount, host: x}'), {}),
+    () => accessOf(keysOf('{auth: serviceAccount, host: x}'), {}),
     /cannot read \/var\/run\/secrets.*token/,
   );
   assert.throws(
-    () => accessFor(keysOf(`{serviceAccountDir: ${folder.path}}`), {}),
+    () => accessOf(keysOf(`{serviceAccountDir: ${folder.path}}`), {}),
     /SERVICE_HOST is not set.*set host and/,
   );
-  assert.throws(() => accessFor(keysOf('{auth: kubeconfig}'), { HOME: folder.path }), /cannot read .*\.kube\/config/);
-  assert.match(accessFor(keysOf('{}'), {}).advice!, /run kubectl proxy, or set host and port, or auth: kubeconfig/);
+  assert.throws(() => accessOf(keysOf('{auth: kubeconfig}'), { HOME: folder.path }), /cannot read .*\.kube\/config/);
+  assert.match(accessOf(keysOf('{}'), {}).advice!, /run kubectl proxy, or set host and port, or auth: kubeconfig/);
 });
 
 test('keys that do not go together are reported with their places', () => {

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { SharedClients } from '../../../src/clients/shared-clients.ts';
 import { namerdHttpInterpreter } from '../../../src/interpreters/namerd-http-kind.ts';
 import { createDns } from '../../../src/naming/dns.ts';
 import type { InterpreterContext } from '../../../src/naming/kinds.ts';
@@ -80,6 +81,7 @@ const contextOf = (): InterpreterContext => ({
   now: Date.now,
   random: Math.random,
   dns: createDns(),
+  clients: new SharedClients(),
   namers: [],
 });
 
@@ -130,7 +132,7 @@ test('a file that cannot be read is an error of the config that names it', () =>
     tls: { commonName: 'n', trustCerts: [file('missing.pem')] },
   });
   assert.throws(() => namerdHttpInterpreter.create(config, contextOf()), {
-    code: 'CONFIG_UNREADABLE',
+    code: 'TLS_UNUSABLE',
     message: /missing\.pem/,
   });
 });

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { namerdHttpConfig } from '../../../src/clients/namerd/http-config.ts';
 import { namerdToken } from '../../../src/clients/namerd/token.ts';
+import { SharedClients } from '../../../src/clients/shared-clients.ts';
 import { namerdHttpInterpreter } from '../../../src/interpreters/namerd-http-kind.ts';
 import { Access, digestOf } from '../../../src/namerd/access/access.ts';
 import { startRig } from '../../namerd/rig.ts';
@@ -122,7 +123,14 @@ test('a token that others could read on its way is warned of', () => {
   const saidOf = (baseUrl: string, keys: object = { token: secret(1) }) => {
     const log = recordedLog();
     const config = namerdHttpConfig.parse({ baseUrl, namespace: 'default', periodSecs: 1, ...keys });
-    namerdHttpInterpreter.create(config, { log, now: Date.now, random: Math.random, dns: fakeDns(), namers: [] });
+    namerdHttpInterpreter.create(config, {
+      log,
+      now: Date.now,
+      random: Math.random,
+      dns: fakeDns(),
+      clients: new SharedClients(),
+      namers: [],
+    });
     return log.lines;
   };
   assert.match(
@@ -150,6 +158,7 @@ test('the kind takes token or tokenFile, not both, and says what is wrong with e
       now: Date.now,
       random: Math.random,
       dns: fakeDns(),
+      clients: new SharedClients(),
       namers: [],
     });
   assert.throws(() => create(`${folder.path}/none`), { code: 'CONFIG_UNREADABLE' });
