@@ -9,10 +9,12 @@ import type tls from 'node:tls';
 import type { BufferId } from '../driver.ts';
 import type { Handle } from '../handle.ts';
 import type { TlsBuffers, TlsSink, TlsStream } from '../tls/engine.ts';
-import { opensslTrouble, type TlsRole, type TlsTrouble } from '../tls/trouble.ts';
+import { flood, opensslTrouble, renegotiation, type TlsRole, type TlsTrouble } from '../tls/trouble.ts';
 
 /** Held for a reader that does not read, before the stream takes no more. */
 const mostHeldBytes = 64 * 1024;
+/** Ciphertext without a byte of plaintext: one record, which may be there in part, and as much again. More is an attack. */
+const mostBytesWithoutData = 48 * 1024;
 
 export interface NodeTlsStreamOptions {
   readonly role: TlsRole;
@@ -38,6 +40,8 @@ export class NodeTlsStream implements TlsStream {
   #hasFin = false;
   #looksForEnd = false;
   #pending = 0;
+  /** Ciphertext since there was plaintext. */
+  #bytesWithoutData = 0;
   /** Destroyed, or in trouble: nothing is told any more. */
   #isOver = false;
 
@@ -83,7 +87,9 @@ export class NodeTlsStream implements TlsStream {
   receive(buffer: BufferId, offset: number, length: number): void {
     const bytes = this.#copy(buffer, offset, length);
     if (this.#isOver || this.#wire.destroyed) return;
+    this.#bytesWithoutData += length;
     this.#wire.push(bytes);
+    this.#watchForFlood();
     if (!this.#isTaking || this.#isReading || this.#heldBytes <= mostHeldBytes || this.#isOver) return;
     this.#isTaking = false;
     this.#sink.taking(this.#options.socket, false);
@@ -139,8 +145,17 @@ export class NodeTlsStream implements TlsStream {
     return this.#wire.readableLength + (this.#tls?.readableLength ?? 0);
   }
 
+  /** Node decrypts in the same turn or in a later one. */
+  #watchForFlood(): void {
+    if (this.#bytesWithoutData <= mostBytesWithoutData || !this.#isSecured) return;
+    const isFlooded = (): boolean =>
+      this.#bytesWithoutData > mostBytesWithoutData && this.#isReading && this.#heldBytes === 0;
+    setImmediate(() => isFlooded() && setImmediate(() => isFlooded() && this.#trouble(flood)));
+  }
+
   #plaintext(bytes: Buffer): void {
     if (this.#isOver) return;
+    this.#bytesWithoutData = 0;
     this.#sink.plaintext(this.#options.socket, this.#buffers.wrap(bytes), 0, bytes.length);
     this.#takeAgain();
   }
@@ -159,8 +174,9 @@ export class NodeTlsStream implements TlsStream {
 
   #secured(): void {
     const socket = this.#tls;
-    // Node says so again when it refuses to renegotiate.
-    if (this.#isOver || this.#isSecured || !socket) return;
+    if (this.#isOver || !socket) return;
+    // Node says so again when it has refused to renegotiate.
+    if (this.#isSecured) return this.#trouble(renegotiation);
     const { role, certificateOf } = this.#options;
     const peerCertificate = certificateOf(socket);
     // A client's verdict is in: node would have told an error.

@@ -23,6 +23,11 @@ import type { TlsTrouble } from './trouble.ts';
 
 /** An alert, or close_notify, has this long to be taken by the system. */
 const lastWordsMs = 1_000;
+/**
+ * What a stream sends by itself, as answers to what it reads, may wait to be sent up to here. Beyond that nothing more is read: a peer
+ * that asks and never reads the answers could fill the memory otherwise.
+ */
+const mostAnswerBytes = 64 * 1024;
 
 /** A socket that was secured. */
 interface Row {
@@ -34,6 +39,8 @@ interface Row {
   /** The stream takes ciphertext. */
   taking: boolean;
   readingBelow: boolean;
+  /** Too many answers wait to be sent. */
+  isChoked: boolean;
   trouble: TlsTrouble | null;
   /** The worker was told `failed`, or has closed the socket: it is told nothing more but `closed`, whatever the stream tells. */
   over: boolean;
@@ -64,6 +71,8 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   readonly #waiting = new Set<Row>();
   /** Not later than the first of them has waited for long enough. */
   #waitsEnd = Number.POSITIVE_INFINITY;
+  /** The row whose owner is writing plaintext just now. */
+  #writing: Row | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
 
   /** @param engine made when the first context is defined */
@@ -140,6 +149,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
       reading: false,
       taking: true,
       readingBelow,
+      isChoked: false,
       trouble: null,
       over: false,
       failed: false,
@@ -194,7 +204,11 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     const row = this.#rows[slotOf(socket)];
     if (!row) this.#below.write(socket, buffer, offset, length);
     else if (row.trouble || row.over) this.#below.release(buffer);
-    else row.stream.write(buffer, offset, length);
+    else {
+      this.#writing = row;
+      row.stream.write(buffer, offset, length);
+      this.#writing = undefined;
+    }
   }
 
   /** A stream that has failed gives up what it had to send: until `failed` is told, that is not to look as if it was sent. */
@@ -304,8 +318,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   drained(socket: Handle): void {
     const row = this.#rows[slotOf(socket)];
-    if (!row) this.#events.drained(socket);
-    else this.#written(row);
+    if (!row) return this.#events.drained(socket);
+    row.isChoked = false;
+    this.#written(row);
+    if (this.#isThere(row)) this.#readBelow(row);
   }
 
   ended(socket: Handle): void {
@@ -346,8 +362,13 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   // ---- what streams tell ------------------------------------------------------------------------------------------------
 
   ciphertext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
-    if (this.#rowOf(socket).failed) this.#below.release(buffer);
-    else this.#below.write(socket, buffer, offset, length);
+    const row = this.#rowOf(socket);
+    if (row.failed) return this.#below.release(buffer);
+    this.#below.write(socket, buffer, offset, length);
+    const isAnswer = row !== this.#writing && row.stream.pending === 0;
+    if (!isAnswer || row.isChoked || this.#below.pending(socket) <= mostAnswerBytes) return;
+    row.isChoked = true;
+    this.#readBelow(row);
   }
 
   plaintext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
@@ -465,7 +486,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   }
 
   #readBelow(row: Row): void {
-    const on = (row.reading || !row.secured) && row.taking && !row.trouble && !row.over;
+    const on = (row.reading || !row.secured) && row.taking && !row.isChoked && !row.trouble && !row.over;
     if (on === row.readingBelow) return;
     row.readingBelow = on;
     this.#below.reading(row.socket, on);

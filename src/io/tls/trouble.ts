@@ -28,6 +28,10 @@ export const troubleKinds = [
   'truncated',
   /** The peer left during the handshake. */
   'left',
+  /** The peer asked for another handshake on the same connection. */
+  'renegotiation',
+  /** The peer keeps sending TLS messages without any data in between. */
+  'flood',
   'timeout',
   'other',
 ] as const;
@@ -108,6 +112,17 @@ const noCertificate: Cause = {
 const brokenRecord: Cause = {
   kind: 'other',
   advice: 'the bytes were changed on their way, or the peer makes a mistake',
+};
+
+/** A renegotiation would cost a handshake each time, as often as the peer likes: it ends the connection. */
+export const renegotiation: TlsTrouble = {
+  kind: 'renegotiation',
+  text: 'the peer asked to renegotiate, which is not supported; let it use TLS 1.3, or open a new connection',
+};
+/** Key updates and the like cost CPU and no data limits them. */
+export const flood: TlsTrouble = {
+  kind: 'flood',
+  text: 'the peer sent many TLS messages in a row without data (key updates, for example)',
 };
 
 const byReason: ReadonlyMap<string, Cause> = new Map<string, Cause>([

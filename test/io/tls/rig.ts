@@ -109,7 +109,10 @@ export class Bench {
   /** The command in progress, from within which some things may not be told. */
   #command = '';
 
+  readonly scope: Scope;
+
   constructor(t: Scope, create: CreateEngine) {
+    this.scope = t;
     const { engine, buffers, outstanding } = create(this.#sink());
     this.engine = engine;
     this.buffers = buffers;

@@ -267,6 +267,36 @@ function fixture() {
   };
 }
 
+// ---- answers that the stream makes by itself --------------------------------------------------------------------------
+
+test('a peer that makes the stream answer, and does not read the answers, is not read from until it has', () => {
+  const { driver, below, stream, secured, text } = (() => {
+    const made = fixture();
+    made.secured();
+    return { ...made, stream: made.stream };
+  })();
+  driver.reading(socket, true);
+  below.log.length = 0;
+  below.isSlow = true;
+  stream.onReceive = () => stream.send('x'.repeat(20_000));
+  for (let i = 0; i < 4; i++) driver.data(socket, ...text('ask'));
+  assert.equal(below.log.filter(line => line === 'reading 0 false').length, 1);
+  below.flush(socket);
+  assert.equal(below.log.at(-1), 'reading 0 true');
+  assert.ok(secured);
+});
+
+test('what the owner writes does not stop reading, however much of it waits', () => {
+  const made = fixture();
+  made.secured();
+  const { driver, below, text } = made;
+  driver.reading(socket, true);
+  below.log.length = 0;
+  below.isSlow = true;
+  for (let i = 0; i < 10; i++) driver.write(socket, ...text('x'.repeat(20_000)));
+  assert.ok(!below.log.some(line => line.startsWith('reading')));
+});
+
 // ---- sockets without TLS ----------------------------------------------------------------------------------------------
 
 test('a socket that was never secured is the driver’s own', () => {

@@ -28,10 +28,15 @@ export interface Caller {
   readonly context: CallerContext;
   /** Under which its sessions are kept. */
   readonly peer: string;
+  /** The peer has sent a message after the handshake that is no data: a key update, a ticket, a wish to renegotiate. */
+  messageReceived(isRenegotiation: boolean): void;
 }
 
 const tls13 = 0x304;
 const negotiated = 1;
+/** Events of the info callback: a message of a handshake, by a server or a client; an alert sent, whose number comes with it. */
+const Info = { acceptLoop: 0x2001, connectLoop: 0x1001, alertSent: 0x4008 } as const;
+const warningNoRenegotiation = (1 << 8) | 100;
 const setOcspResponse = 71;
 const Extension = { ok: 0, fatal: 2, notAcknowledged: 3 } as const;
 
@@ -42,6 +47,8 @@ export class OpensslCallbacks {
   readonly selectProtocol: bigint;
   readonly staple: bigint;
   readonly newSession: bigint;
+  /** Set for streams whose handshake is done. */
+  readonly info: bigint;
 
   constructor() {
     this.ticketKey = registerCallback(['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'i32'], this.#ticketKey);
@@ -51,6 +58,7 @@ export class OpensslCallbacks {
     );
     this.staple = registerCallback(['pointer', 'pointer'], this.#staple);
     this.newSession = registerCallback(['pointer', 'pointer'], this.#newSession);
+    this.info = registerCallback(['pointer', 'i32', 'i32'], this.#info);
   }
 
   readonly #ticketKey = (
@@ -89,6 +97,12 @@ export class OpensslCallbacks {
     const length = this.caller?.context.stapleBytes ?? 0;
     openssl.SSL_ctrl(ssl, setOcspResponse, BigInt(length), response);
     return Extension.ok;
+  };
+
+  readonly #info = (_ssl: bigint, event: number, value: number): number => {
+    if (event === Info.alertSent && value === warningNoRenegotiation) this.caller?.messageReceived(true);
+    else if (event === Info.acceptLoop || event === Info.connectLoop) this.caller?.messageReceived(false);
+    return 0;
   };
 
   /** @returns 1 when the session is ours now */

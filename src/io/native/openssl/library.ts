@@ -59,6 +59,7 @@ const { functions, lib } = ffi.dlopen(null as unknown as string, {
   SSL_get0_group_name: { arguments: ['pointer'], return: 'pointer' },
   SSL_get0_alpn_selected: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
   SSL_session_reused: { arguments: ['pointer'], return: 'i32' },
+  SSL_set_info_callback: { arguments: ['pointer', 'pointer'], return: 'void' },
   SSL_get_verify_result: { arguments: ['pointer'], return: 'i64' },
   SSL_get0_peer_certificate: { arguments: ['pointer'], return: 'pointer' },
   SSL_select_next_proto: {

@@ -15,7 +15,7 @@
 import type { BufferId } from '../../driver.ts';
 import type { Handle } from '../../handle.ts';
 import type { TlsSink, TlsStream } from '../../tls/engine.ts';
-import { opensslTrouble, type TlsTrouble } from '../../tls/trouble.ts';
+import { flood, opensslTrouble, renegotiation, type TlsTrouble } from '../../tls/trouble.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { OpensslBios } from './bios.ts';
 import type { Caller, OpensslCallbacks } from './callbacks.ts';
@@ -32,6 +32,8 @@ const errorWantRead = 2;
 const receivedShutdown = 2;
 const bothShutDown = 3;
 const noBuffer: BufferId = -1;
+/** As BoringSSL: more messages in a row without data are an attack. A server may send a few tickets at once. */
+const mostMessagesWithoutData = 32;
 
 const left: TlsTrouble = { kind: 'left', text: 'the peer left during the handshake' };
 
@@ -74,6 +76,9 @@ export class OpensslStream implements TlsStream, Caller {
   #isEnded = false;
   /** close_notify is to be sent when the handshake is done. */
   #endWaits = false;
+  /** Messages without data since there was some. */
+  #messages = 0;
+  #isRenegotiating = false;
 
   /** @param ssl taken over */
   constructor(socket: Handle, context: OpensslContext, peer: string, ssl: bigint, setting: StreamSetting) {
@@ -119,8 +124,9 @@ export class OpensslStream implements TlsStream, Caller {
   }
 
   write(buffer: BufferId, offset: number, length: number): void {
-    const { pool } = this.#setting;
+    const { pool, callbacks } = this.#setting;
     if (this.#phase === Phase.over || length === 0) return pool.give(buffer);
+    callbacks.caller = undefined;
     const start = pool.pointer(buffer);
     const written = openssl.SSL_write(this.#ssl, offset === 0 ? start : start + BigInt(offset), length);
     pool.give(buffer);
@@ -136,6 +142,7 @@ export class OpensslStream implements TlsStream, Caller {
       this.#endWaits = true;
       return;
     }
+    this.#setting.callbacks.caller = undefined;
     if (openssl.SSL_shutdown(this.#ssl) < 0) openssl.ERR_clear_error();
     this.#flush();
   }
@@ -210,6 +217,7 @@ export class OpensslStream implements TlsStream, Caller {
 
   #secure(): void {
     this.#phase = Phase.secured;
+    openssl.SSL_set_info_callback(this.#ssl, this.#setting.callbacks.info);
     this.#setting.sink.secured(this.#socket, readDetails(this.#ssl, this.context));
     if (this.#endWaits && !this.#isOver) this.end();
   }
@@ -232,6 +240,7 @@ export class OpensslStream implements TlsStream, Caller {
       filled += result;
       // A record that is read as a whole leaves nothing behind in OpenSSL.
     } while (bios.unread > 0 && filled < pool.room);
+    trouble = this.#abuse(filled) ?? trouble;
     this.#hasPlaintext = filled === pool.room && openssl.SSL_pending(this.#ssl) > 0;
     this.#advance(bios.rest());
     const plaintext = this.#plaintextIn(target, filled);
@@ -242,6 +251,21 @@ export class OpensslStream implements TlsStream, Caller {
     }
     if (plaintext !== noBuffer) sink.plaintext(this.#socket, plaintext, 0, filled);
     if (trouble && !this.#isOver) this.#fail(trouble);
+  }
+
+  messageReceived(isRenegotiation: boolean): void {
+    this.#messages++;
+    if (isRenegotiation) this.#isRenegotiating = true;
+    // OpenSSL would read all that was fed before it returns.
+    if (isRenegotiation || this.#messages > mostMessagesWithoutData) this.#setting.bios.rest();
+  }
+
+  /** @param filled bytes of data that came with the messages */
+  #abuse(filled: number): TlsTrouble | undefined {
+    if (this.#isRenegotiating) return renegotiation;
+    if (this.#messages > mostMessagesWithoutData) return flood;
+    if (filled > 0) this.#messages = 0;
+    return undefined;
   }
 
   #plaintextIn(target: BufferId, filled: number): BufferId {

@@ -55,6 +55,13 @@ export class RawClient {
     ssl.SSL_key_update(this.#ssl, updateRequested);
   }
 
+  /** The message, without data after it. */
+  updateKeysNow(): Buffer {
+    this.updateKeys();
+    ssl.SSL_do_handshake(this.#ssl);
+    return this.#sent();
+  }
+
   write(bytes: Buffer): Buffer {
     ssl.SSL_write(this.#ssl, bytes, bytes.length);
     return this.#sent();
