@@ -3,7 +3,19 @@
  *
  * YAML 1.2 core schema, of which JSON is a part: one reader for both, so both get positions and refuse duplicate keys.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 import { reasonOf } from '../errors.ts';
 
 /** Keys and indices from the root down to a value. */
@@ -28,13 +40,20 @@ export class ConfigDocument {
   readonly syntaxProblems: readonly SyntaxProblem[];
   readonly #lines = new LineCounter();
   readonly #document: Document.Parsed | undefined;
+  readonly #pairs = new WeakMap<YAMLMap, Map<string, Pair>>();
 
   constructor(text: string) {
     this.text = text;
     const problems: SyntaxProblem[] = [];
     const complain = (offset: number, message: string) => problems.push({ at: this.#at(offset), message });
     try {
-      const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, stringKeys: true });
+      const document = parseDocument(text, {
+        lineCounter: this.#lines,
+        prettyErrors: false,
+        stringKeys: true,
+        // Checked here: the library compares every key with every other.
+        uniqueKeys: false,
+      });
       this.#document = document;
       const faults = [...document.errors, ...document.warnings];
       // Cut short by the stack, the rest of what is said is noise.
@@ -48,13 +67,24 @@ export class ConfigDocument {
             complain(startOf(alias), `*${alias.source} refers to nothing: no &${alias.source} stands before it`);
         },
       });
-      const whole = document.errors.every(error => error.code === 'DUPLICATE_KEY');
-      if (whole && problems.length === document.errors.length) this.value = document.toJS();
+      const isWhole = problems.length === 0;
+      visit(document, { Map: (_, map) => this.#checkUnique(map, complain) });
+      if (isWhole) this.value = document.toJS();
     } catch (error) {
       // Nesting deeper than the stack, and aliases that multiply.
       complain(0, error instanceof RangeError ? tooDeep : decapitalise(reasonOf(error)));
     }
     this.syntaxProblems = problems;
+  }
+
+  #checkUnique(map: YAMLMap, complain: (offset: number, message: string) => void): void {
+    const known = new Set<string>();
+    for (const { key } of map.items) {
+      const text = keyText(key);
+      if (text === undefined) continue;
+      if (known.has(text)) complain(startOf(key as Node), `duplicate key ${text}`);
+      known.add(text);
+    }
   }
 
   /** Where the value at `path` begins; the nearest enclosing value when nothing stands at `path`. */
@@ -66,7 +96,7 @@ export class ConfigDocument {
   keyPosition(path: ValuePath): Position {
     const parent = this.#nodeAt(path.slice(0, -1));
     const key = path.at(-1);
-    const pair = isMap(parent) ? parent.items.find(item => keyText(item.key) === String(key)) : undefined;
+    const pair = isMap(parent) ? this.#pairOf(parent, String(key)) : undefined;
     return pair === undefined ? this.valuePosition(path) : this.#at(startOf(pair.key as Node));
   }
 
@@ -97,7 +127,7 @@ export class ConfigDocument {
     for (const key of path) {
       const here = this.#resolve(node);
       const next = isMap(here)
-        ? here.items.find(item => keyText(item.key) === String(key))?.value
+        ? this.#pairOf(here, String(key))?.value
         : isSeq(here)
           ? here.items[key as number]
           : undefined;
@@ -105,6 +135,20 @@ export class ConfigDocument {
       node = next as Node;
     }
     return path.length === 0 ? node : (this.#resolve(node) ?? node);
+  }
+
+  /** By an index of each mapping: a report may ask for the place of thousands of its keys. */
+  #pairOf(map: YAMLMap, key: string): Pair | undefined {
+    let pairs = this.#pairs.get(map);
+    if (pairs === undefined) {
+      pairs = new Map();
+      for (const pair of map.items) {
+        const text = keyText(pair.key);
+        if (text !== undefined && !pairs.has(text)) pairs.set(text, pair);
+      }
+      this.#pairs.set(map, pairs);
+    }
+    return pairs.get(key);
   }
 
   #resolve(node: Node | undefined): Node | undefined {
@@ -127,9 +171,13 @@ const keyAt = (text: string, offset: number): string => /^[^\s:,{}[\]]*/.exec(te
 
 const tooDeep = 'nested too deeply';
 
+/** Messages of the library that are meant for programmers, in the operator's words. */
 function said(code: string, message: string, key: string): string {
-  if (code === 'DUPLICATE_KEY') return `duplicate key ${key}`;
   if (code === 'NON_STRING_KEY') return 'expected a string as key';
+  if (code === 'MULTIPLE_DOCS')
+    return 'a second document starts here: a configuration is one document, remove the "---"';
+  if (code === 'UNEXPECTED_TOKEN' && /^[$%{}[\]@`]/.test(key))
+    return `unexpected ${key}: put a value with special characters in quotes`;
   return decapitalise(message);
 }
 

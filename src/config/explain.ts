@@ -30,7 +30,7 @@ export function explain(
     const found = valueAt(root, path);
     switch (issue.code) {
       case 'unrecognized_keys':
-        return issue.keys.map(key => unknownKey(path, key));
+        return unknownKeys(path, issue.keys);
       case 'invalid_union':
         return 'discriminator' in issue && issue.discriminator !== undefined
           ? [unknownKind(path, found, issue)]
@@ -44,9 +44,14 @@ export function explain(
     }
   }
 
-  function unknownKey(parent: ValuePath, key: string): Problem {
-    const present = Object.keys(valueAt(root, parent) as object);
-    const known = knownKeys(schema, root, parent).filter(name => !present.includes(name));
+  /** Of all unknown keys of one mapping: there may be thousands. */
+  function unknownKeys(parent: ValuePath, keys: readonly string[]): Problem[] {
+    const present = valueAt(root, parent) as object;
+    const known = knownKeys(schema, root, parent).filter(name => !Object.hasOwn(present, name));
+    return keys.map(key => unknownKey(parent, key, known));
+  }
+
+  function unknownKey(parent: ValuePath, key: string, known: readonly string[]): Problem {
     const explained = vocabulary.key?.(parent, key, root);
     const meant = explained === undefined ? nearest(key, known) : undefined;
     if (meant !== undefined) misspelt.add(JSON.stringify([...parent, meant]));

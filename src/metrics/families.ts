@@ -182,6 +182,12 @@ export const families = {
   'l5d:process:heap_used_bytes': gauge([], 'JavaScript heap in use, control plane only.'),
   'l5d:process:heap_size_bytes': gauge([], 'JavaScript heap reserved, control plane only.'),
   'l5d:process:open_fds': gauge([], 'Open file descriptors.'),
+  process_cpu_seconds_total: counter([], 'Total user and system CPU time spent in seconds.'),
+  process_start_time_seconds: gauge([], 'Start time of the process since unix epoch in seconds.'),
+  process_resident_memory_bytes: gauge([], 'Resident memory size in bytes.'),
+  process_virtual_memory_bytes: gauge([], 'Virtual memory size in bytes.'),
+  process_open_fds: gauge([], 'Number of open file descriptors.'),
+  process_max_fds: gauge([], 'Maximum number of open file descriptors.'),
   'l5d:process:event_loop_delay_us': histogram([], 'How late timers of the control plane fire.'),
 } as const satisfies Record<string, Family>;
 

@@ -152,7 +152,7 @@ export class Registry {
           series: series
             .entries()
             .map(([labels, each]) =>
-              'cell' in each ? { labels, cell: each.cell } : { labels, value: each.readings.at(-1)!.read() },
+              'cell' in each ? { labels, cell: each.cell } : { labels, value: valueOf(each.readings.at(-1)!) },
             ),
         };
       }
@@ -243,5 +243,14 @@ export class Registry {
       series.delete(text);
     }
     if (series.size === 0) this.#series.delete(name);
+  }
+}
+
+/** One value that cannot be read, e.g. without a free descriptor, is omitted: it must not fail the whole scrape. */
+function valueOf({ read }: Reading): number {
+  try {
+    return read();
+  } catch {
+    return Number.NaN;
   }
 }

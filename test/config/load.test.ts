@@ -109,7 +109,7 @@ for (const [text, problem] of [
   ['name: x\ntags: {long: 1}', '2:8  tags.long: as a key: expected at most 3 characters, found "long"'],
   ['name: x\nexpression: |\n  a\n  b?', '4:4  expression: not an expression: ? is not allowed'],
   ['name: x\nname: y', '2:1  duplicate key name'],
-  ['{"name": "x", "name": "y"}', '1:15  duplicate key "name"'],
+  ['{"name": "x", "name": "y"}', '1:15  duplicate key name'],
 ] as const)
   test(`${JSON.stringify(text)} is answered with "${problem}"`, () => {
     assert.equal(problemOf(text), problem);
@@ -199,4 +199,16 @@ test('whatever the value, the outcome is a value or a report', () => {
     ),
   }));
   fc.assert(fc.property(value, any => neverSurprises(JSON.stringify(any))));
+});
+
+test('many unknown keys are reported in a time that grows with the file, and only the first of them are listed', () => {
+  const text = `name: x\n${Array.from({ length: 20_000 }, (_, i) => `key${i}: 1\n`).join('')}`;
+  const lines = reportOf(text);
+  assert.equal(lines[0], 'prog: 20000 problems in a.yml');
+  assert.ok(lines.length < 110);
+  assert.match(lines.join('\n'), /and 19900 more/);
+});
+
+test('a configuration of several documents is answered in words for operators', () => {
+  assert.match(problemOf('name: x\n---\nname: y\n'), /a second document starts here: a configuration is one document/);
 });

@@ -18,6 +18,9 @@ test('the process is measured at scrape, and no more once it is stopped', () => 
   }
   if (process.platform === 'linux') {
     assert.ok(value(registry, 'l5d:process:open_fds')! >= 3);
+    for (const name of ['cpu_seconds_total', 'start_time_seconds', 'resident_memory_bytes', 'virtual_memory_bytes'])
+      assert.ok(value(registry, `process_${name}`)! > 0, name);
+    assert.ok(value(registry, 'process_max_fds')! >= value(registry, 'process_open_fds')!);
   }
   stop();
   assert.equal(registry.expose(), '');

@@ -179,3 +179,14 @@ test('the same series cannot be registered both alone and as the member of anoth
   scope.counter('l5d:srv:stream:end', { cause: 'RT' });
   assert.throws(() => scope.counters('l5d:srv:stream:end', 'cause', ['--', 'RT']), /already registered/);
 });
+
+test('a value that cannot be read is missing from a scrape, and everything else is there', () => {
+  const registry = new Registry({ pages: 1 });
+  const scope = registry.scope({});
+  scope.computed('l5d:process:open_fds', {}, () => {
+    throw new Error('EMFILE: too many open files');
+  });
+  scope.computed('l5d:process:uptime_seconds', {}, () => 7);
+  assert.deepEqual(series(registry, 'l5d:process:uptime_seconds'), [{ value: 7 }]);
+  assert.doesNotMatch(registry.expose(), /open_fds/);
+});

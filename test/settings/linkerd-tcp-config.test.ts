@@ -64,7 +64,7 @@ telemetry: []
 
 test('a file with nothing but routers gets every default', () => {
   const { admin, bufferSizeBytes, driver, namers, accessLog, routers } = load(server(''));
-  assert.deepEqual(admin, { port: 9989, ip: '127.0.0.1', metricsIntervalSecs: 60, graceSecs: 10 });
+  assert.deepEqual(admin, { port: 9989, ip: '127.0.0.1', allowedHosts: [], metricsIntervalSecs: 60, graceSecs: 10 });
   assert.deepEqual(
     { bufferSizeBytes, driver, namers, accessLog },
     {
