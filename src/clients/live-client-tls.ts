@@ -58,7 +58,9 @@ export class LiveClientTls {
       this.#options = this.#composed();
     } catch (error) {
       this.#credentials.keepOnly(new Set());
-      throw error;
+      if (!(error instanceof LinkerdTcpError)) throw error;
+      const reason = `the PEM files of ${user}: ${error.details['reason']}`;
+      throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
     }
     for (const files of [this.#trust, this.#identity]) for (const warning of files?.warnings ?? []) log.warn(warning);
     this.#unwatch = certificates?.watch(user, {
@@ -95,7 +97,7 @@ export class LiveClientTls {
     try {
       return { ...options, secureContext: createSecureContext(options) };
     } catch (error) {
-      const reason = `the TLS settings of ${this.#user}: ${reasonOf(error)}`;
+      const reason = reasonOf(error);
       throw new LinkerdTcpError('TLS_UNUSABLE', { reason }, { cause: error });
     }
   }

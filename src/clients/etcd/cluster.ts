@@ -16,6 +16,7 @@ import {
   tap,
   throwError,
 } from 'rxjs';
+import { monotonicNow } from '../../io/clock.ts';
 import type { TlsSource } from '../http/connector.ts';
 import { outcomeOf } from '../outcome.ts';
 import { EtcdConnection, type Member, type Metadata, type Methods } from './connection.ts';
@@ -42,6 +43,8 @@ export interface EtcdClusterOptions {
   readonly login?: EtcdLogin | undefined;
   /** For each request. */
   readonly timeoutMs: number;
+  /** Uniform in [0, 1): chooses the first member. */
+  readonly random?: () => number;
 }
 
 /** One member, for as long as it works. */
@@ -55,13 +58,15 @@ export class EtcdCluster {
   readonly #options: EtcdClusterOptions;
   readonly #closed = new Subject<never>();
   #isClosed = false;
-  #turn = 0;
+  #turn: number;
   #current: EtcdConnection | undefined;
   /** Empty where none is needed. */
   #token: Promise<string> | undefined;
 
   constructor(options: EtcdClusterOptions) {
     this.#options = options;
+    // So that namerds which start together do not all use the first member.
+    this.#turn = Math.floor((options.random ?? Math.random)() * options.members.length);
   }
 
   /** @param use whatever errs in it ends the use of that member */
@@ -86,7 +91,7 @@ export class EtcdCluster {
       } catch (error) {
         if (!isMembersFault(error)) throw error;
         this.#leave(connection);
-        if (left === 0 || outcomeOf(error) !== 'none' || Date.now() >= deadline) throw error;
+        if (left === 0 || outcomeOf(error) !== 'none' || monotonicNow() >= deadline) throw error;
       }
     }
   }
@@ -99,7 +104,7 @@ export class EtcdCluster {
   }
 
   #deadline(): number {
-    return Date.now() + this.#options.timeoutMs;
+    return monotonicNow() + this.#options.timeoutMs;
   }
 
   #connection(): EtcdConnection {

@@ -16,6 +16,7 @@ import type { ConnectionOptions } from 'node:tls';
 import protobuf from 'protobufjs/light.js';
 import { Observable } from 'rxjs';
 import { reasonOf } from '../../errors.ts';
+import { monotonicNow } from '../../io/clock.ts';
 import { controlLookup } from '../dns/control-lookup.ts';
 import { CallFailure, late, status } from './failure.ts';
 import { FrameReader, frame } from './frames.ts';
@@ -87,7 +88,7 @@ export class EtcdConnection {
     return this.#isRetired || this.#session.closed || this.#session.destroyed;
   }
 
-  /** @param deadline by the clock of `Date.now`; a call without one goes on until it is left */
+  /** @param deadline by `monotonicNow`: a clock that is set must not end or prolong it; a call without one goes on until it is left */
   call<M extends keyof Methods>(
     method: M,
     request: Methods[M]['request'],
@@ -131,7 +132,7 @@ export class EtcdConnection {
       const bytes = frame(messages.lookupType(`${method}Request`), request);
       if (deadline === undefined) stream.write(bytes);
       else stream.end(bytes);
-      const timer = deadline === undefined ? undefined : setTimeout(() => out.error(late()), deadline - Date.now());
+      const timer = deadline === undefined ? undefined : setTimeout(() => out.error(late()), deadline - monotonicNow());
       return () => {
         clearTimeout(timer);
         stream.close(constants.NGHTTP2_CANCEL);
@@ -153,7 +154,7 @@ export class EtcdConnection {
       ':path': `/etcdserverpb.${services[method]}/${method}`,
       'content-type': 'application/grpc',
       te: 'trailers',
-      ...(deadline !== undefined && { 'grpc-timeout': `${Math.max(1, deadline - Date.now())}m` }),
+      ...(deadline !== undefined && { 'grpc-timeout': `${Math.max(1, Math.ceil(deadline - monotonicNow()))}m` }),
       ...metadata,
     });
     this.#calls++;

@@ -11,9 +11,12 @@ type Common = (typeof common)[number];
 export class TroubleLog {
   readonly #log: Log;
   readonly #server: () => string;
-  /** Targets that have a trouble they share, and which. */
-  readonly #lost = new Map<string, Common>();
-  /** What a target that does reach the server complains of. */
+  /** Targets that have a failure which all may have. */
+  readonly #failing: Readonly<Record<Common, Set<string>>> = {
+    NAMERD_UNREACHABLE: new Set(),
+    NAMERD_DENIED: new Set(),
+  };
+  /** Failures of a single target whose server answers. */
   readonly #complaints = new Map<string, string>();
 
   /** @param server the address of the one in use */
@@ -27,31 +30,40 @@ export class TroubleLog {
     return source =>
       source.pipe(
         tap(activity => {
-          if (activity.state === 'ok') this.#well(target);
-          else if (activity.state === 'failed') this.#unwell(target, activity.error);
+          if (activity.state === 'ok') this.#succeeded(target);
+          else if (activity.state === 'failed') this.#failed(target, activity.error);
         }),
         finalize(() => {
-          this.#lost.delete(target);
+          for (const code of common) this.#failing[code].delete(target);
           this.#complaints.delete(target);
         }),
       );
   }
 
-  #unwell(target: string, error: Error): void {
-    const trouble = error instanceof LinkerdTcpError ? common.find(code => code === error.code) : undefined;
-    if (trouble !== undefined) {
-      if (![...this.#lost.values()].includes(trouble))
-        this.#log.warn(`${error.message}; names keep their last known addresses; retrying`);
-      this.#lost.set(target, trouble);
+  #failed(target: string, error: Error): void {
+    const code = error instanceof LinkerdTcpError ? common.find(each => each === error.code) : undefined;
+    if (code !== undefined) {
+      const targets = this.#failing[code];
+      if (targets.size === 0) this.#log.warn(`${error.message}; names keep their last known addresses; retrying`);
+      targets.add(target);
     } else if (this.#complaints.get(target) !== error.message) {
       this.#complaints.set(target, error.message);
       this.#log.warn(`${error.message}; the last known answer stays in use; retrying`);
     }
+    this.#recover(target, code);
   }
 
-  #well(target: string): void {
+  #succeeded(target: string): void {
     const wasComplaining = this.#complaints.delete(target);
-    if (this.#lost.delete(target) && this.#lost.size === 0) this.#log.info(`namerd at ${this.#server()} recovered`);
-    else if (wasComplaining) this.#log.info(`${this.#server()}${target}: recovered`);
+    if (!this.#recover(target) && wasComplaining) this.#log.info(`${this.#server()}${target}: recovered`);
+  }
+
+  /** @param except the failure that it has now. @returns whether it was the last target with another one */
+  #recover(target: string, except?: Common): boolean {
+    const ended = common.filter(
+      code => code !== except && this.#failing[code].delete(target) && this.#failing[code].size === 0,
+    );
+    if (ended.length > 0) this.#log.info(`namerd at ${this.#server()} recovered`);
+    return ended.length > 0;
   }
 }

@@ -60,7 +60,7 @@ export const etcdStore = defineStore({
     const open = async () => {
       // Not loaded where another store is used.
       const { EtcdCluster } = await import('../../clients/etcd/cluster.ts');
-      return new EtcdCluster({ members, tls: tls?.source, login, timeoutMs });
+      return new EtcdCluster({ members, tls: tls?.source, login, timeoutMs, random });
     };
     const backend = new EtcdBackend({ store, pathPrefix, open, timeoutMs, closed: () => tls?.close() });
     return new RemoteStore({ store, backend, log, random, writeTimeoutMs: timeoutMs, retries });
