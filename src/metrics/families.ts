@@ -183,7 +183,7 @@ export const families = {
   'l5d:process:heap_size_bytes': gauge([], 'JavaScript heap reserved, control plane only.'),
   'l5d:process:open_fds': gauge([], 'Open file descriptors.'),
   process_cpu_seconds_total: counter([], 'Total user and system CPU time spent in seconds.'),
-  process_start_time_seconds: gauge([], 'Start time of the process since unix epoch in seconds.'),
+  process_start_time_seconds: gauge([], 'Start time of the process in seconds since the epoch.'),
   process_resident_memory_bytes: gauge([], 'Resident memory size in bytes.'),
   process_virtual_memory_bytes: gauge([], 'Virtual memory size in bytes.'),
   process_open_fds: gauge([], 'Number of open file descriptors.'),

@@ -152,7 +152,7 @@ export class Registry {
           series: series
             .entries()
             .map(([labels, each]) =>
-              'cell' in each ? { labels, cell: each.cell } : { labels, value: valueOf(each.readings.at(-1)!) },
+              'cell' in each ? { labels, cell: each.cell } : { labels, value: readingOf(each.readings.at(-1)!) },
             ),
         };
       }
@@ -247,7 +247,7 @@ export class Registry {
 }
 
 /** One value that cannot be read, e.g. without a free descriptor, is omitted: it must not fail the whole scrape. */
-function valueOf({ read }: Reading): number {
+function readingOf({ read }: Reading): number {
   try {
     return read();
   } catch {
