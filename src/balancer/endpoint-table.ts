@@ -12,8 +12,9 @@
  *   32..39 | latency estimate in ms, 0 while unknown                   | latency.ts, plain
  *   40..47 | when the estimate was made, ms                            | latency.ts, plain
  *   48..55 | decay time of the estimate in ms, 0 for the default       | latency.ts, plain
+ *   56..63 | when it was ejected, or came back: ms, 0 for never        | health.ts, plain
  *
- * A row of zeros is a fresh endpoint. The three plain numbers are eight-byte aligned, and racing writers can at worst
+ * A row of zeros is a fresh endpoint. The plain numbers are eight-byte aligned, and racing writers can at worst
  * pair one thread's estimate with another's time of the same moment.
  */
 
@@ -36,6 +37,7 @@ export const numberShift = 3;
 export const latencyNumber = 4;
 export const observedAtNumber = 5;
 export const decayTimeNumber = 6;
+export const changedAtNumber = 7;
 
 export class EndpointTable {
   static bytesFor(capacity: number): number {
@@ -78,6 +80,11 @@ export class EndpointTable {
 
   addConnecting(slot: EndpointSlot, n: 1 | -1): void {
     Atomics.add(this.cells, (slot << cellShift) + connectingCell, n);
+  }
+
+  /** When it was ejected or came back, in ms of the drivers' clock; 0 if never. */
+  changedAt(slot: EndpointSlot): number {
+    return this.numbers[(slot << numberShift) + changedAtNumber];
   }
 
   consecutiveFailures(slot: EndpointSlot): number {

@@ -18,10 +18,12 @@
  */
 import {
   cellShift,
+  changedAtNumber,
   type EndpointSlot,
   type EndpointTable,
   ejectionsCell,
   failuresCell,
+  numberShift,
   standingCell,
   unprovenCell,
 } from './endpoint-table.ts';
@@ -91,25 +93,27 @@ export function releaseProbe(table: EndpointTable, slot: EndpointSlot): void {
  */
 export function recordConnect(table: EndpointTable, slot: EndpointSlot, now: number, latencyMs: number): boolean {
   observeLatency(table, slot, now, latencyMs);
-  return !isUnproven(table, slot) && recordSuccess(table, slot);
+  return !isUnproven(table, slot) && recordSuccess(table, slot, now);
 }
 
 /**
  * The endpoint has sent its first byte on a connection.
  * @returns as {@link recordConnect}
  */
-export function recordAnswer(table: EndpointTable, slot: EndpointSlot): boolean {
+export function recordAnswer(table: EndpointTable, slot: EndpointSlot, now: number): boolean {
   if (!isUnproven(table, slot)) return false;
   Atomics.store(table.cells, (slot << cellShift) + unprovenCell, 0);
-  return recordSuccess(table, slot);
+  return recordSuccess(table, slot, now);
 }
 
 /** A success heals whatever the standing was: it is the newest that is known. */
-function recordSuccess(table: EndpointTable, slot: EndpointSlot): boolean {
+function recordSuccess(table: EndpointTable, slot: EndpointSlot, now: number): boolean {
   const row = slot << cellShift;
   Atomics.store(table.cells, row + failuresCell, 0);
   Atomics.store(table.cells, row + ejectionsCell, 0);
-  return Atomics.exchange(table.cells, row + standingCell, 0) !== 0;
+  if (Atomics.exchange(table.cells, row + standingCell, 0) === 0) return false;
+  table.numbers[(slot << numberShift) + changedAtNumber] = now;
+  return true;
 }
 
 /** The last verdict is an early close: see {@link recordEarlyClose}. */
@@ -153,6 +157,8 @@ export function recordFailure(
   const penalty = full * (1 - policy.jitter * random());
   if (!move(table, slot, word, wordFor(failedState, now, penalty))) return false;
   Atomics.add(table.cells, row + ejectionsCell, 1);
+  // A failed probe continues the ejection.
+  if (word === 0) table.numbers[(slot << numberShift) + changedAtNumber] = now;
   return true;
 }
 

@@ -7,11 +7,12 @@ const steps: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'no interface of this machine has that address; change',
 };
 
-/** @returns the error, with the next step and the key that asks for the address, when it is about listening */
-export function adviseOnListening(error: unknown, key: string): unknown {
+/** @returns the error, with the next step and the key to change, when it is about listening; `portKey` asks for the port */
+export function adviseOnListening(error: unknown, portKey: string): unknown {
   if (!(error instanceof LinkerdTcpError && error.code === 'CANNOT_LISTEN')) return error;
   const { address, reason } = error.details;
   const errno = Object.keys(steps).find(code => String(reason).includes(code));
+  const key = errno === 'EADDRNOTAVAIL' ? portKey.replace(/port$/, 'ip') : portKey;
   const advice = `${errno === undefined ? 'see' : steps[errno]} ${key}`;
   return new LinkerdTcpError('CANNOT_LISTEN', { address, reason: `${reason}; ${advice}` }, { cause: error });
 }

@@ -1,8 +1,7 @@
 /**
- * The listeners of the running proxy, brought to what a configuration says: new sockets first, then changes of those that stay,
- * then the ones that go. One that stands in the way of a new one goes first, and is opened again when the new one cannot be had.
+ * The listeners of the running proxy, brought to what a configuration says: new sockets are opened first, then those that stay are
+ * adjusted in place, then the others are closed. A new socket may share the port of one that closes, so that no client is refused.
  */
-import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RouteId } from '../proxy/messages.ts';
 import type { ShownIdentities } from './certificates.ts';
@@ -65,33 +64,21 @@ export class Listeners {
       const server = wanted.get(key)?.server;
       return server !== undefined && before.get(key)?.needsReopening(server) === false;
     };
-    const going = new Map([...before].filter(([key]) => !stays(key)));
-    const closed = new Map<string, LiveListener>();
+    const going = [...before].filter(([key]) => !stays(key)).map(([, listener]) => listener);
     const opened = new Map<string, LiveListener>();
     try {
       for (const [key, listener] of wanted) {
         if (stays(key)) continue;
-        const { ip } = listener.server;
         // One that only gets another socket stays on the port the system gave it.
-        const port = listener.server.port || going.get(key)?.port || 0;
-        for (const [other, blocker] of going) {
-          if (closed.has(other) || !blocker.blocks(ip, port)) continue;
-          closed.set(other, blocker);
-          await this.#close(blocker);
-        }
-        opened.set(key, await this.#openOne(listener, settingsOf(listener, routeOf(listener)), port));
+        const port = listener.server.port || (before.get(key)?.port ?? 0);
+        const replaces = going.some(one => one.overlaps(listener.server.ip, port));
+        opened.set(key, await this.#openOne(listener, settingsOf(listener, routeOf(listener)), port, replaces));
       }
       for (const [key, listener] of wanted) if (stays(key)) before.get(key)?.prepare(listener);
     } catch (error) {
       for (const listener of before.values()) listener.unprepare();
-      for (const listener of opened.values()) await this.#close(listener);
-      for (const [key, listener] of closed) await this.#reopen(key, listener);
+      await Promise.all([...opened.values()].map(listener => this.#close(listener)));
       throw error;
-    }
-    for (const [key, listener] of going) {
-      if (!closed.has(key)) await this.#close(listener);
-      if (!opened.has(key))
-        this.#options.log.info(`no longer listening on ${listener.address}; its open connections stay open`);
     }
     this.#open = new Map();
     for (const [key, listener] of wanted) {
@@ -103,6 +90,15 @@ export class Listeners {
       else if (this.#adjust(live, settingsOf(listener, routeOf(listener))))
         this.#options.log.info(`now routing on ${address} to ${server.dstName}`, { router });
     }
+    await Promise.all(going.map(listener => this.#close(listener)));
+    for (const { address } of going)
+      this.#options.log.info(`no longer listening on ${address}; its open connections stay open`);
+  }
+
+  /** Before all are closed: clients of a port that another process shares go to that one, and the last ones here are accepted. */
+  async fadeOut(): Promise<void> {
+    const shared = [...this.#open.values()].filter(({ settings }) => settings.server.reusePort);
+    await Promise.all(shared.map(listener => listener.fadeOut()));
   }
 
   sweep(acknowledged: number): void {
@@ -110,21 +106,26 @@ export class Listeners {
     for (const listener of this.#leaving) if (listener.sweep(acknowledged)) this.#leaving.delete(listener);
   }
 
-  async #openOne({ place }: WantedListener, settings: ListenerSettings, port: number): Promise<LiveListener> {
+  async #openOne(
+    { place }: WantedListener,
+    settings: ListenerSettings,
+    port: number,
+    replaces: boolean,
+  ): Promise<LiveListener> {
     try {
-      return await this.#start(settings, port);
+      return await this.#start(settings, port, replaces);
     } catch (error) {
       throw adviseOnListening(error, `${place}.port`);
     }
   }
 
-  async #start(settings: ListenerSettings, port: number): Promise<LiveListener> {
+  async #start(settings: ListenerSettings, port: number, replaces: boolean): Promise<LiveListener> {
     const { around, nextId, names } = this.#options;
     const id = nextId();
     // Its first client may be there before it is known to listen everywhere.
     if (settings.named) names.serve(id, settings.named);
     try {
-      return await LiveListener.open(id, settings, around, port);
+      return await LiveListener.open(id, settings, around, port, replaces || settings.server.reusePort);
     } catch (error) {
       names.drop(id);
       throw error;
@@ -143,18 +144,6 @@ export class Listeners {
     this.#leaving.add(listener);
     await listener.close();
     this.#options.names.drop(listener.id);
-  }
-
-  /** After a failure: the configuration before is in force. */
-  async #reopen(key: string, { address, port, settings }: LiveListener): Promise<void> {
-    const { log } = this.#options;
-    this.#open.delete(key);
-    try {
-      this.#open.set(key, await this.#start(settings, port));
-    } catch (error) {
-      const reason = error instanceof LinkerdTcpError ? error.message : reasonOf(error);
-      log.error(`no longer listening on ${address}: it was closed for a reload that failed`, { reason });
-    }
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * The main thread's half; in each worker there is a `Listener` of proxy/listener.ts, which has the socket.
  */
+import { setTimeout } from 'node:timers/promises';
 import { showAddress } from '../io/driver.ts';
 import { endScope } from '../metrics/join-scopes.ts';
 import type { Registry } from '../metrics/registry.ts';
@@ -16,6 +17,9 @@ import { type ListenerSeries, registerListener } from './listener-series.ts';
 import type { NameToRoute } from './plan.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { Identities } from './tls-contexts.ts';
+
+/** For workers to accept what is in the queue of a listener that closes. */
+const lastAcceptsMs = 50;
 
 export interface ListenerSurroundings {
   readonly plane: DataPlane;
@@ -79,6 +83,7 @@ export class LiveListener {
 
   /**
    * @param wanted another port than the configured one: that of a listener this one replaces
+   * @param isShared others may listen there too: the listener this one replaces, or another process
    * @throws LinkerdTcpError CANNOT_LISTEN or SHARED_MEMORY_FULL
    */
   static async open(
@@ -86,6 +91,7 @@ export class LiveListener {
     settings: ListenerSettings,
     around: ListenerSurroundings,
     wanted: number = settings.server.port,
+    isShared = settings.server.reusePort,
   ): Promise<LiveListener> {
     const { plane, registry, counts } = around;
     // Metrics are labelled with the port, and the first connection may come before a worker could tell which one it got:
@@ -96,7 +102,7 @@ export class LiveListener {
     let series: ListenerSeries | undefined;
     try {
       series = registerListener(registry, settings.router, showAddress({ ip, port }), settings.identities !== null);
-      await plane.listen(specOf(id, port, active, series, settings));
+      await plane.listen(specOf(id, port, active, series, settings), isShared);
     } catch (error) {
       counts.release(active);
       if (series) endScope(series);
@@ -109,16 +115,13 @@ export class LiveListener {
     return this.#settings;
   }
 
-  /** Whether these settings need a socket of their own: what was said when it was opened cannot be changed. */
-  needsReopening({ ip, backlog, keepAlive, tls }: ServerConfig): boolean {
-    const own = this.#settings.server;
-    // Terminating TLS changes the first bytes of clients, and the series of the listener.
-    if (ip !== own.ip || (tls === undefined) !== (own.tls === undefined)) return true;
-    return JSON.stringify([backlog, keepAlive]) !== JSON.stringify([own.backlog, own.keepAlive]);
+  /** Whether these settings need another socket: all but the address changes in place. */
+  needsReopening({ ip }: ServerConfig): boolean {
+    return ip !== this.#settings.server.ip;
   }
 
-  /** Whether no other socket can listen on that address while this one does. */
-  blocks(ip: string, port: number): boolean {
+  /** Whether a socket on that address would share connections with this one. */
+  overlaps(ip: string, port: number): boolean {
     return port === this.port && overlap(ip, this.#settings.server.ip);
   }
 
@@ -126,9 +129,9 @@ export class LiveListener {
    * Takes what {@link adjust} will need, so that it cannot fail.
    * @throws LinkerdTcpError SHARED_MEMORY_FULL
    */
-  prepare({ router }: Pick<ListenerSettings, 'router'>): void {
-    if (router === this.#series.router || this.#past.some(({ series }) => series.router === router)) return;
-    this.#prepared = this.#register(router);
+  prepare(settings: SeriesSettings): void {
+    if (suits(this.#series, settings) || this.#past.some(({ series }) => suits(series, settings))) return;
+    this.#prepared = this.#register(settings);
   }
 
   /** The settings that were prepared for do not come. */
@@ -144,17 +147,28 @@ export class LiveListener {
     if (JSON.stringify(settings) === JSON.stringify(before)) return false;
     const { plane } = this.#around;
     const left = this.#series;
-    if (settings.router !== before.router) this.#series = this.#seriesOf(settings.router);
+    if (!suits(left, settings)) this.#series = this.#seriesOf(settings);
     const leftIn = plane.adjust(specOf(this.id, this.port, this.#active, this.#series, settings));
     if (left !== this.#series) this.#past.push({ series: left, leftIn, wasIdle: false });
     const { dstName } = settings.server;
     return settings.router !== before.router || settings.route !== before.route || dstName !== before.server.dstName;
   }
 
-  /** Resolves when no worker accepts here any more. */
+  /**
+   * Resolves when no worker accepts here any more. Closing a socket resets what is in its queue, so the queue is served first: it is
+   * made as short as the system allows, and the workers have a moment to accept what is in it.
+   */
   async close(): Promise<void> {
+    await this.fadeOut();
     await this.#around.plane.unlisten(this.id);
     this.#closed = true;
+  }
+
+  /** See {@link close}. */
+  async fadeOut(): Promise<void> {
+    const spec = specOf(this.id, this.port, this.#active, this.#series, this.#settings);
+    this.#around.plane.adjust({ ...spec, backlog: 1 });
+    await setTimeout(lastAcceptsMs);
   }
 
   /** @returns whether the last session of a closed listener has ended and its resources are released */
@@ -182,18 +196,24 @@ export class LiveListener {
   }
 
   /** @throws LinkerdTcpError SHARED_MEMORY_FULL */
-  #register(router: string): ListenerSeries {
-    return registerListener(this.#around.registry, router, this.address, this.#series.tlsCells !== null);
+  #register({ router, identities }: SeriesSettings): ListenerSeries {
+    return registerListener(this.#around.registry, router, this.address, identities !== null);
   }
 
-  #seriesOf(router: string): ListenerSeries {
-    const past = this.#past.findIndex(({ series }) => series.router === router);
+  #seriesOf(settings: SeriesSettings): ListenerSeries {
+    const past = this.#past.findIndex(({ series }) => suits(series, settings));
     if (past >= 0) return this.#past.splice(past, 1)[0].series;
-    const series = this.#prepared ?? this.#register(router);
+    const series = this.#prepared ?? this.#register(settings);
     this.#prepared = undefined;
     return series;
   }
 }
+
+/** What decides which series a session counts in. */
+type SeriesSettings = Pick<ListenerSettings, 'router' | 'identities'>;
+
+const suits = ({ router, tlsCells }: ListenerSeries, settings: SeriesSettings): boolean =>
+  router === settings.router && (tlsCells !== null) === (settings.identities !== null);
 
 function specOf(
   id: number,

@@ -170,6 +170,11 @@ export class LiveRoute {
     return true;
   }
 
+  /** Why an endpoint last failed. */
+  noteError(slot: number, at: number, reason: string): void {
+    this.#endpoints.noteError(slot, { at, reason });
+  }
+
   view(): RouteView {
     return viewOf({
       router: this.router,

@@ -49,6 +49,13 @@ export class LiveRoutes {
     this.#leaving.set(key, route);
   }
 
+  /** Why an endpoint of a route last failed. */
+  noteError(id: number, slot: number, at: number, reason: string): void {
+    const byId = ({ id: own }: LiveRoute): boolean => own === id;
+    const route = this.#inForce.values().find(byId) ?? this.#leaving.values().find(byId);
+    route?.noteError(slot, at, reason);
+  }
+
   withdrawAll(): void {
     for (const key of [...this.#inForce.keys()]) this.withdraw(key);
   }

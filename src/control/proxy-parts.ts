@@ -85,7 +85,10 @@ export class ProxyParts {
     const shared = { metrics, endpoints, counts: counts.memory };
     // No worker asks before a listener exists.
     const asked = (listener: number, name: string): void => parts.#names.asked(listener, name);
-    const plane = await DataPlane.start({ ...shared, driver, log, records, asked, died }, inFlight);
+    const endpointError = (route: number, slot: number, at: number, reason: string): void =>
+      parts.#routes.noteError(route, slot, at, reason);
+    const callbacks = { records, asked, endpointError, died };
+    const plane = await DataPlane.start({ ...shared, driver, log, ...callbacks }, inFlight);
     const parts = new ProxyParts(options, {
       table: new EndpointTable(endpoints),
       slots: new SlotAllocator(maxEndpoints),
@@ -177,7 +180,8 @@ export class ProxyParts {
     return encodeDelegation(delegation, () => ({ state: 'pending' }));
   }
 
-  drain(graceMs: number): Promise<number> {
+  async drain(graceMs: number): Promise<number> {
+    await this.#listeners.fadeOut();
     return this.#around.plane.drain(graceMs);
   }
 

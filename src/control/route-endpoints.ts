@@ -25,6 +25,23 @@ interface Series {
   readonly scope: Releasable;
   readonly cells: EndpointCells;
   weight: number;
+  /** In ms of the drivers' clock. */
+  readonly addedAt: number;
+  lastError: LastError | undefined;
+}
+
+export interface LastError {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly reason: string;
+}
+
+/** A member as operators see it. */
+export interface ShownMember extends Member {
+  readonly state: EndpointState;
+  /** Since when it is in or out of rotation, in ms of the drivers' clock. */
+  readonly since: number;
+  readonly lastError: LastError | undefined;
 }
 
 export class RouteEndpoints {
@@ -75,8 +92,22 @@ export class RouteEndpoints {
     return members.size;
   }
 
-  *list(): Iterable<Member & { readonly state: EndpointState }> {
-    for (const member of this.#members.values()) yield { ...member, state: this.#stateOf(member) };
+  *list(): Iterable<ShownMember> {
+    for (const member of this.#members.values()) {
+      const lastError = this.#series.get(member.key)?.lastError;
+      yield { ...member, state: this.#stateOf(member), since: this.#since(member), lastError };
+    }
+  }
+
+  noteError(slot: number, error: LastError): void {
+    for (const member of this.#members.values()) {
+      const series = member.slot === slot ? this.#series.get(member.key) : undefined;
+      if (series) series.lastError = error;
+    }
+  }
+
+  #since({ key, slot }: Member): number {
+    return Math.max(this.#store.table.changedAt(slot), this.#series.get(key)?.addedAt ?? 0);
   }
 
   count(...states: readonly EndpointState[]): number {
@@ -118,10 +149,25 @@ export class RouteEndpoints {
   #register(endpoint: string, slot: number): void {
     const { registry, table } = this.#store;
     const scope = registry.scope({ ...this.#labels, endpoint });
-    const series: Series = { scope, weight: 1, cells: registerCells(scope) };
+    const series: Series = {
+      scope,
+      weight: 1,
+      cells: registerCells(scope),
+      addedAt: this.#store.now(),
+      lastError: undefined,
+    };
     scope.computed('l5d:balancer:endpoint:open', {}, () => table.open(slot));
     scope.computed('l5d:balancer:endpoint:connecting', {}, () => table.connecting(slot));
     scope.computed('l5d:balancer:endpoint:weight', {}, () => series.weight);
+    scope.computed('l5d:balancer:endpoint:state_changed_timestamp_seconds', {}, () => {
+      const member = this.#members.get(endpoint);
+      return member ? epochSeconds(this.#since(member), this.#store.now()) : 0;
+    });
+    scope.computed(
+      'l5d:balancer:endpoint:last_failure_timestamp_seconds',
+      {},
+      () => (series.lastError?.at ?? 0) / 1000,
+    );
     for (const state of endpointStates) {
       scope.computed('l5d:balancer:endpoint:state', { state }, () => {
         const member = this.#members.get(endpoint);
@@ -131,6 +177,9 @@ export class RouteEndpoints {
     this.#series.set(endpoint, series);
   }
 }
+
+/** A moment of the drivers' clock as the time of day. */
+const epochSeconds = (moment: number, now: number): number => Math.round(Date.now() - (now - moment)) / 1000;
 
 /** @throws LinkerdTcpError SHARED_MEMORY_FULL, and then nothing is registered */
 function registerCells(scope: Scope): EndpointCells {

@@ -2,7 +2,6 @@
 import type { Json } from '../admin/json.ts';
 import type { EndpointView, RouteView } from '../admin/proxy/view.ts';
 import { penaltyEndsIn } from '../balancer/health.ts';
-import type { Member } from '../balancer/lifecycle.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
@@ -10,9 +9,7 @@ import { showAddress } from '../io/driver.ts';
 import type { Branch, Destination } from '../naming/destination.ts';
 import { encodeBoundTree } from '../naming/json/bound-tree.ts';
 import type { Bound } from '../naming/name.ts';
-import type { EndpointStore } from './route-endpoints.ts';
-
-type MemberState = Member & { readonly state: EndpointView['state'] };
+import type { EndpointStore, ShownMember } from './route-endpoints.ts';
 
 export interface Viewed {
   readonly router: string;
@@ -21,7 +18,7 @@ export interface Viewed {
   readonly isWithdrawn: boolean;
   readonly changedAt: number;
   readonly tree: NameTree<Bound> | undefined;
-  readonly members: Iterable<MemberState>;
+  readonly members: Iterable<ShownMember>;
   readonly store: Pick<EndpointStore, 'table' | 'now'>;
 }
 
@@ -37,6 +34,7 @@ export function viewOf(viewed: Viewed): RouteView {
     ...(isWithdrawn && { withdrawn: true }),
     ...('reason' in destination && { reason: destination.reason }),
     ...(stale && { stale: { forMs: Math.round(now - stale.sinceMs), reason: stale.reason } }),
+    since: isoTime(Date.now() - (now - changedAt)),
     ageMs: Math.round(now - changedAt),
     ...(tree && { tree: encodeBoundTree(tree, bound => snapshotOf(bound, branches)) as Json }),
     endpoints: [...endpointViews(branches, viewed)],
@@ -56,7 +54,7 @@ function* endpointViews(branches: readonly Branch[], { members, store }: Viewed)
 }
 
 function endpointView(
-  { key, slot, state }: MemberState,
+  { key, slot, state, since, lastError }: ShownMember,
   branch: Path,
   weight: number,
   { table, now }: Viewed['store'],
@@ -67,6 +65,8 @@ function endpointView(
     branch: showPath(branch),
     weight,
     state,
+    since: isoTime(Date.now() - (now() - since)),
+    ...(lastError && { lastError: { at: isoTime(lastError.at), reason: lastError.reason } }),
     open: table.open(slot),
     connecting: table.connecting(slot),
     consecutiveFailures: table.consecutiveFailures(slot),
@@ -80,3 +80,5 @@ function snapshotOf(bound: Bound, branches: readonly Branch[]) {
   if (!branch) return { state: 'pending' } as const;
   return { state: 'bound', addresses: branch.addresses, meta: {} } as const;
 }
+
+const isoTime = (ms: number): string => new Date(Math.round(ms)).toISOString();

@@ -80,6 +80,14 @@ export const families = {
   'l5d:balancer:endpoint:ejections': counter(endpoint, 'Times the endpoint was ejected.'),
   'l5d:balancer:endpoint:rx_bytes': counter(endpoint, 'Bytes read from clients for the endpoint.'),
   'l5d:balancer:endpoint:tx_bytes': counter(endpoint, 'Bytes of the endpoint written to clients.'),
+  'l5d:balancer:endpoint:state_changed_timestamp_seconds': gauge(
+    endpoint,
+    'When the endpoint was last ejected or came back, or else when it was added, in seconds since the epoch.',
+  ),
+  'l5d:balancer:endpoint:last_failure_timestamp_seconds': gauge(
+    endpoint,
+    'When the endpoint last failed, in seconds since the epoch; 0 if it never has.',
+  ),
   'l5d:balancer:endpoint:open': gauge(endpoint, 'Connections open to the endpoint.'),
   'l5d:balancer:endpoint:connecting': gauge(endpoint, 'Connections being established to the endpoint.'),
   'l5d:balancer:endpoint:weight': gauge(endpoint, 'Weight of the endpoint.'),

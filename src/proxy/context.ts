@@ -3,6 +3,7 @@ import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import type { SecureDriver } from '../io/tls/secure-driver.ts';
 import type { Cells } from '../metrics/cells.ts';
 import type { BulkProof } from './bulk.ts';
+import type { RouteId } from './messages.ts';
 import type { Owners } from './owners.ts';
 import type { RecordSink } from './record.ts';
 import type { TimerHeap } from './timer-heap.ts';
@@ -31,7 +32,9 @@ export interface WorkerContext {
   recorder: RecordSink | null;
   readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;
   /** For what clients and endpoints can cause at any rate: see {@link LimitedNotices}. `key` tells one subject from another. */
-  readonly limitedNotice: (key: string, level: 'info' | 'warn', text: string) => void;
+  readonly limitedNotice: (key: string, level: 'info' | 'warn', text: () => string) => void;
+  /** The last error of an endpoint, for the admin API; with a limit. */
+  readonly endpointError: (route: RouteId, slot: number, reason: string) => void;
   /** The machine lacks descriptors, ports or memory for what `text` says cannot be done. */
   readonly shortage: (text: string, errno: number) => void;
 }

@@ -66,14 +66,15 @@ export function attemptFailed(
   cells.add(route.cells.failure + causeOf(errno), 1);
   cells.add(endpoint.cells.failures, 1);
   cells.observe(route.cells.latencyUs, latencyMs * 1000);
+  const reason = tls || showErrno(errno);
   if (isShortage(errno)) {
     if (probing) releaseProbe(endpoints, endpoint.slot);
     context.shortage('cannot connect to endpoints', errno);
   } else if (recordFailure(endpoints, endpoint.slot, driver.now(), route.client.failFast, context.random)) {
     cells.add(endpoint.cells.ejections, 1);
-    const reason = tls || showErrno(errno);
     context.notice('warn', `${show(route, endpoint)} is taken out of rotation: connection failed: ${reason}`);
   }
+  if (!isShortage(errno)) context.endpointError(route.id, endpoint.slot, reason);
   endpoints.addConnecting(endpoint.slot, -1);
 }
 
@@ -84,8 +85,10 @@ export function attemptAbandoned({ endpoints }: WorkerContext, endpoint: Endpoin
 }
 
 /** The endpoint has sent its first byte on a connection. */
-export function firstAnswer({ endpoints, notice }: WorkerContext, route: RouteSpec, endpoint: Endpoint): void {
-  if (recordAnswer(endpoints, endpoint.slot)) notice('info', `${show(route, endpoint)} is back in rotation`);
+export function firstAnswer(context: WorkerContext, route: RouteSpec, endpoint: Endpoint): void {
+  const { endpoints, driver, notice } = context;
+  if (recordAnswer(endpoints, endpoint.slot, driver.now()))
+    notice('info', `${show(route, endpoint)} is back in rotation`);
 }
 
 /** An endpoint that closes a connection sooner than this, before it has sent a byte, has not served it. */
@@ -96,6 +99,7 @@ export function closedUnanswered(context: WorkerContext, route: RouteSpec, endpo
   const { endpoints, cells, driver, random } = context;
   if (ageMs >= earlyMs) return;
   cells.add(endpoint.cells.earlyCloses, 1);
+  context.endpointError(route.id, endpoint.slot, 'closed a connection without an answer');
   if (!recordEarlyClose(endpoints, endpoint.slot, driver.now(), route.client.failFast, random)) return;
   cells.add(endpoint.cells.ejections, 1);
   context.notice('warn', `${show(route, endpoint)} is taken out of rotation: it closes connections without an answer`);

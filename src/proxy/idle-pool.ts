@@ -210,7 +210,8 @@ export class IdlePool {
     limitedNotice(
       `idle ${spec.id}`,
       'warn',
-      `router ${spec.router}, ${spec.dst}: endpoint ${showAddress(endpoint)} closed an idle connection after ${ageMs} ms; ` +
+      () =>
+        `router ${spec.router}, ${spec.dst}: endpoint ${showAddress(endpoint)} closed an idle connection after ${ageMs} ms; ` +
         `the next one is opened in ${pauseMs / 1000} s. If the server expects a login at once, set minConnections to 0`,
     );
   }

@@ -24,7 +24,7 @@ export class LimitedNotices {
     this.#notice = notice;
   }
 
-  write(key: string, level: 'info' | 'warn', text: string): void {
+  write(key: string, level: 'info' | 'warn', text: () => string): void {
     const now = this.#now();
     const subject = this.#subjectOf(key);
     if (now - subject.writtenAt < everyMs) {
@@ -34,7 +34,7 @@ export class LimitedNotices {
     const more = subject.suppressed > 0 ? ` (${subject.suppressed} more since the last line)` : '';
     subject.writtenAt = now;
     subject.suppressed = 0;
-    this.#notice(level, text + more);
+    this.#notice(level, text() + more);
   }
 
   #subjectOf(key: string): Subject {

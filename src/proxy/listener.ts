@@ -14,6 +14,7 @@ export class Listener {
   address = '';
   /** Connections accepted when the limit was reached, unread, oldest first. They go before those still in the kernel. */
   readonly queue: Handle[] = [];
+  readonly #driver: Driver;
   readonly #gate: AdmissionGate;
   #isClosed = false;
 
@@ -21,6 +22,7 @@ export class Listener {
     this.spec = spec;
     this.route = route;
     this.handle = handle;
+    this.#driver = driver;
     this.#gate = new AdmissionGate(handle, driver, counts);
   }
 
@@ -36,6 +38,9 @@ export class Listener {
 
   /** New settings for new sessions; the socket and the count stay. */
   adjust(spec: ListenerSpec, route: Route | null): void {
+    const { backlog, keepAliveSecs } = spec;
+    if (backlog !== this.spec.backlog || keepAliveSecs !== this.spec.keepAliveSecs)
+      this.#driver.adjust(this.handle, { backlog, socket: { keepAliveSecs } });
     this.spec = spec;
     this.route = route;
     this.retryGate();

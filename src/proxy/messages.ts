@@ -243,6 +243,14 @@ export type Up =
   | { readonly type: 'records'; readonly records: readonly ConnectionRecord[] }
   /** For the log: rare, or rate-limited by the worker. */
   | { readonly type: 'notice'; readonly level: 'info' | 'warn' | 'error'; readonly text: string }
+  /** Why an endpoint last failed; `at` in milliseconds since the epoch. Rate-limited by the worker. */
+  | {
+      readonly type: 'endpointError';
+      readonly route: RouteId;
+      readonly slot: number;
+      readonly at: number;
+      readonly reason: string;
+    }
   | { readonly type: 'drained'; readonly cut: number };
 
 /** The worker's end of the line to the control plane. */

@@ -18,6 +18,7 @@ const route: RouteView = {
   router: 'edge',
   dst: '/svc/web',
   state: 'bound',
+  since: '2026-12-01T00:00:00.000Z',
   ageMs: 1200,
   tree: { type: 'leaf', bound: { addr: { type: 'bound', addrs: [], meta: {} }, id: '/#/io.l5d.fs/web', path: '/' } },
   endpoints: [
@@ -26,6 +27,7 @@ const route: RouteView = {
       branch: '/#/io.l5d.fs/web',
       weight: 1,
       state: 'available',
+      since: '2026-12-01T00:00:00.000Z',
       open: 3,
       connecting: 0,
       consecutiveFailures: 0,

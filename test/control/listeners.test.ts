@@ -6,11 +6,13 @@ import type { NameToRoute, WantedListener } from '../../src/control/plan.ts';
 import { LinkerdTcpError } from '../../src/errors.ts';
 import { serverConfig } from '../../src/settings/linkerd-tcp/server-config.ts';
 import { surroundings } from '../support/running.ts';
+import { until } from '../support/waiting.ts';
 
 interface Server {
   readonly ip?: string;
   readonly port: number;
   readonly backlog?: number;
+  readonly keepAlive?: object;
   readonly dstName?: string;
   readonly sni?: object;
 }
@@ -52,26 +54,31 @@ function start() {
   };
 }
 
-test('another ip on the same port: the listener in the way goes first', async () => {
-  const { apply, open, log } = start();
+test('another ip on the same port: the new socket is open before the old one closes', async () => {
+  const { apply, open, log, fake } = start();
   await apply(wanted({ ip: '0.0.0.0', port: 1 }));
-  await apply(wanted({ ip: '127.0.0.1', port: 1 }));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  fake.closing = promise;
+  const applied = apply(wanted({ ip: '127.0.0.1', port: 1 }));
+  await until(() => open().length === 2, 'both to listen');
+  resolve();
+  await applied;
   assert.deepEqual(open(), ['127.0.0.1:1 1024']);
   assert.deepEqual(log.lines.slice(1), [
-    'info: no longer listening on 0.0.0.0:1; its open connections stay open',
     'info: routing on 127.0.0.1:1 to /svc/web',
+    'info: no longer listening on 0.0.0.0:1; its open connections stay open',
   ]);
 });
 
-test('another backlog: the socket is opened again', async () => {
-  const { apply, open, listeners } = start();
+test('another backlog or keep-alive changes the socket in place', async () => {
+  const { apply, open, fake } = start();
   await apply(wanted({ port: 1 }));
-  await apply(wanted({ port: 1, backlog: 7 }));
-  assert.deepEqual(open(), ['127.0.0.1:1 7']);
-  assert.equal(listeners.servers().length, 1);
+  await apply(wanted({ port: 1, backlog: 7, keepAlive: { idleSecs: 9 } }));
+  assert.equal(open().length, 1);
+  assert.deepEqual([fake.adjusted.length, fake.adjusted[0]?.backlog, fake.adjusted[0]?.keepAliveSecs], [1, 7, 9]);
 });
 
-test('a listener that went for one that cannot be had is opened again, and the error says where and what next', async () => {
+test('when a new socket cannot be had nothing has been closed, and the error says where and what next', async () => {
   const { apply, open, fake, listeners } = start();
   await apply(wanted({ ip: '0.0.0.0', port: 1 }, { port: 2 }));
   fake.refuse = 3;
@@ -79,12 +86,9 @@ test('a listener that went for one that cannot be had is opened again, and the e
     code: 'CANNOT_LISTEN',
     message: /EADDRINUSE\); see who has it with "ss -ltnp", or change routers\[0\]\.servers\[2\]\.port$/,
   });
-  assert.deepEqual(open(), ['127.0.0.1:2 1024', '0.0.0.0:1 1024']);
+  assert.deepEqual(open(), ['0.0.0.0:1 1024', '127.0.0.1:2 1024']);
   assert.deepEqual(
-    listeners
-      .servers()
-      .map(({ address }) => address)
-      .sort(),
+    listeners.servers().map(({ address }) => address),
     ['0.0.0.0:1', '127.0.0.1:2'],
   );
 });
@@ -109,16 +113,16 @@ test('a listener that routes by name is announced before it listens, and forgott
 test('a listener that is opened again has another id, and the names of the first go with it', async () => {
   const { apply, told } = start();
   await apply(wanted({ port: 1, ...bySni }));
-  await apply(wanted({ port: 1, backlog: 7, ...bySni }));
-  assert.deepEqual(told, ['serve 1', 'drop 1', 'serve 2']);
+  await apply(wanted({ port: 1, ip: '0.0.0.0', ...bySni }));
+  assert.deepEqual(told, ['serve 1', 'serve 2', 'drop 1']);
 });
 
-test('one that cannot be had leaves nothing behind, and the one it replaced is announced again', async () => {
+test('one that cannot be had leaves nothing behind', async () => {
   const { apply, told, fake } = start();
   await apply(wanted({ ip: '0.0.0.0', port: 1, ...bySni }));
   fake.refuse = 3;
   await assert.rejects(apply(wanted({ ip: '127.0.0.1', port: 1, ...bySni }, { port: 3, ...bySni })));
-  assert.deepEqual(told, ['serve 1', 'drop 1', 'serve 2', 'serve 3', 'drop 3', 'drop 2', 'serve 4']);
+  assert.deepEqual(told, ['serve 1', 'serve 2', 'serve 3', 'drop 3', 'drop 2']);
 });
 
 test('routing by name is turned on and off on the same socket', async () => {

@@ -323,12 +323,13 @@ test('/routes.json shows the bound tree, and each endpoint with its load and wei
   const endpoint = (port: number) =>
     open.endpoints.find((one: { address: string }) => one.address === `127.0.0.1:${port}`);
   assert.deepEqual(
-    { ...endpoint(a.port), open: 0 },
+    { ...endpoint(a.port), open: 0, since: '' },
     {
       address: `127.0.0.1:${a.port}`,
       branch: '/#/io.l5d.fs/a',
       weight: 2.5,
       state: 'available',
+      since: '',
       open: 0,
       connecting: 0,
       consecutiveFailures: 0,
@@ -363,6 +364,11 @@ test('a dead endpoint becomes failed, with a penalty, in /routes.json and in its
   assert.equal(failed.address, `127.0.0.1:${dead}`);
   assert.ok(failed.consecutiveFailures >= 2);
   assert.ok(failed.penaltyEndsInMs > 0 && failed.penaltyEndsInMs <= 90_000, `${failed.penaltyEndsInMs}`);
+  assert.match(failed.lastError.reason, /ECONNREFUSED/);
+  for (const time of [failed.since, failed.lastError.at])
+    assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
+  const stamp = 'l5d:balancer:endpoint:state_changed_timestamp_seconds';
+  assert.ok(Math.abs((await proxy.metric(stamp, { endpoint: failed.address })) - Date.parse(failed.since) / 1000) < 1);
   assert.equal(await proxy.metric('l5d:balancer:endpoint:failed'), 1);
   assert.equal(await proxy.metric('l5d:balancer:endpoint:available'), 1);
   assert.equal(await proxy.metric('l5d:balancer:endpoint:state', { endpoint: failed.address, state: 'failed' }), 1);

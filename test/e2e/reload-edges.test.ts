@@ -1,7 +1,10 @@
 /** Reloads at the wrong moment or of the wrong thing: during the start, during a stop, of what a socket was opened with. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type LinkerdTcp, projectRoot, startLinkerdTcp } from '../support/linkerd-tcp.ts';
 import { connectPeer, type ListeningPeer, listeningPeer } from '../support/peer.ts';
@@ -45,11 +48,73 @@ test('a changed backlog takes effect, and open connections continue', async t =>
   const proxy = await startLinkerdTcp(t, { config: config([`port: ${port}, ${to(backend)}`]) });
   const { client, server } = await session(t, port, backend);
   await reloaded(proxy, config([`port: ${port}, backlog: 77, ${to(backend)}`]));
-  const { stdout } = spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' });
-  for (const line of stdout.trim().split('\n')) assert.match(line, /^LISTEN +\d+ +77 /);
+  const lines = (): readonly string[] =>
+    spawnSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' })
+      .stdout.trim()
+      .split('\n');
+  await until(() => lines().every(line => /^LISTEN +\d+ +77 /.test(line)), 'the sockets to have it');
   await session(t, port, backend);
   await client.play('send 1000');
   await server.play('expect 1000');
+});
+
+for (const driver of ['uring', 'epoll', 'portable'] as const) {
+  test(`${driver}: reloads that change backlog, keepAlive or ip lose no connection`, async t => {
+    const port = await freePort();
+    const backend = createServer(socket => socket.on('error', () => {}).end('ok'));
+    t.after(() => backend.close());
+    await once(backend.listen(0, '127.0.0.1'), 'listening');
+    const server = `port: ${port}, dstName: /$/inet/127.0.0.1/${(backend.address() as AddressInfo).port}`;
+    const top = `admin: {port: 0}\ndriver: ${driver}`;
+    const proxy = await startLinkerdTcp(t, { config: config([`${server}, ip: 0.0.0.0`], top) });
+    let isOver = false;
+    let served = 0;
+    const failures: string[] = [];
+    const ask = async (): Promise<void> => {
+      const socket = connect(port, '127.0.0.1');
+      const answer = await text(socket).catch(error => String(error));
+      if (answer === 'ok') served++;
+      else failures.push(answer);
+    };
+    const clients = Array.from({ length: 4 }, async () => {
+      while (!isOver) await ask();
+    });
+    // In this order: a socket for 127.0.0.1 takes the new connections at once from the one for all addresses.
+    for (const change of [
+      'ip: 0.0.0.0, backlog: 7',
+      'ip: 0.0.0.0, keepAlive: {idleSecs: 7}',
+      'backlog: 9',
+      'maxConcurrency: 50',
+    ])
+      await reloaded(proxy, config([`${server}, ${change}`], top));
+    const before = served;
+    await until(() => served > before, 'another connection');
+    assert.equal(failures.length, 0, failures.join());
+    // In the other order the old socket takes them until it closes, and may reset the last.
+    await reloaded(proxy, config([`${server}, ip: 0.0.0.0`], top));
+    isOver = true;
+    await Promise.all(clients);
+    assert.deepEqual(
+      failures.filter(failure => !failure.includes('ECONNRESET')),
+      [],
+      'never refused',
+    );
+    assert.ok(failures.length <= clients.length, `${failures.length} failures`);
+  });
+}
+
+test('with reusePort a second process takes the port over, and open connections of the first continue', async t => {
+  const [backend, port] = [await listeningPeer(t), await freePort()];
+  const server = `port: ${port}, reusePort: true, ${to(backend)}`;
+  const first = await startLinkerdTcp(t, { config: config([server]) });
+  const open = await session(t, port, backend);
+  await startLinkerdTcp(t, { config: config([server]) });
+  first.program.signal('SIGTERM');
+  await open.client.play('send 1000');
+  await open.server.play('expect 1000', 'shutdown');
+  await open.client.play('expect end', 'shutdown');
+  await until(() => first.program.exit, 'the first process to end');
+  await session(t, port, backend);
 });
 
 test('a listener that leads elsewhere is logged with where', async t => {

@@ -72,6 +72,7 @@ test('while anything is still to be written of an endpoint, its load is not 0: i
     random: () => 0,
     notice: check,
     shortage: check,
+    endpointError: check,
   } as unknown as WorkerContext;
   const branch: BranchSpec = branchSpec(registry, new Map(), { ports: [1001] });
   const [endpoint] = branch.endpoints;
@@ -134,10 +135,13 @@ test('an operator is told when an endpoint goes out of rotation and when it is b
   client();
   client();
   decide(made, 0);
-  assert.deepEqual(notices(made), [
-    `warn router test, /svc/test: endpoint 127.0.0.1:1001 is taken out of rotation: connection failed: ${showErrno(ECONNREFUSED)}`,
-    'info router test, /svc/test: endpoint 127.0.0.1:1001 is back in rotation',
-  ]);
+  assert.deepEqual(
+    notices(made).filter(text => !text.includes(': connection from ')),
+    [
+      `warn router test, /svc/test: endpoint 127.0.0.1:1001 is taken out of rotation: connection failed: ${showErrno(ECONNREFUSED)}`,
+      'info router test, /svc/test: endpoint 127.0.0.1:1001 is back in rotation',
+    ],
+  );
   made.finish();
 });
 
@@ -173,6 +177,49 @@ function decideByPort({ driver }: FakeRelay, dead: readonly number[]): void {
     if (attempt.connecting) attempt.outcome = dead.includes(attempt.address.port) ? ECONNREFUSED : 0;
   driver.settle();
 }
+
+test('a failed connection is logged with its cause and endpoint, once in ten seconds with the number of the others', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 1 } });
+  for (let second = 0; second < 12; second++) {
+    made.client();
+    decide(made, ECONNREFUSED);
+    made.driver.advance(1);
+    decide(made, ECONNREFUSED);
+    made.driver.advance(999);
+  }
+  const failures = notices(made).filter(text => text.includes(': connection from '));
+  assert.equal(
+    failures[0],
+    'warn router test, /svc/test: connection from 10.0.0.1:1 failed: connection to 127.0.0.1:1001 refused (CU, 1 retry)',
+  );
+  assert.match(failures[1] ?? '', /\(9 more since the last line\)$/);
+  assert.equal(failures.length, 2);
+  made.finish();
+});
+
+test('a client that leaves, and a limit that does its work, are not logged as failures', () => {
+  const made = fakeRelay({ upstreams: [1001], listener: { idleTimeoutMs: 100 } });
+  made.client().reset();
+  made.driver.settle();
+  made.client();
+  decide(made, 0);
+  made.driver.advance(200);
+  made.finish();
+  assert.deepEqual(notices(made), []);
+});
+
+test('the control plane is told the last error of an endpoint, once a second', () => {
+  const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0 } });
+  for (let n = 0; n < 30; n++) {
+    made.client();
+    decide(made, ECONNREFUSED);
+    made.driver.advance(100);
+  }
+  const errors = made.relay.messages.filter(one => one.type === 'endpointError');
+  assert.ok(errors.length >= 2 && errors.length <= 4, String(errors.length));
+  assert.deepEqual([errors[0]?.route, errors[0]?.slot, errors[0]?.reason], [1, 0, showErrno(ECONNREFUSED)]);
+  made.finish();
+});
 
 test('a branch keeps its share while it has an endpoint that may be tried: a retry stays in it', () => {
   for (let seed = 0; seed < 20; seed++) {

@@ -53,9 +53,9 @@ export function fakePlane(refusal: () => Error = () => new Error('refused')): Fa
         fake.adjusted.push(listener);
         return ++generation;
       },
-      async listen(listener: ListenerSpec) {
+      async listen(listener: ListenerSpec, isShared = false) {
         const blocker = [...fake.listening.values()].find(({ port }) => port === listener.port);
-        if (listener.port === fake.refuse || blocker) throw refusal();
+        if (listener.port === fake.refuse || (blocker && !isShared)) throw refusal();
         fake.listening.set(listener.id, listener);
         return { ip: listener.ip, port: listener.port };
       },

@@ -28,7 +28,8 @@ export interface RouteView {
   readonly reason?: string;
   /** The last good state is served because it could not be confirmed. */
   readonly stale?: { readonly forMs: number; readonly reason: string };
-  /** Since the state last changed. */
+  /** When the state last changed, in ISO 8601, and how long ago. */
+  readonly since: string;
   readonly ageMs: number;
   /** The bound tree as namerd writes it: `{"type":"leaf","bound":{"addr":…,"id":…,"path":…}}`, `alt`, `union`, … */
   readonly tree?: Json;
@@ -42,6 +43,10 @@ export interface EndpointView {
   readonly branch: string;
   readonly weight: number;
   readonly state: 'available' | 'failed' | 'probing' | 'retired';
+  /** When it was ejected or came back, or else when it was added, in ISO 8601. */
+  readonly since: string;
+  /** Why it last failed; absent if it never has. Recovery does not clear it. */
+  readonly lastError?: { readonly at: string; readonly reason: string };
   readonly open: number;
   readonly connecting: number;
   readonly consecutiveFailures: number;

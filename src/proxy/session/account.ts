@@ -1,15 +1,12 @@
 /** What an ended session leaves behind: its metrics and, while somebody wants them, its record. */
-import { constants } from 'node:os';
-import { textOf } from '../../errors.ts';
 import { showAddress } from '../../io/driver.ts';
-import { showErrno } from '../../io/errno.ts';
 import type { TlsDetails } from '../../io/tls/engine.ts';
 import type { Session, WorkerContext } from '../context.ts';
 import { type EndCode, endIndex, ends, legacyCauses } from '../end-codes.ts';
 import type { Listener } from '../listener.ts';
 import { peerIdentity } from '../peer-identity.ts';
 import type { TlsRecord } from '../record.ts';
-import type { Endpoint } from '../route.ts';
+import { reasonFor, warnOf } from './end-reason.ts';
 import { Flag, type SessionTable } from './session-table.ts';
 
 export function account(context: WorkerContext, table: SessionTable, s: Session, code: EndCode, now: number): void {
@@ -27,6 +24,7 @@ export function account(context: WorkerContext, table: SessionTable, s: Session,
   else if (cause !== 'timeout') cells.observe(own.connectLatencyUs, (now - table.acceptedAt[s]) * 1000);
   cells.observe(own.connectionRxBytes, table.rx[s]);
   cells.observe(own.connectionTxBytes, table.tx[s]);
+  if (cause !== null) warnOf(context, table, s, code);
   if (!context.recorder) return;
   const endpoint = table.endpoint[s];
   const since = (from: number, to: number): number => Math.max(0, Math.round((to - from) * 1000) / 1000);
@@ -62,43 +60,6 @@ function failureCause(table: SessionTable, s: Session, code: EndCode): (typeof l
   if (code === 'RC' && (flags & Flag.clientOwed) === 0) return null;
   if (code === 'RU' && flags & Flag.clientDone) return null;
   return ends[code].legacy;
-}
-
-/** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */
-function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
-  const { text } = ends[code];
-  if (table.why[s] !== '') return table.why[s];
-  const spec = table.route[s]?.spec;
-  if (!spec) return text;
-  const { dst, target } = spec;
-  switch (code) {
-    case 'NN':
-      return target.state === 'negative' ? target.reason : text;
-    case 'NT': {
-      const reason = target.state === 'pending' ? target.reason : undefined;
-      return reason === undefined ? text : textOf('NAME_FAILED', { path: dst, reason });
-    }
-    case 'CU':
-    case 'CT': {
-      const endpoint = table.endpoint[s];
-      return endpoint ? failureOf(table, s, endpoint) : text;
-    }
-    default:
-      return text;
-  }
-}
-
-/** Of the last attempt. */
-function failureOf(table: SessionTable, s: Session, address: Endpoint): string {
-  const errno = table.errno[s];
-  const endpoint = showAddress(address);
-  const trouble = table.upstreamTrouble[s];
-  if (trouble !== '') return textOf('UPSTREAM_TLS_FAILED', { endpoint, reason: trouble });
-  if (errno === constants.errno.ECONNREFUSED) return textOf('UPSTREAM_REFUSED', { endpoint });
-  if (errno !== constants.errno.ETIMEDOUT) return textOf('UPSTREAM_FAILED', { endpoint, reason: showErrno(errno) });
-  const { connectTimeoutMs } = table.routeOf(s).spec.client;
-  const timeout = Math.round(Math.min(connectTimeoutMs, table.waitUntil[s] - table.attemptAt[s]));
-  return textOf('UPSTREAM_TIMEOUT', { endpoint, timeout });
 }
 
 function tlsRecord(details: TlsDetails | null): TlsRecord | null {

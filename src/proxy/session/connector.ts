@@ -145,8 +145,11 @@ export class Connector {
 
   #failedOver({ spec }: Route, from: Branch, to: Branch): void {
     this.#context.cells.add(spec.cells.failovers, 1);
-    const text = `router ${spec.router}, ${spec.dst}: no endpoint of ${from.id} can be used: its share goes to ${to.id}`;
-    this.#context.limitedNotice(`failover ${spec.id} ${from.id}`, 'warn', text);
+    this.#context.limitedNotice(
+      `failover ${spec.id} ${from.id}`,
+      'warn',
+      () => `router ${spec.router}, ${spec.dst}: no endpoint of ${from.id} can be used: its share goes to ${to.id}`,
+    );
   }
 
   #nowhere(s: Session, route: Route): void {

@@ -98,10 +98,11 @@ export class SessionCore {
     const now = driver.now();
     deadlines.clear(firstSessionDeadline + s);
     if (table.heldBuffer[s] >= 0) driver.release(table.heldBuffer[s]);
+    this.#knowPeer(s);
+    account(context, table, s, code, now);
     const isCut = code === 'RL' || code === 'RD' || code === 'FL' || code === 'FD';
     this.#part(table.clientOf(s), reset || (isCut && (table.flags[s] & Flag.upstreamEnded) === 0));
     this.#part(table.upstreamOf(s), reset || (isCut && (table.flags[s] & Flag.clientEnded) === 0));
-    account(context, table, s, code, now);
     // Decrement the shared counts last: at 0 the control plane may reuse the row or the cells they protect.
     if (state < State.Relaying) {
       route?.waiting.delete(s);
@@ -112,6 +113,21 @@ export class SessionCore {
     } else if (endpoint && route) connectionEnded(context, route.spec, endpoint, now - table.connectedAt[s]);
     table.release(s);
     listener.ended();
+  }
+
+  /** Lets go of a client that has failed, and keeps its address for the record. */
+  dropClient(s: Session): void {
+    const { table } = this;
+    this.#knowPeer(s);
+    this.drop(table.clientOf(s));
+    table.client[s] = noHandle;
+  }
+
+  /** A session that was accepted before connections were recorded has not been asked for its peer. */
+  #knowPeer(s: Session): void {
+    const { table } = this;
+    if (table.peer[s] === '' && table.client[s] !== noHandle)
+      table.peer[s] = this.context.driver.peer(table.clientOf(s));
   }
 
   /** Lets go of a side, if there is one. A side that did not get all that was read for it is reset. */

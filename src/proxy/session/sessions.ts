@@ -234,8 +234,7 @@ export class Sessions {
         const isOwed = table.flags[s] & Flag.upstreamPaused || this.#context.driver.pending(table.clientOf(s)) > 0;
         table.flags[s] |= isOwed ? Flag.clientOwed : 0;
         if (state >= State.Flushing) table.flags[s] |= Flag.clientDone;
-        this.#core.drop(table.clientOf(s));
-        table.client[s] = noHandle;
+        this.#core.dropClient(s);
         return this.#relay.beginFlush(s, code, !hasEnded);
       }
     }

@@ -29,6 +29,8 @@ export interface DataPlaneOptions {
   readonly records: (records: readonly ConnectionRecord[]) => void;
   /** A client of the listener names a server that its worker knows nothing of: to be answered by {@link DataPlane.named}, always. */
   readonly asked?: (listener: number, name: string) => void;
+  /** Why an endpoint of a route last failed; `at` in milliseconds since the epoch. */
+  readonly endpointError?: (route: RouteId, slot: number, at: number, reason: string) => void;
   readonly died: (error: Error) => void;
 }
 
@@ -104,11 +106,12 @@ export class DataPlane {
 
   /**
    * Listens in all workers on one port, or in none.
+   * @param isShared whether others may listen there too
    * @throws LinkerdTcpError CANNOT_LISTEN
    */
-  async listen(listener: ListenerSpec): Promise<SocketAddress> {
-    // With SO_REUSEPORT a second program on the same port would be let in silently, and get a share of the connections.
-    if (this.workers > 1 && listener.port !== 0) await probePort(listener);
+  async listen(listener: ListenerSpec, isShared = false): Promise<SocketAddress> {
+    // Because of SO_REUSEPORT, another process of the same user would silently get a share of the connections, or take one.
+    if (!isShared && listener.port !== 0) await probePort(listener);
     const [first, ...others] = this.#workers.keys();
     const address = await this.#listenIn(first, listener);
     const same = { ...listener, port: address.port };
@@ -263,6 +266,8 @@ export class DataPlane {
     if (message.type === 'applied') this.#workers[worker].applied = message.generation;
     else if (message.type === 'notice') this.#options.log[message.level](message.text);
     else if (message.type === 'asked' && !this.#stopping) this.#options.asked?.(message.listener, message.name);
+    else if (message.type === 'endpointError')
+      this.#options.endpointError?.(message.route, message.slot, message.at, message.reason);
     else if (message.type === 'records') {
       Atomics.sub(this.#counts, this.#inFlight[worker], message.records.length);
       this.#options.records(message.records);

@@ -21,6 +21,7 @@ import {
   shortageDeadline,
   type WorkerContext,
 } from '../context.ts';
+import { EndpointErrors } from '../endpoint-errors.ts';
 import { IdlePool } from '../idle-pool.ts';
 import { LimitedNotices } from '../limited-notices.ts';
 import type { ControlChannel, Down, ListenerSpec, RouteId, RouteSpec, WorkerMemory } from '../messages.ts';
@@ -74,6 +75,7 @@ export class Worker {
     this.#driver = driver;
     const notice: WorkerContext['notice'] = (level, text) => control.post({ type: 'notice', level, text });
     const limited = new LimitedNotices(() => driver.now(), notice);
+    const errors = new EndpointErrors(() => driver.now(), control);
     const context: WorkerContext = {
       driver,
       endpoints: new EndpointTable(memory.endpoints),
@@ -86,6 +88,7 @@ export class Worker {
       recorder: null,
       notice,
       limitedNotice: (key, level, text) => limited.write(key, level, text),
+      endpointError: (route, slot, reason) => errors.note(route, slot, reason),
       shortage: (text, errno) => this.#pressure.met(text, errno),
     };
     this.#context = context;
@@ -95,7 +98,8 @@ export class Worker {
     this.#listeners = new ListenerSet({
       context,
       control,
-      reusePort: workers > 1,
+      // Also for one worker: a reload opens the socket that replaces this one before this one is closed.
+      reusePort: workers > 1 || process.platform === 'linux',
       admitted: (listener, socket) => this.#sessions.accepted(listener, socket),
     });
     this.events.attach({

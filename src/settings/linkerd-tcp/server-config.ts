@@ -60,6 +60,14 @@ export const serverConfig = z
       .default(100_000)
       .meta({ description: 'connections open at once; more wait in the system’s queue' }),
     backlog: count(1).default(1024).meta({ description: 'length of the system’s queue; the system may cap it' }),
+    reusePort: z
+      .boolean()
+      .default(false)
+      .meta({
+        description:
+          'let another process of the same user listen here at the same time: start the new process, wait until it is ready, then stop ' +
+          'the old one; by default a port in use is an error',
+      }),
     keepAlive: keepAlive.prefault({}).meta({ description: 'TCP keep-alive towards clients' }),
   })
   .transform(({ serverSession: session, connectionLifetimeSecs: lifetime, ...server }) => ({
