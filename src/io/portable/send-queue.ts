@@ -1,32 +1,41 @@
 /**
- * What a peer has not acknowledged yet, where node:net cannot tell: Linux lists the send queue of every connection in /proc/net.
+ * Bytes that a peer has not acknowledged yet. node:net cannot tell; Linux lists the send queue of every connection in /proc/net.
  *
- * Reading it costs time in proportion to the connections of the machine, so one reading serves all questions of a moment.
+ * One reading takes time in proportion to the connections of the machine, so readings are rate-limited to a tenth of the time. Between
+ * them a connection counts as unacknowledged if anything was written since the last reading: the caller asks again.
  */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { monotonicNow } from '../clock.ts';
 
-const freshMs = 50;
+const minIntervalMs = 50;
+const costShare = 10;
 
 export class SendQueues {
   #readAt = Number.NEGATIVE_INFINITY;
+  #nextReadAt = Number.NEGATIVE_INFINITY;
+  #wroteAt = Number.NEGATIVE_INFINITY;
   #queues = new Map<string, number>();
 
-  /** More was written: what was read before is out of date. */
+  /** Something was written: earlier readings are out of date. */
   outdate(): void {
-    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#wroteAt = monotonicNow();
   }
 
-  /** @returns bytes, 0 for a connection that is over; undefined where the system does not tell */
+  /** @returns bytes, 0 for a connection that has ended; undefined if the system cannot tell */
   of({ localAddress, localPort, remoteAddress, remotePort }: Socket): number | undefined {
     if (process.platform !== 'linux') return undefined;
     if (localAddress === undefined || remoteAddress === undefined) return 0;
-    if (monotonicNow() - this.#readAt > freshMs) {
-      this.#queues = new Map([...rowsOf('/proc/net/tcp'), ...rowsOf('/proc/net/tcp6')]);
-      this.#readAt = monotonicNow();
-    }
-    return this.#queues.get(`${endOf(localAddress, localPort ?? 0)} ${endOf(remoteAddress, remotePort ?? 0)}`) ?? 0;
+    const now = monotonicNow();
+    if (now >= this.#nextReadAt) this.#read(now);
+    const known = this.#queues.get(`${endOf(localAddress, localPort ?? 0)} ${endOf(remoteAddress, remotePort ?? 0)}`);
+    return this.#wroteAt >= this.#readAt ? Math.max(known ?? 0, 1) : (known ?? 0);
+  }
+
+  #read(now: number): void {
+    this.#readAt = now;
+    this.#queues = new Map([...rowsOf('/proc/net/tcp'), ...rowsOf('/proc/net/tcp6')]);
+    this.#nextReadAt = now + Math.max(minIntervalMs, (monotonicNow() - now) * costShare);
   }
 }
 

@@ -15,6 +15,8 @@ export function socketError(fd: number): number {
 
 /** Bytes in the send queue: not sent, or not acknowledged yet. */
 export function unacknowledged(fd: number): number {
+  // After a reset the kernel still counts the bytes that it has dropped.
+  if (isGone(fd)) return 0;
   ints[10] = 0;
   return libc.ioctl(fd, c.SIOCOUTQ, intPointer) < 0 ? 0 : ints[10];
 }
