@@ -368,7 +368,7 @@ test('a page of another site cannot write, token or not', async t => {
   assert.match(text, /from http:\/\/evil rejected/);
 });
 
-test('refusals are told with the name of the token and the reason, writes are logged, tokens are not', async t => {
+test('refused requests are reported with the name of the token and the reason; writes are logged, tokens are not', async t => {
   const rig = await guardedRig(t);
   await rig.put('web', '');
   await rig.ask('GET', 'dtabs/web');

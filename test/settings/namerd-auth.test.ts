@@ -48,20 +48,16 @@ test('the file of a token is looked for in the folder of the configuration, and 
 });
 
 for (const [title, auth, expected] of [
-  ['nobody may do anything', '{}', /auth: lets nobody do anything: add tokens, or anonymous: read/],
+  ['nothing is granted', '{}', /auth: grants nothing: add tokens, or anonymous: read/],
   ['an unknown key', '{anonymus: read}', /auth\.anonymus: unknown key; did you mean anonymous\?/],
   ['another word for anonymous', '{anonymous: write}', /auth\.anonymous: expected one of none, read, found "write"/],
-  ['no token', '{tokens: [{name: a, read: [x]}]}', /tokens\[0\]\.name: has no token: give it tokenFile, or token/],
+  ['no token', '{tokens: [{name: a, read: [x]}]}', /tokens\[0\]\.name: needs token or tokenFile/],
   [
     'token and tokenFile',
     `{tokens: [{name: a, read: [x], token: ${secret}, tokenFile: ok}]}`,
-    /tokens\[0\]\.token: stands beside tokenFile/,
+    /tokens\[0\]\.token: cannot be combined with tokenFile/,
   ],
-  [
-    'no rights',
-    `{tokens: [{name: a, token: ${secret}}]}`,
-    /tokens\[0\]\.name: may do nothing: list namespaces in read/,
-  ],
+  ['no rights', `{tokens: [{name: a, token: ${secret}}]}`, /tokens\[0\]\.name: has no rights: list namespaces in read/],
   ['an empty token', "{tokens: [{name: a, read: [x], token: ''}]}", /tokens\[0\]\.token: is empty/],
   [
     'a short token',
@@ -81,17 +77,17 @@ for (const [title, auth, expected] of [
   [
     'a token twice',
     `{tokens: [{name: a, read: [x], token: ${secret}}, {name: b, read: [y], token: ${secret}}]}`,
-    /tokens\[1\]\.token: the token of interfaces\[0\]\.auth\.tokens\[0\]\.token again/,
+    /tokens\[1\]\.token: the token is already used by interfaces\[0\]\.auth\.tokens\[0\]\.token/,
   ],
   [
     'a token in a file too',
     `{tokens: [{name: a, read: [x], token: ${secret}}, {name: b, read: [y], tokenFile: ok}]}`,
-    /tokens\[1\]\.tokenFile: the token of interfaces\[0\]\.auth\.tokens\[0\]\.token again/,
+    /tokens\[1\]\.tokenFile: the token is already used by interfaces\[0\]\.auth\.tokens\[0\]\.token/,
   ],
   [
     'a name twice',
     `{tokens: [{name: a, read: [x], token: ${secret}}, {name: a, read: [y], token: ${secret}2}]}`,
-    /tokens\[1\]\.name: the name of interfaces\[0\]\.auth\.tokens\[0\]\.name again/,
+    /tokens\[1\]\.name: the name is already used by interfaces\[0\]\.auth\.tokens\[0\]\.name/,
   ],
   [
     'a name with spaces',
@@ -99,7 +95,7 @@ for (const [title, auth, expected] of [
     /tokens\[0\]\.name: expected up to 64/,
   ],
   ['the name of those without', `{tokens: [{name: none, read: [x], token: ${secret}}]}`, /\(and not "none"\)/],
-  ['a * inside', `{tokens: [{name: a, read: ['a*b'], token: ${secret}}]}`, /read\[0\]: expected a \* at the end alone/],
+  ['a * inside', `{tokens: [{name: a, read: ['a*b'], token: ${secret}}]}`, /read\[0\]: expected \* only at the end/],
   ['an empty namespace', `{tokens: [{name: a, write: [''], token: ${secret}}]}`, /write\[0\]: expected a namespace/],
   ['a missing file', '{tokens: [{name: a, read: [x], tokenFile: no}]}', /tokenFile: cannot read \S+no: no such file/],
   ['a folder', '{tokens: [{name: a, read: [x], tokenFile: folder}]}', /tokenFile: cannot read \S+: it is a directory/],

@@ -1,4 +1,4 @@
-/** The tokens of one of namerd's interfaces, those in files too: each can be had, and neither it nor its name is there twice. */
+/** The tokens of one interface of namerd, those in files included: each is readable, and no token or name occurs twice. */
 
 import { tokensIn } from '../../clients/namerd/token.ts';
 import type { ValuePath } from '../../config/document.ts';
@@ -12,11 +12,11 @@ type Complain = (problem: Problem) => void;
 export function checkTokens(root: unknown, list: ValuePath, complain: Complain): void {
   const names = new Map<string, ValuePath>();
   const tokens = new Map<string, ValuePath>();
-  /** Says where it stood first. */
+  /** Reports the place of the first one. */
   const once = (known: Map<string, ValuePath>, text: string, path: ValuePath, what: string) => {
     const first = known.get(text);
     if (first === undefined) known.set(text, path);
-    else complain({ path, message: `${what} of ${pathText(first)} again` });
+    else complain({ path, message: `${what} is already used by ${pathText(first)}` });
   };
   for (const place of entries(root, list)) {
     const name = [...place, 'name'];
