@@ -5,6 +5,7 @@ import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { startRedis } from '../support/redis.ts';
 import { startRedisBenchmark } from '../support/redis-benchmark.ts';
+import { sized } from '../support/size.ts';
 import { identityOf, startTlsProxy } from '../support/tls-proxy.ts';
 import { redisCli, startTlsRedis } from '../support/tls-redis.ts';
 import { until } from '../support/waiting.ts';
@@ -93,7 +94,8 @@ for (const driver of driverKinds)
       assert.equal(record.end, 'HP');
     });
 
-    const requests = driver === 'portable' ? 30_000 : 100_000;
+    const quick = driver === 'portable' ? 15_000 : 40_000;
+    const requests = sized({ quick, full: 200_000 });
     await t.test(
       `${requests} requests over 50 connections pass without an error while an edit of the dtab moves new ones`,
       async t => {

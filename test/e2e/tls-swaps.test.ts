@@ -7,13 +7,14 @@ import { after, test } from 'node:test';
 import tls from 'node:tls';
 import { driverKinds } from '../../src/io/drivers/choose-driver.ts';
 import { createAuthority, type Issued } from '../support/certificates.ts';
+import { sized } from '../support/size.ts';
 import { backend, greets } from '../support/tls-peers.ts';
 import { startTlsProxy, type TlsProxy } from '../support/tls-proxy.ts';
 import { until, within } from '../support/waiting.ts';
 
-/** So many pairs of files, each for a name of its own, are replaced at once, so many times: 1 000 swaps. */
+/** So many pairs of files, each for a name of its own, are replaced at once, so many times. */
 const pairs = 50;
-const rounds = 20;
+const rounds = sized({ quick: 4, full: 20 });
 
 const names = Array.from({ length: pairs }, (_, i) => `n${i}.test`);
 const ca = createAuthority({ after });
