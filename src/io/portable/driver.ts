@@ -44,6 +44,8 @@ interface SocketState {
   awaitingDrain: boolean;
   /** `shutdown` came while writes waited: FIN goes out after them. */
   finWaits: boolean;
+  /** When bytes were last handed to the kernel. */
+  wroteAt: number;
 }
 type DriverSocket = net.Socket & { [state]: SocketState };
 
@@ -70,7 +72,7 @@ export class PortableDriver implements Driver {
   #alarmAt = Number.POSITIVE_INFINITY;
   readonly #descriptorCeiling = descriptorCeiling();
 
-  readonly sendQueues = new SendQueues();
+  readonly #sendQueues = new SendQueues();
 
   constructor(events: DriverEvents) {
     this.#events = events;
@@ -172,7 +174,7 @@ export class PortableDriver implements Driver {
     const socket = this.#socket(handle);
     const bytes = this.#take(buffer);
     if (socket[state].gone) return;
-    this.sendQueues.outdate();
+    socket[state].wroteAt = monotonicNow();
     socket.write(length === bytes.length ? bytes : bytes.subarray(offset, offset + length));
     if (socket.writableLength > 0 && !socket[state].awaitingDrain) {
       socket[state].awaitingDrain = true;
@@ -186,7 +188,8 @@ export class PortableDriver implements Driver {
   }
 
   unacknowledged(handle: Handle): number | undefined {
-    return this.sendQueues.of(this.#socket(handle));
+    const socket = this.#socket(handle);
+    return this.#sendQueues.of(socket, socket[state].wroteAt);
   }
 
   /** Node has no way to. */
@@ -310,6 +313,7 @@ export class PortableDriver implements Driver {
       endWaits: false,
       awaitingDrain: false,
       finWaits: false,
+      wroteAt: Number.NEGATIVE_INFINITY,
     };
     this.#sockets[slotOf(handle)] = own;
     own.on('data', onData);
@@ -442,7 +446,7 @@ function onFlushed(this: DriverSocket, error?: Error | null): void {
     this.write(nothing, onFlushed.bind(this));
     return;
   }
-  own.driver.sendQueues.outdate();
+  own.wroteAt = monotonicNow();
   if (own.finWaits) this.end();
   own.driver.events.drained(own.handle);
 }

@@ -1,41 +1,44 @@
 /**
- * Bytes that a peer has not acknowledged yet. node:net cannot tell; Linux lists the send queue of every connection in /proc/net.
+ * Bytes that a peer has not acknowledged, which node:net cannot tell: Linux lists the send queue of every connection in /proc/net.
  *
- * One reading takes time in proportion to the connections of the machine, so readings are rate-limited to a tenth of the time. Between
- * them a connection counts as unacknowledged if anything was written since the last reading: the caller asks again.
+ * Reading it costs time in proportion to the connections of the machine. So one reading serves all questions for a while, and the
+ * pauses between readings keep their share of the time small.
  */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { monotonicNow } from '../clock.ts';
 
-const minIntervalMs = 50;
-const costShare = 10;
+const shortestPauseMs = 50;
+/** Of the time that a reading took: at most 5 % is spent reading. */
+const pauseFactor = 20;
 
 export class SendQueues {
+  readonly #now: () => number;
   #readAt = Number.NEGATIVE_INFINITY;
-  #nextReadAt = Number.NEGATIVE_INFINITY;
-  #wroteAt = Number.NEGATIVE_INFINITY;
+  #nextAt = Number.NEGATIVE_INFINITY;
   #queues = new Map<string, number>();
 
-  /** Something was written: earlier readings are out of date. */
-  outdate(): void {
-    this.#wroteAt = monotonicNow();
+  constructor(now: () => number = monotonicNow) {
+    this.#now = now;
   }
 
-  /** @returns bytes, 0 for a connection that has ended; undefined if the system cannot tell */
-  of({ localAddress, localPort, remoteAddress, remotePort }: Socket): number | undefined {
+  /**
+   * @param wroteAt when the socket was last written to. Until a later reading, the answer is 1: not known to be acknowledged.
+   * @returns bytes, 0 for a connection that is over; undefined where the system does not tell
+   */
+  of({ localAddress, localPort, remoteAddress, remotePort }: Socket, wroteAt: number): number | undefined {
     if (process.platform !== 'linux') return undefined;
     if (localAddress === undefined || remoteAddress === undefined) return 0;
-    const now = monotonicNow();
-    if (now >= this.#nextReadAt) this.#read(now);
-    const known = this.#queues.get(`${endOf(localAddress, localPort ?? 0)} ${endOf(remoteAddress, remotePort ?? 0)}`);
-    return this.#wroteAt >= this.#readAt ? Math.max(known ?? 0, 1) : (known ?? 0);
+    if (this.#now() >= this.#nextAt) this.#read();
+    if (wroteAt >= this.#readAt) return 1;
+    return this.#queues.get(`${endOf(localAddress, localPort ?? 0)} ${endOf(remoteAddress, remotePort ?? 0)}`) ?? 0;
   }
 
-  #read(now: number): void {
-    this.#readAt = now;
+  #read(): void {
+    this.#readAt = this.#now();
     this.#queues = new Map([...rowsOf('/proc/net/tcp'), ...rowsOf('/proc/net/tcp6')]);
-    this.#nextReadAt = now + Math.max(minIntervalMs, (monotonicNow() - now) * costShare);
+    const now = this.#now();
+    this.#nextAt = now + Math.max(shortestPauseMs, pauseFactor * (now - this.#readAt));
   }
 }
 
