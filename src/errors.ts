@@ -147,7 +147,7 @@ export const errors = {
     text: 'too many request bodies at the same time: the limit is {limit} bytes; retry',
   },
   NAMERD_REFUSED: { side: 'naming', retryable: false, text: '{url} refused the request ({status}): {body}' },
-  NAMERD_MISSING: { side: 'naming', retryable: false, text: 'namespace {namespace} does not exist at {url}' },
+  NAMERD_MISSING: { side: 'naming', retryable: false, text: 'namespace {namespace} does not exist at {url}; {there}' },
   NAMERD_UNAUTHORIZED: {
     side: 'naming',
     retryable: false,

@@ -1,5 +1,6 @@
 /** The program `namerctl`: this process as the terminal of {@link runNamerctl}. */
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline/promises';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import { exitCodeOf, exitCodes } from '../namerctl/exit-codes.ts';
 import { failureText } from '../namerctl/failure.ts';
@@ -29,6 +30,15 @@ async function edit(command: string, file: string): Promise<number | string> {
   }
 }
 
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}
+
 process.stdout.on('error', error => {
   // The reader of a pipe left, as `head` does: there is nobody to tell more.
   if ('code' in error && error.code === 'EPIPE') process.exit(exitCodes.ok.code);
@@ -43,6 +53,8 @@ const code = await runNamerctl(process.argv.slice(2), {
   folder: process.cwd(),
   stdin: process.stdin,
   isTty: process.stdout.isTTY === true,
+  now: Date.now,
+  ask: process.stdin.isTTY && process.stdout.isTTY ? ask : undefined,
   hasColour: process.stdout.isTTY && !process.env['NO_COLOR'],
   interruption,
   print: text => void process.stdout.write(text),

@@ -23,7 +23,7 @@ import { LinkerdTcpError } from '../errors.ts';
 export function placesOf(names: readonly string[], dst: string, namespace: string): ReadonlyMap<string, Path> {
   if (names.length === 0) return new Map();
   const unclear = (name: string, why: string): never => {
-    const reason = `where ${showPath([name]).slice(1)} is cannot be told, because the rule is now ${dst}, ${why}; give whole paths, like /cluster/a=90`;
+    const reason = `cannot tell which path ${showPath([name]).slice(1)} refers to: the rule is now ${dst}, ${why}; give full paths, like /cluster/a=90`;
     throw new LinkerdTcpError('SPLIT_IMPOSSIBLE', { namespace, reason });
   };
   const [first] = names;

@@ -4,7 +4,6 @@ import { type ErrorCode, LinkerdTcpError } from '../errors.ts';
 const hints: Partial<Record<ErrorCode, string>> = {
   NAMERD_UNREACHABLE: 'Is namerd there? Say where with --base-url, NAMERCTL_BASE_URL or base-url in .namerctl.yaml.',
   NAMERD_ANSWER: 'Is that namerd? The base URL must lead to its HTTP API, mostly on port 4180.',
-  NAMERD_MISSING: 'See what there is with: namerctl list',
   NAMERD_EXISTS: 'Replace it with: namerctl update {namespace} FILE',
   NAMERD_CONFLICT: 'Nothing was changed. See what is there now with: namerctl get {namespace}',
   EDITOR_FAILED: 'Choose an editor with VISUAL or EDITOR.',

@@ -10,9 +10,10 @@ import { version as ownVersion } from '../version.ts';
 import type { BaseUrl } from './base-url.ts';
 import type { Connection } from './connection.ts';
 import { denial } from './denial.ts';
+import { decodeHistory, type HistoryPage } from './past-versions.ts';
 import { basePath, encodeNamespace, shownUrl, target } from './request-target.ts';
 import { isHtml, saidIn } from './said.ts';
-import { brief, decodeDtab, type ShownDtab, type StoredDtab, shownDtab } from './stored-dtab.ts';
+import { brief, decodeDtab, type ShownDtab, type StoredDtab } from './stored-dtab.ts';
 import { troubleOf } from './trouble.ts';
 
 /** A dtab on its way to namerd. */
@@ -21,11 +22,12 @@ export interface DtabBody {
   readonly text: string;
 }
 
-export interface PastDtab {
-  readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  readonly dtab: ShownDtab;
+export interface HistoryQuery {
+  readonly limit: number;
+  /** Only versions with a lower number. */
+  readonly before?: number;
+  /** With the dtabs. */
+  readonly withDtabs?: boolean;
 }
 
 interface Answer {
@@ -68,6 +70,7 @@ export class NamerdApi {
 
   async list(): Promise<readonly string[]> {
     const answer = await this.#send('GET', '/dtabs', { accept: 'application/json' });
+    if (answer.status === 404) throw notNamerd(answer);
     return this.#decoded(this.#expect(answer, [200]), json => {
       if (Array.isArray(json) && json.every(name => typeof name === 'string')) return json;
       throw new Error(`expected a list of names, found ${brief(json)}`);
@@ -76,7 +79,8 @@ export class NamerdApi {
 
   async get(namespace: string): Promise<StoredDtab> {
     const answer = await this.#send('GET', pathOf(namespace), { accept: 'application/json' });
-    const dtab = this.#decoded(this.#expect(answer, [200], namespace), decodeDtab);
+    if (answer.status === 404) throw await this.missing(namespace, answer);
+    const dtab = this.#decoded(this.#expect(answer, [200]), decodeDtab);
     return { version: answer.etag, dtab };
   }
 
@@ -112,7 +116,8 @@ export class NamerdApi {
     const headers = { 'content-type': body.type, ...(version && { 'if-match': version }) };
     const answer = await this.#send('PUT', pathOf(namespace), headers, body.text);
     if (answer.status === 412) throw conflict(namespace, version, await this.versionOf(namespace));
-    return this.#expect(answer, written, namespace).etag;
+    if (answer.status === 404) throw await this.missing(namespace, answer);
+    return this.#expect(answer, written).etag;
   }
 
   /** @param version only if that is the present one */
@@ -122,13 +127,14 @@ export class NamerdApi {
     if (present !== undefined && present !== version) throw conflict(namespace, version, present);
     const answer = await this.#send('DELETE', pathOf(namespace), version === undefined ? {} : { 'if-match': version });
     if (answer.status === 412) throw conflict(namespace, version, await this.versionOf(namespace));
-    this.#expect(answer, written, namespace);
+    if (answer.status === 404) throw await this.missing(namespace, answer);
+    this.#expect(answer, written);
   }
 
-  /** The newest first. Only our namerd has it. */
-  async history(namespace: string): Promise<readonly PastDtab[]> {
+  /** Only our namerd has it. */
+  async history(namespace: string, { limit, before, withDtabs }: HistoryQuery): Promise<HistoryPage> {
     const accept = { accept: 'application/json' };
-    const query = { dtab: 'true', limit: '1000' };
+    const query = { limit: String(limit), before: before?.toString(), dtab: withDtabs ? 'true' : undefined };
     const answer = await this.#send('GET', `${pathOf(namespace)}/history`, accept, undefined, query);
     if (answer.status === 404) throw await this.#withoutHistory(answer, namespace);
     return this.#decoded(this.#expect(answer, [200]), decodeHistory);
@@ -139,6 +145,45 @@ export class NamerdApi {
     const answer = await this.#send('POST', `${pathOf(namespace)}/restore`, {}, '', { version });
     if (answer.status === 404) throw await this.#withoutHistory(answer, namespace, version);
     return this.#expect(answer, written).etag;
+  }
+
+  /** An earlier version by its number or entity tag. Only our namerd has it. */
+  async earlier(namespace: string, version: string): Promise<ShownDtab> {
+    const accept = { accept: 'application/json' };
+    const answer = await this.#send('GET', pathOf(namespace), accept, undefined, { version });
+    if (answer.status === 404) throw await this.#withoutHistory(answer, namespace, version);
+    // A namerd that does not know the parameter answers with the current version.
+    if (answer.etag === undefined || !isVersion(answer.etag, version)) return this.#fromHistory(namespace, version);
+    return this.#decoded(this.#expect(answer, [200]), decodeDtab);
+  }
+
+  async #fromHistory(namespace: string, version: string): Promise<ShownDtab> {
+    const { versions } = await this.history(namespace, { limit: 1000, withDtabs: true });
+    const dtab = versions.find(each => each.version === version)?.dtab;
+    if (dtab !== undefined) return dtab;
+    throw new LinkerdTcpError('NAMERD_NO_HISTORY', { namespace, reason: `it does not have version ${version}` });
+  }
+
+  /**
+   * What a namerd of ours finds questionable about a dtab. Nothing is sent to another one: the namerd of Linkerd 1.x would not check
+   * the dtab but store it.
+   */
+  async warnings(namespace: string, body: DtabBody): Promise<readonly string[]> {
+    try {
+      if (!(await this.#canValidate())) return [];
+      const type = { 'content-type': body.type };
+      const answer = await this.#send('PUT', pathOf(namespace), type, body.text, { validate: 'true' });
+      return answer.status === 200 ? this.#decoded(answer, decodeWarnings) : [];
+    } catch (error) {
+      if (error instanceof LinkerdTcpError) return [];
+      throw error;
+    }
+  }
+
+  /** Its description of itself is what tells our namerd from others. */
+  async #canValidate(): Promise<boolean> {
+    const { status, text } = await this.#send('GET', '/openapi.json', { accept: 'application/json' });
+    return status === 200 && text.includes('"validate"');
   }
 
   /** What a name means in a namespace, as JSON. */
@@ -153,7 +198,21 @@ export class NamerdApi {
       path,
       dtab,
     });
-    return this.#decoded(this.#expect(answer, [200], namespace), json => json);
+    if (answer.status === 404) throw await this.missing(namespace, answer);
+    return this.#decoded(this.#expect(answer, [200]), json => json);
+  }
+
+  /** Why a namespace was answered with 404: it does not exist, or what answered is not namerd. */
+  async missing(namespace: string, answer?: Answer): Promise<LinkerdTcpError> {
+    if (answer !== undefined && isHtml(answer.text)) return notNamerd(answer);
+    const names = await this.list();
+    const there = names.length === 0 ? 'there are none' : `there are: ${names.slice(0, 10).join(', ')}`;
+    const more = names.length > 10 ? `, and ${names.length - 10} more` : '';
+    return new LinkerdTcpError('NAMERD_MISSING', {
+      namespace,
+      url: shownUrl(this.baseUrl.url),
+      there: `${there}${more}`,
+    });
   }
 
   /** The version that a change of `stored` depends on. */
@@ -214,15 +273,12 @@ export class NamerdApi {
     return new LinkerdTcpError('NAMERD_UNREACHABLE', { url, ...details }, { cause: error });
   }
 
-  /** @param namespace that a 404 says is missing; absent where it says something else */
-  #expect(answer: Answer, good: readonly number[], namespace?: string): Answer {
+  #expect(answer: Answer, good: readonly number[]): Answer {
     const { url, status, location, challenge, text } = answer;
     // namerd has none: this is a portal, a front end, another port.
     if (isHtml(text) && (good.includes(status) || status === 404))
       throw new LinkerdTcpError('NAMERD_ANSWER', { url, reason: `status ${status} and ${saidIn(text)}` });
     if (good.includes(status)) return answer;
-    if (status === 404 && namespace !== undefined)
-      throw new LinkerdTcpError('NAMERD_MISSING', { namespace, url: shownUrl(this.baseUrl.url) });
     if (status >= 400) {
       const details = { url, status, body: saidIn(text) };
       throw (
@@ -247,7 +303,7 @@ export class NamerdApi {
   async #withoutHistory({ text }: Answer, namespace: string, version?: string): Promise<LinkerdTcpError> {
     const said = text.trim();
     if ((said === '' || version === undefined) && (await this.versionOf(namespace)) === undefined)
-      return new LinkerdTcpError('NAMERD_MISSING', { namespace, url: shownUrl(this.baseUrl.url) });
+      return this.missing(namespace);
     const reason = said || (version === undefined ? 'this namerd keeps none' : `it does not have version ${version}`);
     return new LinkerdTcpError('NAMERD_NO_HISTORY', { namespace, reason });
   }
@@ -261,18 +317,17 @@ function conflict(namespace: string, version = 'given', present: string | undefi
   });
 }
 
-const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespace)}`;
+/** A 404 that is not about a namespace. */
+const notNamerd = ({ url, text }: Answer): LinkerdTcpError =>
+  new LinkerdTcpError('NAMERD_ANSWER', { url, reason: `status 404 and ${saidIn(text)}` });
 
-/** `dtab` may be a list of dentries or text, `at` milliseconds or ISO 8601. */
-function decodeHistory(json: unknown): readonly PastDtab[] {
-  const versions = Array.isArray(json) ? json : Object(json).versions;
-  if (!Array.isArray(versions)) throw new Error(`expected a list of versions, found ${brief(json)}`);
-  const stored = versions.filter(entry => !Object(entry).deleted);
-  return stored.map((entry, i) => {
-    const { version, at, dtab } = Object(entry);
-    const time = typeof at === 'string' ? Date.parse(at) : at;
-    if (typeof version !== 'string' || !Number.isFinite(time))
-      throw new Error(`version ${i}: expected {"version": …, "at": …, "dtab": …}, found ${brief(entry)}`);
-    return { version, at: time, dtab: typeof dtab === 'string' ? shownDtab(dtab) : decodeDtab(dtab) };
-  });
+/** A number is trusted: only a namerd that knows the parameter has given one. */
+const isVersion = (etag: string, version: string): boolean => etag === version || /^\d+$/.test(version);
+
+function decodeWarnings(json: unknown): readonly string[] {
+  const { warnings } = Object(json);
+  if (!Array.isArray(warnings)) throw new Error(`expected {"warnings": […]}, found ${brief(json)}`);
+  return warnings.map(warning => String(Object(warning).message));
 }
+
+const pathOf = (namespace: string): string => `/dtabs/${encodeNamespace(namespace)}`;

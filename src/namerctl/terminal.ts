@@ -9,6 +9,10 @@ export interface Terminal {
   readonly isTty: boolean;
   /** Whether standard output is a terminal that shows colours. */
   readonly hasColour: boolean;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Asks the person at the terminal; undefined where there is none to ask. @returns the answer, a line */
+  readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Aborted by Ctrl-C or SIGTERM, which from the first call on do not end the program by themselves. */
   interruption(): AbortSignal;
   print(text: string): void;

@@ -34,7 +34,7 @@ test('the pipeline of the original works: get, change, update from standard inpu
   const { stdout } = await run(['dtab', 'get', 'default'], env);
   assert.deepEqual(await run(['dtab', 'update', 'default', '-'], env, stdout.replace('redis1', 'redis2')), {
     status: 0,
-    stdout: 'Updated default\n',
+    stdout: 'Updated default: version 1 → 2.   Undo: namerctl restore default 1\n',
     stderr: '',
   });
   assert.match((await run(['dtab', 'get', 'default'], env)).stdout, /redis2 ;\n$/);

@@ -31,7 +31,15 @@ interfaces: [{kind: io.l5d.httpController, port: 0}]
   );
   const first = JSON.parse((await namerctl(['get', 'default', '--json'])).stdout).version;
   const split = await namerctl(['split', 'default', '/svc/redis', 'redis1=90', 'redis2=10']);
-  assert.match(split.stdout, /\nUpdated default: \/svc\/redis is 90% \/cluster\/redis1, 10% \/cluster\/redis2\n$/);
+  assert.equal(
+    split.stdout,
+    `default  /svc/redis
+    /cluster/redis1   100%  →  90%   1 address
+  + /cluster/redis2     0%  →  10%   2 addresses
+Updated default: version 1 → 2.   Undo: namerctl restore default 1
+`,
+  );
+  assert.equal((await namerctl(['split', 'default', '/svc/redis', 'redis1=90', 'purple=10'])).code, 1);
   // A name follows its dtab a moment later.
   const drawn = await until(async () => {
     const { stdout } = await namerctl(['bind', '/svc/redis']);
@@ -51,9 +59,12 @@ interfaces: [{kind: io.l5d.httpController, port: 0}]
   );
   assert.match(
     (await namerctl(['history', 'default', '--diff'])).stdout,
-    /^ {2}-\/svc\/redis {2}=> \/cluster\/redis1 ;$/m,
+    /^ {2}~ \/svc\/redis {3}\/cluster\/redis1 {2}→ {2}90% \/cluster\/redis1, 10% \/cluster\/redis2$/m,
   );
-  assert.match((await namerctl(['restore', 'default', first])).stdout, /^Restored default to \S+, now \S+\n$/);
+  assert.match(
+    (await namerctl(['restore', 'default', first])).stdout,
+    /^Restored default to \S+: version 2 → 3\. {3}Undo: namerctl restore default 2\n$/,
+  );
   assert.deepEqual(await namerctl(['diff', 'default', '-', '--exit-code'], { input: rules }), done(''));
   await until(
     async () => !(await namerctl(['bind', '/svc/redis'])).stdout.includes('divided'),
@@ -63,10 +74,40 @@ interfaces: [{kind: io.l5d.httpController, port: 0}]
   assert.equal((await namerctl(['update', 'default', '-', '--version', first], { input: rules })).code, 1);
   assert.equal((await namerctl(['delete', 'default', '--version', first])).code, 1);
   const { version } = JSON.parse((await namerctl(['get', 'default', '--json'])).stdout);
-  assert.deepEqual(await namerctl(['rm', 'default', '--version', version]), done('Deleted default\n'));
+  assert.deepEqual(
+    await namerctl(['rm', 'default', '--version', version]),
+    done('Deleted default.   Undo: namerctl restore default 3\n'),
+  );
   assert.equal((await namerctl(['get', 'default'])).code, 1);
+  assert.match(
+    (await namerctl(['explain', '/svc/redis'])).stderr,
+    /namespace default does not exist at .*; there are none/,
+  );
   assert.equal((await namerctl(['restore', 'default', first])).code, 0);
   assert.deepEqual(await namerctl(['list']), done('default\n'));
+  // Nobody is warned of what is right; a loop and an unknown namer are told by every command that writes or tries.
+  const loop = { input: '/a => /b ;\n/b => /a ;\n/c => /#/io.l5d.consul ;\n' };
+  for (const args of [
+    ['create', 'loop', '-'],
+    ['update', 'loop', '-'],
+    ['update', 'loop', '-', '--dry-run'],
+  ]) {
+    const { code, stderr } = await namerctl(args, loop);
+    assert.deepEqual(
+      [code, stderr.replaceAll('namerctl: warning: ', '')],
+      [
+        0,
+        'loop: leads back to itself: /a=>/b → /b=>/a\nloop: /#/io.l5d.consul: no namer has that prefix; there are /#/io.l5d.fs\n',
+      ],
+    );
+  }
+  assert.deepEqual(await namerctl(['explain', '-n', 'loop', '/a']), {
+    code: 1,
+    stdout: '/a\n└─ /b  (/a => /b)\n   └─ ↻ /a  (/b => /a)  leads back to the start: the name can never resolve\n',
+    stderr: '',
+  });
+  const bound = await namerctl(['bind', '-n', 'loop', '/a']);
+  assert.deepEqual([bound.code, /recursion/.test(bound.stderr)], [1, true]);
 });
 
 test('a store without a history says so', async t => {
@@ -98,7 +139,7 @@ interfaces:
   assert.deepEqual(await ops(['create', 'web', '-'], '/svc => /srv/a ;'), done('Created web\n'));
   assert.equal((await ci(['create', 'team-a-x', '-'], '/a => /b')).code, 0);
   assert.deepEqual(await ci(['get', 'web', '--no-pretty']), done('/svc=>/srv/a;\n'));
-  const refused = await ci(['split', 'web', '/svc', 'a=90', 'b=10']);
+  const refused = await ci(['split', 'web', '/svc', 'a=90', 'b=10', '--force']);
   assert.equal(refused.code, 77);
   assert.match(refused.stderr, / does not allow this \(403\): .*ci is not allowed to write namespace web/);
   assert.match(refused.stderr, /\nAsk whoever runs it what the token of NAMERCTL_TOKEN may do\.\n$/);
@@ -113,10 +154,10 @@ interfaces:
       assert.match(stderr, advice);
       assert.doesNotMatch(stderr, /the-token-of/);
     }
-  assert.deepEqual(await ops(['split', 'web', '/svc', 'b=100', '--json'], ''), {
+  assert.deepEqual(await ops(['split', 'web', '/svc', 'b=100', '--json', '--force'], ''), {
     ...done(
-      '{"namespace":"web","prefix":"/svc","updated":true,"shares":[{"path":"/srv/b","weight":100,"share":"100%"}],' +
-        '"changes":[{"op":"remove","prefix":"/svc","dst":"/srv/a"},{"op":"add","prefix":"/svc","dst":"/srv/b"}]}\n',
+      '{"namespace":"web","prefix":"/svc","updated":true,"shares":[{"path":"/srv/b","weight":100,"share":"100%",' +
+        '"before":"0%","addresses":0}],"changes":[{"op":"remove","prefix":"/svc","dst":"/srv/a"},{"op":"add","prefix":"/svc","dst":"/srv/b"}]}\n',
     ),
   });
 });

@@ -20,24 +20,18 @@ test('diff prints nothing where both mean the same, however they are written', a
   );
 });
 
-test('diff prints what is stored and what is in the file, with what stands around it', async t => {
+test('diff shows rules that change, go and come, how many there are, and the command that applies it', async t => {
   const namerd = await startNamerd(t);
   const rules = Array.from({ length: 12 }, (_, i) => `/r${i}=>/d${i}`);
   namerd.setDtab('default', rules.join(';'));
-  const input = rules.with(6, '/r6-longer=>/other').toSpliced(11, 1).join(';');
-  const stdout = `--- default version AAAAAAAAAAE=
-+++ <stdin>
-@@
- /r3         => /d3 ;
- /r4         => /d4 ;
- /r5         => /d5 ;
--/r6         => /d6 ;
-+/r6-longer  => /other ;
- /r7         => /d7 ;
- /r8         => /d8 ;
- /r9         => /d9 ;
- /r10        => /d10 ;
--/r11        => /d11 ;
+  const input = rules.with(6, '/r6-longer=>/other').with(8, '/r8=>/e8').toSpliced(11, 1).join(';');
+  const stdout = `default (version 1)  →  <stdin>
+  - /r6          => /d6
+  + /r6-longer   => /other
+  ~ /r8          /d8  →  /e8
+  - /r11         => /d11
+1 changed, 2 removed, 1 added. Names affected: /r6, /r6-longer, /r8, /r11
+Apply with: namerctl update default -
 `;
   const namerctl = namerctlOf(namerd);
   assert.deepEqual(await namerctl(['diff', 'default', '-'], { input }), done(stdout));
@@ -49,7 +43,8 @@ test('diff prints what is stored and what is in the file, with what stands aroun
     await namerctl(['diff', 'default', '-', '--json'], { input }),
     done(
       '{"namespace":"default","version":"AAAAAAAAAAE=","file":"<stdin>","changes":[{"op":"remove","prefix":"/r6","dst":"/d6"},' +
-        '{"op":"add","prefix":"/r6-longer","dst":"/other"},{"op":"remove","prefix":"/r11","dst":"/d11"}]}\n',
+        '{"op":"add","prefix":"/r6-longer","dst":"/other"},{"op":"remove","prefix":"/r8","dst":"/d8"},' +
+        '{"op":"add","prefix":"/r8","dst":"/e8"},{"op":"remove","prefix":"/r11","dst":"/d11"}]}\n',
     ),
   );
 });
@@ -60,9 +55,9 @@ test('an order that differs is a difference, because the last rule wins', async 
   assert.equal(
     (await namerctlOf(namerd)(['diff', 'default', '-'], { input: '/a=>/c;/a=>/b' })).stdout
       .split('\n')
-      .slice(2)
+      .slice(1, 3)
       .join('\n'),
-    '-/a  => /b ;\n /a  => /c ;\n+/a  => /b ;\n',
+    '  - /a   => /b\n  + /a   => /b',
   );
 });
 
@@ -70,7 +65,7 @@ test('differences are coloured on a terminal', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', '/a=>/b');
   const { stdout } = await namerctlOf(namerd)(['diff', 'default', '-'], { input: '/a=>/c', hasColour: true });
-  assert.ok(stdout.endsWith('\x1b[31m-/a  => /b ;\x1b[0m\n\x1b[32m+/a  => /c ;\x1b[0m\n'), JSON.stringify(stdout));
+  assert.ok(stdout.includes('\x1b[33m  ~ /a   /b  →  /c\x1b[0m\n'), JSON.stringify(stdout));
 });
 
 test('property: a diff without what it adds is the old dtab, without what it removes the new one', () => {
@@ -88,40 +83,98 @@ test('property: a diff without what it adds is the old dtab, without what it rem
   );
 });
 
-test('history lists versions with what each changed; restore brings one back', async t => {
+test('history lists versions with when, who and what; restore brings one back', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
-  for (const dtab of ['/a=>/b', '/a=>/b;/c=>/d', '/a=>/x']) namerd.setDtab('default', dtab);
+  for (const dtab of ['/a=>/b', '/a=>/b;/c=>/d', '/a=>/x;/c=>/d']) namerd.setDtab('default', dtab);
   assert.deepEqual(
     await namerctl(['history', 'default']),
-    done(`VERSION       AT                        DENTRIES  CHANGE
-AAAAAAAAAAM=  2026-01-01T00:03:00.000Z  1         +1 -2
-AAAAAAAAAAI=  2026-01-01T00:02:00.000Z  2         +1 -0
-AAAAAAAAAAE=  2026-01-01T00:01:00.000Z  1
+    done(`VERSION  WHEN                      BY  CHANGE
+3 *      2026-01-01T00:03:00.000Z  -   /a: /b → /x
+2        2026-01-01T00:02:00.000Z  -   added /c => /d
+1        2026-01-01T00:01:00.000Z  -   1 rule
 `),
   );
-  assert.equal(
-    (await namerctl(['history', 'default', '--diff'])).stdout.split('\n').slice(2, 5).join('\n'),
-    '  -/a  => /b ;\n  -/c  => /d ;\n  +/a  => /x ;',
-  );
+  assert.equal((await namerctl(['history', 'default', '--diff'])).stdout.split('\n')[2], '  ~ /a   /b  →  /x');
   const [newest] = JSON.parse((await namerctl(['history', 'default', '--json'])).stdout);
   assert.deepEqual(newest, {
+    number: 3,
     version: 'AAAAAAAAAAM=',
     at: '2026-01-01T00:03:00.000Z',
-    dtab: [{ prefix: '/a', dst: '/x' }],
+    current: true,
+    dtab: [
+      { prefix: '/a', dst: '/x' },
+      { prefix: '/c', dst: '/d' },
+    ],
   });
   assert.deepEqual(
-    await namerctl(['restore', 'default', 'AAAAAAAAAAI=', '--dry-run']),
-    done('-/a  => /x ;\n+/a  => /b ;\n+/c  => /d ;\n'),
+    await namerctl(['restore', 'default', '1', '--dry-run']),
+    done(
+      '  ~ /a   /x  →  /b\n  - /c   => /d\n1 changed, 1 removed. Names affected: /a, /c\nApply with: namerctl restore default 1\n',
+    ),
   );
   assert.deepEqual(
-    await namerctl(['restore', 'default', 'AAAAAAAAAAI=']),
-    done('Restored default to AAAAAAAAAAI=, now AAAAAAAAAAQ=\n'),
+    await namerctl(['restore', 'default', '2']),
+    done('Restored default to 2: version 3 → 4.   Undo: namerctl restore default 3\n'),
   );
   assert.equal((await namerctl(['get', 'default', '--no-pretty'])).stdout, '/a=>/b;/c=>/d;\n');
   assert.deepEqual(
     await namerctl(['restore', 'default', 'AAAAAAAAAAE=', '--json']),
     done('{"namespace":"default","restored":"AAAAAAAAAAE=","version":"AAAAAAAAAAU="}\n'),
+  );
+});
+
+test('a person sees when a version was written relative to now, and what to do next', async t => {
+  const namerd = await startNamerd(t);
+  for (const dtab of ['/a=>/b', '/a=>/c']) namerd.setDtab('default', dtab);
+  const { stdout } = await namerctlOf(namerd)(['history', 'default'], { isTty: true });
+  assert.equal(
+    stdout,
+    `VERSION  WHEN            BY  CHANGE
+2 *      58 minutes ago  -   /a: /b → /c
+1        59 minutes ago  -   1 rule
+* current.  Every rule: namerctl history default --diff  Undo: namerctl restore default 1
+`,
+  );
+});
+
+test('authors, deletions and restored versions are told, and more pages are fetched as far as wanted', async t => {
+  const at = '2026-01-01T00:00:00.000Z';
+  const rows = [
+    { number: 4, version: 'D=', at, by: 'ann', restoredFrom: 2, current: true, dtab: '/a=>/b' },
+    { number: 3, version: 'C=', at, by: 'deploy', deleted: true },
+    { number: 2, version: 'B=', at, by: 'deploy', dtab: '/a=>9*/b & 1*/c' },
+    { number: 1, version: 'A=', at, dtab: '/a=>/b' },
+  ];
+  const server = await answering(t, ({ url }) => {
+    const before = Number(new URL(url, 'http://x').searchParams.get('before') ?? 5);
+    const [first, second, third] = rows.filter(({ number }) => number < before);
+    const next = third === undefined ? undefined : second!.number;
+    return { status: 200, body: JSON.stringify({ versions: [first, second].filter(row => row), next }) };
+  });
+  assert.deepEqual(
+    await namerctlOf(server)(['history', 'x']),
+    done(`VERSION  WHEN                      BY      CHANGE
+4 *      2026-01-01T00:00:00.000Z  ann     restored 2
+3        2026-01-01T00:00:00.000Z  deploy  deleted
+2        2026-01-01T00:00:00.000Z  deploy  /a: /b → 90% /b, 10% /c
+1        2026-01-01T00:00:00.000Z  -       1 rule
+`),
+  );
+  assert.equal((await namerctlOf(server)(['history', 'x', '--limit', '1'])).stdout.split('\n').length, 3);
+  assert.equal((await namerctlOf(server)(['history', 'x', '--limit', 'all'])).code, 64);
+});
+
+test('the older form of the history, a list, is understood', async t => {
+  const list = [{ version: 'B=', at: 1_767_225_600_000, dtab: [{ prefix: '/a', dst: '/b' }] }];
+  const server = await answering(t, ({ url }) =>
+    url.includes('/history')
+      ? { status: 200, body: JSON.stringify(list) }
+      : { status: 200, headers: { etag: 'B=' }, body: '[]' },
+  );
+  assert.match(
+    (await namerctlOf(server)(['history', 'x'])).stdout,
+    /\nB= \* {5}2026-01-01T00:00:00\.000Z {2}- {3}1 rule\n$/,
   );
 });
 
@@ -136,7 +189,7 @@ test('no such version, no such namespace and a namerd without history are told a
   );
   assert.deepEqual(
     await namerctl(['history', 'x']),
-    failed(`namerctl: namespace x does not exist at ${namerd.url}\nSee what there is with: namerctl list\n`),
+    failed(`namerctl: namespace x does not exist at ${namerd.url}; there are: default\n`),
   );
   const old = await answering(t, ({ method }) => ({ status: method === 'HEAD' ? 200 : 404, headers: { etag: 'A=' } }));
   assert.deepEqual(

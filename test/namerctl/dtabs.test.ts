@@ -11,6 +11,10 @@ import { answering, namerctlOf } from './setup.ts';
 const demo = '/cluster => /#/io.l5d.fs ; /svc => /cluster ; /svc/redis => /cluster/redis1';
 const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 
+/** @param from the version it was */
+const updated = (namespace: string, from: number) =>
+  done(`Updated ${namespace}: version ${from} → ${from + 1}.   Undo: namerctl restore ${namespace} ${from}\n`);
+
 test('list prints one name per line; an empty line where there is none', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
@@ -109,7 +113,9 @@ test('create and update send text as it is, and only the list of JSON', async t 
     done('Updated x\n'),
   );
   assert.deepEqual(
-    server.heard.map(({ method, headers, body }) => [method, headers['content-type'], headers['if-match'], body]),
+    server.heard
+      .filter(({ method }) => method !== 'GET')
+      .map(({ method, headers, body }) => [method, headers['content-type'], headers['if-match'], body]),
     [
       ['POST', 'application/dtab', undefined, text],
       ['POST', 'application/json', undefined, list],
@@ -124,7 +130,7 @@ test('an update is only conditional where a version is given', async t => {
   const namerctl = namerctlOf(namerd);
   namerd.setDtab('default', demo);
   const old = (await namerctl(['get', 'default'])).stdout;
-  assert.deepEqual(await namerctl(['update', 'default', '-'], { input: '/svc=>/a' }), done('Updated default\n'));
+  assert.deepEqual(await namerctl(['update', 'default', '-'], { input: '/svc=>/a' }), updated('default', 1));
   const conflict = {
     code: 1,
     stdout: '',
@@ -140,10 +146,7 @@ test('an update is only conditional where a version is given', async t => {
     conflict,
   );
   assert.equal((await namerctl(['get', 'default', '--pretty=false'])).stdout, '/svc=>/a;\n');
-  assert.deepEqual(
-    await namerctl(['up', '--version=AAAAAAAAAAI=', 'default', '-'], { input }),
-    done('Updated default\n'),
-  );
+  assert.deepEqual(await namerctl(['up', '--version=AAAAAAAAAAI=', 'default', '-'], { input }), updated('default', 2));
   assert.equal((await namerctl(['get', 'default'])).stdout, old.replace('E=', 'M='));
 });
 
@@ -151,7 +154,7 @@ test('an update without a version makes a namespace that is missing; with one it
   const namerctl = namerctlOf(await startNamerd(t));
   const input = '/svc=>/a';
   assert.equal((await namerctl(['update', 'new', '-', '--version', 'AAAAAAAAAAE='], { input })).code, 1);
-  assert.deepEqual(await namerctl(['update', 'new', '-'], { input }), done('Updated new\n'));
+  assert.deepEqual(await namerctl(['update', 'new', '-'], { input }), done('Updated new: version 1\n'));
   assert.deepEqual(await namerctl(['ls']), done('new\n'));
 });
 
@@ -162,23 +165,22 @@ test('--dry-run shows what an update would change, and changes nothing', async t
   const input = '/cluster => /#/io.l5d.fs; /svc => /cluster; /svc/redis => 0.9*/cluster/redis1 & 0.1*/cluster/redis2';
   assert.deepEqual(
     await namerctl(['update', 'default', '-', '--dry-run'], { input }),
-    done(` /cluster    => /#/io.l5d.fs ;
- /svc        => /cluster ;
--/svc/redis  => /cluster/redis1 ;
-+/svc/redis  => 0.90*/cluster/redis1 & 0.10*/cluster/redis2 ;
+    done(`  ~ /svc/redis   /cluster/redis1  →  90% /cluster/redis1, 10% /cluster/redis2
+1 changed. Names affected: /svc/redis
+Apply with: namerctl update default -
 `),
   );
-  assert.deepEqual(
-    await namerctl(['update', 'default', '-', '--dry-run'], { input: demo }),
-    done('No changes to default\n'),
-  );
+  assert.deepEqual(await namerctl(['update', 'default', '-', '--dry-run'], { input: demo }), done('No differences\n'));
   assert.deepEqual(
     await namerctl(['update', 'default', '-', '--dry-run', '--json'], { input: `${demo};/a=>/b` }),
     done(
       '{"namespace":"default","version":"AAAAAAAAAAE=","updated":false,"changes":[{"op":"add","prefix":"/a","dst":"/b"}]}\n',
     ),
   );
-  assert.deepEqual(await namerctl(['update', 'new', '-', '--dry-run'], { input: '/a=>/b' }), done('+/a  => /b ;\n'));
+  assert.deepEqual(
+    await namerctl(['update', 'new', '-', '--dry-run'], { input: '/a=>/b' }),
+    done('  + /a   => /b\n1 added. Names affected: /a\nApply with: namerctl update new -\n'),
+  );
   assert.deepEqual(
     namerd.requests().filter(request => !request.startsWith('GET ')),
     [],
@@ -188,8 +190,11 @@ test('--dry-run shows what an update would change, and changes nothing', async t
 test('delete deletes', async t => {
   const namerd = await startNamerd(t);
   for (const name of ['delete', 'del', 'rm']) namerd.setDtab(name, demo);
-  for (const name of ['delete', 'del', 'rm'])
-    assert.deepEqual(await namerctlOf(namerd)(['dtab', name, name]), done(`Deleted ${name}\n`));
+  for (const [i, name] of ['delete', 'del', 'rm'].entries())
+    assert.deepEqual(
+      await namerctlOf(namerd)(['dtab', name, name]),
+      done(`Deleted ${name}.   Undo: namerctl restore ${name} ${i + 1}\n`),
+    );
   assert.deepEqual(await namerctlOf(namerd)(['list']), done('\n'));
 });
 
@@ -207,7 +212,7 @@ test('property: what get prints goes back by update and comes out the same, as J
         if (printed.trim() === '') continue;
         const { version: _, ...rest } = flag === '--json' ? JSON.parse(printed) : {};
         const input = flag === '--json' ? JSON.stringify(rest) : printed;
-        assert.deepEqual(await namerctl(['update', 'y', '-'], { input }), done('Updated y\n'));
+        assert.match((await namerctl(['update', 'y', '-'], { input })).stdout, /^Updated y: version /);
         assert.equal((await namerctl(['get', 'y', '--no-pretty'])).stdout, before);
       }
     }),
@@ -238,7 +243,8 @@ test('delete with a version goes with If-Match, and is not sent where another ve
     status: method === 'HEAD' ? 200 : 204,
     headers: { etag: 'B=' },
   }));
-  const sent = () => server.heard.map(({ method, headers }) => [method, headers['if-match']]);
+  const sent = () =>
+    server.heard.flatMap(({ method, headers }) => (method === 'GET' ? [] : [[method, headers['if-match']]]));
   const namerctl = namerctlOf(server);
   assert.deepEqual(await namerctl(['dtab', 'delete', 'x', '--version', 'A=']), {
     code: 1,
@@ -276,5 +282,26 @@ test('delete with a version that somebody changes at that moment says so', async
 test('delete with a version of a namespace that is gone says that it is missing', async t => {
   const namerd = await startNamerd(t);
   const { code, stderr } = await namerctlOf(namerd)(['delete', 'x', '--version', 'A=']);
-  assert.deepEqual([code, stderr.split('\n')[0]], [1, `namerctl: namespace x does not exist at ${namerd.url}`]);
+  assert.deepEqual(
+    [code, stderr.split('\n')[0]],
+    [1, `namerctl: namespace x does not exist at ${namerd.url}; there are none`],
+  );
+});
+
+test('on a terminal delete asks, and deletes only after a yes', async t => {
+  const namerd = await startNamerd(t);
+  namerd.setDtab('default', demo);
+  const asked: string[] = [];
+  const deleting = (answer: string, ...more: readonly string[]) =>
+    namerctlOf(namerd)(['delete', 'default', ...more], {
+      ask: async question => {
+        asked.push(question);
+        return answer;
+      },
+    });
+  assert.deepEqual(await deleting('', '--json'), { code: 1, stdout: 'Nothing was deleted.\n', stderr: '' });
+  assert.deepEqual(asked, ['Delete default with 3 rules? [y/N] ']);
+  assert.equal((await deleting('y')).stdout, 'Deleted default.   Undo: namerctl restore default 1\n');
+  assert.equal((await deleting('', '--yes')).code, 1);
+  assert.equal(asked.length, 2);
 });

@@ -90,8 +90,17 @@ test('a namespace that is missing, for get, update with a version, and delete', 
   ])
     assert.deepEqual(
       await namerctlOf(namerd)(args, { input: '/a=>/b' }),
-      failed(1, `namerctl: namespace x does not exist at ${namerd.url}\nSee what there is with: namerctl list\n`),
+      failed(1, `namerctl: namespace x does not exist at ${namerd.url}; there are none\n`),
     );
+});
+
+test('a base URL that leads to something else is not a missing namespace', async t => {
+  const server = await answering(t, () => ({ status: 404, body: '{"error":"try /metrics"}' }));
+  for (const args of [['list'], ['get', 'x'], ['explain', '/a'], ['delete', 'x'], ['history', 'x']]) {
+    const { code, stderr } = await namerctlOf(server)(args);
+    assert.equal(code, 76, args.join(' '));
+    assert.match(stderr, /sent an unexpected answer: status 404 and .*\nIs that namerd\?/);
+  }
 });
 
 test('a namespace that exists already', async t => {
@@ -289,7 +298,7 @@ test('on a terminal, control characters from a server are shown, not obeyed; a p
     ['diff', 'x', '-'],
   ]) {
     const { stdout } = await run(args, { isTty: true, hasColour: true, input: '/a => /b' });
-    assert.doesNotMatch(stdout.replaceAll(/\x1b\[\d+m/g, ''), /[^\n\x20-\x7e]/, args.join(' '));
+    assert.doesNotMatch(stdout.replaceAll(/\x1b\[\d+m/g, ''), /[^\n\x20-\x7e→]/, args.join(' '));
   }
   assert.equal((await run(['list'])).stdout, `${name}\n`);
 });

@@ -29,6 +29,7 @@ export async function namerctl(args: readonly string[], options: TestTerminal = 
     folder: emptyFolder,
     stdin: Readable.from([Buffer.from(options.input ?? '')]),
     isTty: false,
+    now: () => Date.UTC(2026, 0, 1, 1),
     hasColour: false,
     interruption: () => new AbortController().signal,
     edit: () => Promise.reject(new Error('no editor in this test')),

@@ -5,39 +5,72 @@ import fc from 'fast-check';
 import { parsePath } from '../../src/dtab/parse.ts';
 import { showPath } from '../../src/dtab/show.ts';
 import { parseShares, placeShares } from '../../src/namerctl/split-shares.ts';
-import { startNamerd } from '../support/namerd.ts';
+import { boundJson, leafJson, startNamerd } from '../support/namerd.ts';
 import { answering, namerctlOf } from './setup.ts';
 
 const demo = '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>/cluster/redis1';
 const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 
-test('split rewrites the one dentry of a prefix and leaves the others as they are stored', async t => {
+test('split rewrites the one rule of a prefix, and shows each share before and after', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
   namerd.setDtab('default', demo);
+  namerd.setBind(
+    'default',
+    '/cluster/redis1',
+    leafJson('/#/io.l5d.fs/redis1', boundJson(['10.0.0.1:1', '10.0.0.2:1'])),
+  );
+  namerd.setBind('default', '/cluster/redis2', leafJson('/#/io.l5d.fs/redis2', boundJson(['10.0.0.3:1'])));
   const args = ['split', 'default', '/svc/redis', '/cluster/redis1=90', '/cluster/redis2=10%'];
-  const change = ` /cluster    => /#/io.l5d.fs ;
- /svc        => /cluster ;
--/svc/redis  => /cluster/redis1 ;
-+/svc/redis  => 90.00*/cluster/redis1 & 10.00*/cluster/redis2 ;
+  const table = `default  /svc/redis
+    /cluster/redis1   100%  →  90%   2 addresses
+  + /cluster/redis2     0%  →  10%   1 address
 `;
-  const shares = 'default: /svc/redis is 90% /cluster/redis1, 10% /cluster/redis2\n';
-  assert.deepEqual(await namerctl([...args, '--dry-run']), done(`${change}Would update ${shares}`));
+  assert.deepEqual(await namerctl([...args, '--dry-run']), done(`${table}Nothing was changed\n`));
   assert.equal((await namerctl(['get', 'default', '--no-pretty'])).stdout, `${demo};\n`);
-  assert.deepEqual(await namerctl(args), done(`${change}Updated ${shares}`));
+  assert.deepEqual(
+    await namerctl(args),
+    done(`${table}Updated default: version 1 → 2.   Undo: namerctl restore default 1\n`),
+  );
   assert.equal(
     (await namerctl(['get', 'default', '--no-pretty'])).stdout,
     '/cluster=>/#/io.l5d.fs;/svc=>/cluster;/svc/redis=>90.00*/cluster/redis1 & 10.00*/cluster/redis2;\n',
   );
-  assert.deepEqual(await namerctl(args), done(`No changes to ${shares}`));
+  assert.deepEqual(
+    await namerctl(args),
+    done('Nothing was changed: /svc/redis is already 90% /cluster/redis1, 10% /cluster/redis2\n'),
+  );
   assert.deepEqual(
     await namerctl(['dtab', 'split', 'default', '/svc/redis', 'redis2=100', '--json']),
     done(
-      '{"namespace":"default","prefix":"/svc/redis","updated":true,"shares":[{"path":"/cluster/redis2","weight":100,"share":"100%"}],' +
+      '{"namespace":"default","prefix":"/svc/redis","updated":true,"shares":[{"path":"/cluster/redis2","weight":100,"share":"100%",' +
+        '"before":"10%","addresses":1}],' +
         '"changes":[{"op":"remove","prefix":"/svc/redis","dst":"90.00*/cluster/redis1 & 10.00*/cluster/redis2"},' +
         '{"op":"add","prefix":"/svc/redis","dst":"/cluster/redis2"}]}\n',
     ),
   );
+});
+
+test('split refuses a destination that resolves to nothing, unless --force is given', async t => {
+  const namerd = await startNamerd(t);
+  namerd.setDtab('default', demo);
+  namerd.setBind('default', '/cluster/redis1', leafJson('/#/io.l5d.fs/redis1', boundJson(['10.0.0.1:1'])));
+  namerd.setBind('default', '/cluster/purple', { type: 'neg' });
+  const args = ['split', 'default', '/svc/redis', 'redis1=50', 'purple=50'];
+  for (const more of [[], ['--dry-run']])
+    assert.deepEqual(await namerctlOf(namerd)([...args, ...more]), {
+      code: 1,
+      stdout: `default  /svc/redis
+    /cluster/redis1   100%  →  50%   1 address
+  + /cluster/purple     0%  →  50%   ✗ resolves to nothing
+`,
+      stderr:
+        'namerctl: cannot split traffic in namespace default: /cluster/purple resolves to nothing, so that share of the connections would fail\n' +
+        'Nothing was changed. See why with: namerctl explain -n default /cluster/purple; or use --force.\n',
+    });
+  assert.equal((await namerctlOf(namerd)([...args, '--force'])).code, 0);
+  // A destination without traffic need not resolve.
+  assert.equal((await namerctlOf(namerd)(['split', 'default', '/svc/redis', 'redis1=1', 'purple=0'])).code, 0);
 });
 
 for (const [rule, words, becomes] of [
@@ -60,7 +93,7 @@ for (const [rule, words, becomes] of [
   test(`where /svc/web is ${rule}, ${words} makes it ${becomes}`, async t => {
     const namerd = await startNamerd(t);
     namerd.setDtab('default', `/svc=>/all;/svc/web=>${rule}`);
-    const { code, stderr } = await namerctlOf(namerd)(['split', 'default', '/svc/web', ...words.split(' ')]);
+    const { code, stderr } = await namerctlOf(namerd)(['split', 'default', '/svc/web', ...words.split(' '), '--force']);
     assert.equal(stderr, '');
     assert.equal(code, 0);
     const { stdout } = await namerctlOf(namerd)(['get', 'default', '--no-pretty']);
@@ -89,7 +122,7 @@ for (const [rule, words, shown, why] of [
     assert.deepEqual(await namerctlOf(namerd)(['split', 'default', '/svc/web', ...words.split(' ')]), {
       code: 1,
       stdout: '',
-      stderr: `namerctl: cannot split traffic in namespace default: where ${shown} is cannot be told, because ${why}; give whole paths, like /cluster/a=90\n`,
+      stderr: `namerctl: cannot split traffic in namespace default: cannot tell which path ${shown} refers to: ${why}; give full paths, like /cluster/a=90\n`,
     });
     assert.deepEqual(namerd.requests(), ['GET /api/1/dtabs/default']);
   });
@@ -136,17 +169,17 @@ for (const [args, code, message] of [
   [
     ['/svc/none', '/a=100'],
     1,
-    'cannot split traffic in namespace default: no dentry of /svc/none; add one with: namerctl edit default',
+    'cannot split traffic in namespace default: no rule for /svc/none; add one with: namerctl edit default',
   ],
   [
     ['/svc/rediss', 'a=100'],
     1,
-    'cannot split traffic in namespace default: no dentry of /svc/rediss (did you mean /svc/redis?); add one with: namerctl edit default',
+    'cannot split traffic in namespace default: no rule for /svc/rediss (did you mean /svc/redis?); add one with: namerctl edit default',
   ],
   [
     ['/twice', '/a=100'],
     1,
-    'cannot split traffic in namespace default: 2 dentries of /twice, which are tried from the last to the first;',
+    'cannot split traffic in namespace default: 2 rules for /twice, tried from the last to the first;',
   ],
   [['/svc', '/a'], 64, '/a: expected a path and its weight, like /cluster/a=90, or a name beside the present one,'],
   [['/svc', '/a=many'], 64, '/a=many: expected a path and its weight'],

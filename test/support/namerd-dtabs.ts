@@ -41,12 +41,18 @@ export class StoredDtabs {
   }
 
   #past(ns: string, response: ServerResponse): void {
-    const past = this.#history.get(ns)?.map(({ text, version, at }) => ({ version, at, dtab: dentriesOf(text) }));
-    response.writeHead(past ? 200 : 404).end(past && `${JSON.stringify(past)}\n`);
+    const versions = this.#history.get(ns)?.map(({ text, version, at }) => ({
+      number: numberOf(version),
+      version,
+      at: new Date(at).toISOString(),
+      dtab: text,
+      ...(this.#dtabs.get(ns)?.version === version && { current: true }),
+    }));
+    response.writeHead(versions ? 200 : 404).end(versions && `${JSON.stringify({ versions })}\n`);
   }
 
   #restore(ns: string, version: string | null, response: ServerResponse): void {
-    const past = this.#history.get(ns)?.find(stored => stored.version === version);
+    const past = this.#history.get(ns)?.find(stored => isNamed(stored, version));
     if (past) this.put(ns, past.text);
     response.writeHead(past ? 204 : 404, past && { etag: this.#dtabs.get(ns)?.version }).end();
   }
@@ -63,6 +69,13 @@ export class StoredDtabs {
       case 'GET':
       case 'HEAD': {
         if (!stored) return void end(404);
+        const asked = new URL(request.url ?? '', 'http://x').searchParams.get('version');
+        const earlier = this.#history.get(ns)?.find(each => isNamed(each, asked));
+        if (asked !== null && !earlier) return void end(404, `no version ${asked}`);
+        if (earlier) {
+          response.writeHead(200, { etag: earlier.version });
+          return void response.end(`${JSON.stringify(dentriesOf(earlier.text))}\n`);
+        }
         const isText = /application\/dtab|text\/plain/.test(request.headers.accept ?? '');
         const body = isText ? stored.text : JSON.stringify(dentriesOf(stored.text));
         const type = isText ? 'application/dtab' : 'application/json';
@@ -90,6 +103,11 @@ export class StoredDtabs {
     }
   }
 }
+
+const numberOf = (version: string): number => Number(Buffer.from(version, 'base64').readBigUInt64BE());
+
+const isNamed = ({ version }: Stored, name: string | null): boolean =>
+  name === version || name === String(numberOf(version));
 
 const dentriesOf = (text: string): readonly ShownDentry[] =>
   text

@@ -1,4 +1,5 @@
 /** `create`: a new namespace. */
+import { warnOf } from '../after-write.ts';
 import { fileArgument, namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';
 import { readInput } from '../dtab-input.ts';
@@ -20,6 +21,7 @@ export const create: CommandSpec = {
     const input = await readInput(file, session.terminal);
     const version = await writing(input, () => session.api.create(namespace, input.body));
     session.print(session.isJson ? jsonLine({ namespace, created: true, version }) : `Created ${namespace}\n`);
+    await warnOf(session, namespace, input.body);
     return undefined;
   },
 };

@@ -1,71 +1,125 @@
-/** `history`: the versions of a dtab that namerd keeps. */
+/** `history`: the writes to a dtab that namerd remembers: when, by whom, and what changed. */
+import { LinkerdTcpError } from '../../errors.ts';
 import { namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec } from '../command-spec.ts';
+import { changesOf, drawChanges, summary } from '../dtab-changes.ts';
 import { jsonLine } from '../layout.ts';
-import { type DiffLine, diffDtabs, showDiff } from '../line-diff.ts';
-import type { PastDtab } from '../namerd-api.ts';
-import type { ShownDtab, StoredDtab } from '../stored-dtab.ts';
+import { diffDtabs } from '../line-diff.ts';
+import { nameOf, type PastVersion } from '../past-versions.ts';
+import type { Session } from '../session.ts';
+import { timeText } from '../times.ts';
+
+const defaultLimit = 50;
+/** The most that namerd answers at once. */
+const longestPage = 1000;
 
 export const history: CommandSpec = {
   name: 'history',
   summary: 'list the versions of a dtab, the newest first',
   about:
-    'The present one too; with --json only those that can be restored. Only the namerd of linkerd-tcp keeps a history, and ' +
-    'only in stores that can.',
+    'Shows who wrote each version and what it changed; * marks the current one. Only the namerd of linkerd-tcp keeps a history, ' +
+    'and only in stores that can (sqlite, in memory).',
   args: [namespaceArgument],
-  flags: [{ flags: '--diff', description: 'show what every version changed' }],
+  flags: [
+    { flags: '--diff', description: 'show every changed rule' },
+    { flags: '--limit <n>', description: `how many versions (default ${defaultLimit})` },
+  ],
   examples: [
-    ['history default', 'when each was written, and how much it changed'],
-    ['history default --diff', 'and what'],
+    ['history default', 'who wrote it, when, and what changed'],
+    ['history default --diff --limit 5', 'every rule that the last five writes changed'],
   ],
   isOfDtab: true,
-  async run(session, [word], { diff }) {
+  async run(session, [word], { diff, limit }) {
     const namespace = namespaceIn(word);
-    const versions = await session.api.history(namespace);
+    const wanted = limitOf(limit as string | undefined);
+    // One more than is shown: what a version changed is known by the one before it.
+    const { versions, isMore } = await newest(session, namespace, wanted);
     if (session.isJson) {
-      session.print(
-        jsonLine(versions.map(({ version, at, dtab }) => ({ version, at: new Date(at).toISOString(), dtab }))),
-      );
+      session.print(jsonLine(versions.slice(0, wanted).map(jsonOf)));
       return undefined;
     }
-    const all = withPresent(await session.api.getOrEmpty(namespace), versions);
-    const rows = all.map((version, i) => rowOf(version, all[i + 1]));
-    const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map(({ cells }) => cells[i].length)));
-    const line = (cells: readonly string[]) =>
-      `${cells
-        .map((cell, i) => cell.padEnd(widths[i]))
-        .join('  ')
-        .trimEnd()}\n`;
-    session.print(line(headings));
-    for (const { cells, lines } of rows) {
-      session.print(line(cells));
-      if (diff) session.print(showDiff(lines, session.paint).replace(/^(?=.)/gm, '  '));
+    const rows = versions.slice(0, wanted).map((version, i) => rowOf(version, versions[i + 1], session));
+    const cells = [headings, ...rows.map(row => row.cells)];
+    const widths = headings.map((_, i) => Math.max(...cells.map(line => line[i].length)));
+    for (const [i, line] of cells.entries()) {
+      session.print(
+        `${line
+          .map((cell, column) => cell.padEnd(widths[column]))
+          .join('  ')
+          .trimEnd()}\n`,
+      );
+      if (diff && i > 0) session.print(rows[i - 1].drawing);
     }
+    if (session.terminal.isTty) session.print(advice(namespace, versions, isMore));
     return undefined;
   },
 };
 
-const headings = ['VERSION', 'AT', 'DENTRIES', 'CHANGE'];
+const headings = ['VERSION', 'WHEN', 'BY', 'CHANGE'];
+const longestChange = 100;
 
-interface Row {
-  readonly version: string;
-  /** Of the present version namerd does not say when it was written, unless its history has it too. */
-  readonly at: number | undefined;
-  readonly dtab: ShownDtab;
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return defaultLimit;
+  const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (limit > 0) return limit;
+  throw new LinkerdTcpError('USAGE_INVALID', { reason: `--limit ${text}: expected a whole number from 1` });
 }
 
-function withPresent({ version, dtab }: StoredDtab, past: readonly PastDtab[]): readonly Row[] {
-  const isMissing = version !== undefined && past.every(entry => entry.version !== version);
-  return isMissing ? [{ version, at: undefined, dtab }, ...past] : past;
+async function newest(session: Session, namespace: string, wanted: number) {
+  const versions: PastVersion[] = [];
+  let before: number | undefined;
+  do {
+    const limit = Math.min(wanted + 1 - versions.length, longestPage);
+    const page = await session.api.history(namespace, { limit, withDtabs: true, ...(before && { before }) });
+    versions.push(...page.versions);
+    before = page.next;
+  } while (before !== undefined && versions.length <= wanted);
+  const isMore = versions.length > wanted || before !== undefined;
+  return { versions: await withCurrent(session, namespace, versions), isMore };
 }
 
-/** @param earlier the version it replaced, where that is still kept */
-function rowOf({ version, at, dtab }: Row, earlier: Row | undefined) {
-  const lines: readonly DiffLine[] = earlier ? diffDtabs(earlier.dtab, dtab) : [];
-  const count = (op: DiffLine['op']) => lines.filter(line => line.op === op).length;
-  const change = earlier ? `+${count('add')} -${count('remove')}` : '';
-  return {
-    cells: [version, at === undefined ? 'present' : new Date(at).toISOString(), String(dtab.length), change],
-    lines,
-  };
+/** The older form of the history does not say which one is current, and may lack it. */
+async function withCurrent(session: Session, namespace: string, versions: readonly PastVersion[]) {
+  if (versions.some(({ number }) => number !== undefined)) return versions;
+  const { version } = await session.api.getOrEmpty(namespace);
+  return versions.map(each => ({ ...each, isCurrent: each.version === version }));
 }
+
+function rowOf(version: PastVersion, earlier: PastVersion | undefined, session: Session) {
+  const changes = changesOf(diffDtabs(earlier?.dtab ?? [], version.dtab ?? []));
+  const { terminal, paint } = session;
+  const cells = [
+    `${nameOf(version)}${version.isCurrent ? ' *' : ''}`,
+    timeText(version.at, terminal.now(), terminal.isTty),
+    version.by ?? '-',
+    changeText(version, earlier, summary(changes)),
+  ];
+  return { cells, drawing: version.isDeletion || earlier === undefined ? '' : drawChanges(changes, paint) };
+}
+
+function changeText({ isDeletion, restoredFrom, dtab }: PastVersion, earlier: PastVersion | undefined, text: string) {
+  if (isDeletion) return 'deleted';
+  if (restoredFrom !== undefined) return `restored ${restoredFrom}`;
+  if (earlier === undefined || earlier.isDeletion)
+    return dtab === undefined ? '' : `${dtab.length} rule${dtab.length === 1 ? '' : 's'}`;
+  return text.length > longestChange ? `${text.slice(0, longestChange)}…` : text;
+}
+
+/** For a person, who does not know what to do with a list of versions. */
+function advice(namespace: string, versions: readonly PastVersion[], isMore: boolean): string {
+  const undo = versions.slice(1).find(({ isDeletion }) => !isDeletion);
+  const older = isMore ? '  Older ones: --limit' : '';
+  const back = undo === undefined ? '' : `  Undo: namerctl restore ${namespace} ${nameOf(undo)}`;
+  return `* current.  Every rule: namerctl history ${namespace} --diff${back}${older}\n`;
+}
+
+const jsonOf = ({ number, version, at, by, restoredFrom, isCurrent, isDeletion, dtab }: PastVersion): object => ({
+  ...(number !== undefined && { number }),
+  version,
+  at: new Date(at).toISOString(),
+  ...(by !== undefined && { by }),
+  ...(restoredFrom !== undefined && { restoredFrom }),
+  ...(isCurrent && { current: true }),
+  ...(isDeletion && { deleted: true }),
+  ...(dtab !== undefined && { dtab: dtab.map(({ prefix, dst }) => ({ prefix, dst })) }),
+});

@@ -1,5 +1,6 @@
 /** `update`: puts a dtab in the place of what is there; with a version only if that is still the present one. */
 import { LinkerdTcpError } from '../../errors.ts';
+import { versionsText, warnOf } from '../after-write.ts';
 import { dryRunFlag, fileArgument, namespaceArgument, namespaceIn } from '../arguments.ts';
 import type { CommandSpec, Flags } from '../command-spec.ts';
 import { printChanges } from '../dry-run.ts';
@@ -33,11 +34,14 @@ export const update: CommandSpec = {
     refuseNothing(input);
     const version = versionOf(input, flags);
     if (flags.dryRun) {
-      await printChanges(session, namespace, input.dtab);
+      await printChanges(session, namespace, input.dtab, `namerctl update ${namespace} ${file}`);
+      await warnOf(session, namespace, input.body);
       return undefined;
     }
     const present = await writing(input, () => session.api.update(namespace, input.body, version));
-    session.print(session.isJson ? jsonLine({ namespace, updated: true, version: present }) : `Updated ${namespace}\n`);
+    if (session.isJson) session.print(jsonLine({ namespace, updated: true, version: present }));
+    else session.print(`Updated ${namespace}${await versionsText(session, namespace)}\n`);
+    await warnOf(session, namespace, input.body);
     return undefined;
   },
 };
