@@ -26,12 +26,12 @@ export const clientTls = z
     trustCertsBundle: filePath().optional().meta({ description: 'one PEM file with all of them' }),
     clientAuth: z
       .strictObject({
-        certPath: filePath().meta({ description: 'PEM file with the certificate we show' }),
+        certPath: filePath().meta({ description: 'PEM file with the certificate to present' }),
         keyPath: filePath().meta({ description: 'PEM file with its private key' }),
         intermediateCertsPath: filePath().optional().meta({ description: 'PEM file with the chain above it' }),
       })
       .optional()
-      .meta({ description: 'the certificate we show to the server' }),
+      .meta({ description: 'the certificate to present to the server' }),
     protocols: z.array(z.enum(versions)).min(1).optional().meta({ description: 'the versions of TLS to offer' }),
   })
   .refine(tls => !(tls.trustCerts && tls.trustCertsBundle), {
@@ -39,7 +39,7 @@ export const clientTls = z
     path: ['trustCertsBundle'],
   })
   .refine(tls => !(tls.disableValidation && tls.clientAuth), {
-    message: 'would show our certificate to a server that nobody checked (disableValidation is true)',
+    message: 'would present a certificate to a server that is not verified (disableValidation is true)',
     path: ['clientAuth'],
   });
 

@@ -1,7 +1,7 @@
 /**
  * The TLS of a client of the control plane, live: its files are followed, and each new connection uses what they hold now.
  *
- * Files that change to something unusable are reported once; what they held before stays in use. Whoever makes one closes it.
+ * Files that change to something unusable are reported once; the previous content stays in use. The owner closes it.
  */
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
@@ -10,7 +10,7 @@ import type { CertificateMonitor } from '../tls/certificate-monitor.ts';
 import { Credentials } from '../tls/credentials.ts';
 import type { LoadedIdentity } from '../tls/identity-files.ts';
 import type { LiveFiles } from '../tls/live-files.ts';
-import type { Believed } from '../tls/trust-files.ts';
+import type { TrustAnchors } from '../tls/trust-files.ts';
 import { connectionOptions, type TlsConfig, trustFilesOf } from './client-tls.ts';
 
 export interface ClientTlsContext {
@@ -41,7 +41,7 @@ export class LiveClientTls {
   readonly #user: string;
   readonly #log: Log;
   readonly #credentials: Credentials;
-  readonly #trust: LiveFiles<Believed> | undefined;
+  readonly #trust: LiveFiles<TrustAnchors> | undefined;
   readonly #identity: LiveFiles<LoadedIdentity> | undefined;
   #unwatch: (() => void) | undefined;
   #options: ConnectionOptions;
@@ -69,7 +69,7 @@ export class LiveClientTls {
     });
   }
 
-  /** What to connect with now: the same object until something changes. */
+  /** The options to connect with now: the same object until something changes. */
   readonly source = (): ConnectionOptions => this.#options;
 
   close(): void {

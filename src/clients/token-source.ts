@@ -22,7 +22,7 @@ export interface TokenKeys {
 export interface TokenFormat {
   /** To whom it is sent, for messages. */
   readonly receiver: string;
-  /** The token in the text of a file. @throws Error that says what is wrong with the text, and nothing of it */
+  /** The token in the text of a file. @throws Error that explains the problem without quoting the text */
   tokenIn(text: string): string;
 }
 
@@ -49,11 +49,11 @@ function fileSource(file: string, { receiver, tokenIn }: TokenFormat, log: Log):
   return async () => {
     try {
       token = tokenIn(await readFile(file, 'utf8'));
-      if (!isGood) log.info(`${file} can be used again`);
+      if (!isGood) log.info(`${file}: recovered`);
       isGood = true;
     } catch (error) {
       const reason = reasonOf(error);
-      if (isGood) log.warn(`${file} cannot be used; the token it had is sent to ${receiver}`, { reason });
+      if (isGood) log.warn(`${file} cannot be used; the last good token is still sent to ${receiver}`, { reason });
       isGood = false;
     }
     return token;

@@ -7,7 +7,7 @@ import { nearest } from './suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** What a program knows about words its schema does not have: keys of other programs, kinds that are gone. */
+/** Explanations for words that the schema lacks: keys of other programs, kinds that were removed. */
 export interface Vocabulary {
   /** Explains `key`, unknown inside the mapping at `parent`. */
   key?(parent: ValuePath, key: string, root: unknown): string | undefined;
@@ -21,7 +21,7 @@ export function explain(
   issues: readonly Issue[],
   vocabulary: Vocabulary = {},
 ): Problem[] {
-  /** Places of keys that were misspelt rather than left out. */
+  /** Places of keys that were misspelt rather than missing. */
   const misspelt = new Set<string>();
   const problems = issues.flatMap(issue => explainIssue(issue, issue.path as ValuePath));
   return problems.filter(({ path, message }) => !(message.startsWith('missing') && misspelt.has(JSON.stringify(path))));
@@ -56,7 +56,7 @@ export function explain(
     const meant = explained === undefined ? nearest(key, known) : undefined;
     if (meant !== undefined) misspelt.add(JSON.stringify([...parent, meant]));
     const next =
-      explained ?? (meant !== undefined ? `did you mean ${meant}?` : `what may be added here: ${listing(known)}`);
+      explained ?? (meant !== undefined ? `did you mean ${meant}?` : `keys that may be added here: ${listing(known)}`);
     return { path: [...parent, key], onKey: true, message: `unknown key; ${next}` };
   }
 

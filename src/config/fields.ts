@@ -1,8 +1,8 @@
-/** Values that many configuration keys have, each with the one sentence that says what is expected. */
+/** Values that many configuration keys have, each with the sentence for what it expects. */
 import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 
-/** What one timer of the platform can hold (24 days). */
+/** The longest timer of the platform (24 days). */
 export const maxTimerMs = 2_147_483_647;
 
 /** Long enough to mean "never" (100 years), small enough to be added to any clock reading exactly. */

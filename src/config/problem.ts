@@ -3,7 +3,7 @@ import type { ValuePath } from './document.ts';
 
 export interface Problem {
   readonly path: ValuePath;
-  /** What was expected and what was found; starts in lower case, no full stop. */
+  /** The expected and the actual value; starts in lower case, no full stop. */
   readonly message: string;
   /** Point at the last key of `path` instead of its value. */
   readonly onKey?: boolean;
@@ -24,7 +24,7 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
-/** What a value is, in the words of a YAML file. */
+/** The type of a value, in the words of a YAML file. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';

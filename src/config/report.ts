@@ -2,7 +2,7 @@
 import type { ConfigDocument, Position } from './document.ts';
 import { type Problem, pathText } from './problem.ts';
 
-/** What the configuration was read for; decides the last line of the report. */
+/** The reason for reading the configuration; decides the last line of the report. */
 export type Purpose = 'start' | 'check' | 'reload';
 
 export interface LocatedProblem {
@@ -11,7 +11,7 @@ export interface LocatedProblem {
   readonly severity?: 'warning' | undefined;
 }
 
-/** More than this many lines help nobody. */
+/** More lines would not help. */
 const shown = 100;
 
 export function locate(document: ConfigDocument, problem: Problem): LocatedProblem {

@@ -115,7 +115,7 @@ export class NamingGraph {
     const { main } = this.#registry;
     const requests: RequestObserver = {
       requestDone: ({ ok, latencyMs }) => {
-        // The answer to a router that is gone: its cells may be another's by now.
+        // The router was removed: another one may use its cells now.
         if (this.#observers.get(key)?.requests !== requests) return;
         main.add(ok ? success : failure, 1);
         if (latencyMs !== undefined) main.observe(latency, latencyMs);

@@ -71,7 +71,7 @@ function read(file: string, content: FileContent): Activity<Dtab> {
     case 'missing':
       return failed(new Error(`${file}: no such file`));
     case 'directory':
-      return failed(new Error(`${file}: is a folder`));
+      return failed(new Error(`${file}: is a directory`));
     default:
       return failed(new Error(`${file}: cannot be read: ${content.error.message}`));
   }

@@ -74,7 +74,7 @@ export class Namers {
     return this.keepOnly([]);
   }
 
-  /** What is watched at this moment, and how old it is; and what each namer knows about its sources, under its prefix. */
+  /** The names watched at this moment with the age of their answers, and the state of each namer under its prefix. */
   watches(): readonly WatchStatus[] {
     return [...this.#plain.values()].flatMap(({ prefix, namer }) => [
       ...(namer.state ? [{ path: showPath(prefix), ageMs: undefined, failure: undefined, state: namer.state() }] : []),

@@ -101,7 +101,7 @@ export class NamerdHttpInterpreter implements Interpreter {
     return this.#decoded(target, () => decodeDelegation(document));
   }
 
-  /** What is running now, and how it goes. */
+  /** The watches that are running now. */
   status(): readonly Readonly<WatchStatus>[] {
     return Array.from(this.#running, status => ({ ...status }));
   }

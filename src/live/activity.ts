@@ -1,8 +1,8 @@
 /**
  * A live value as seen by one observer: not known yet, known, or impossible to know for now. A known value is `unconfirmed` while
- * its source fails: whoever kept it has told the operator.
+ * its source fails: the code that keeps the value has logged it.
  *
- * Streams of activities are rxjs Observables: cold, shared by whoever makes them expensive, torn down with the last subscriber.
+ * Streams of activities are rxjs Observables: cold, shared where they are expensive, torn down with the last subscriber.
  */
 export type Activity<T> =
   | { readonly state: 'pending' }

@@ -3,7 +3,7 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls `run` once, `ms` from now. @returns what cancels it */
+  /** Calls `run` once, `ms` from now. @returns a function that cancels it */
   after(ms: number, run: () => void): () => void;
   /** Uniform in [0, 1). */
   random(): number;

@@ -1,7 +1,7 @@
 /**
  * Keeps what was last known through failures: once a live value was good, `pending` and `failed` no longer replace it.
  *
- * "Good" is any answer, also that a name means nothing: not knowing is what is bridged.
+ * "Good" is any answer, also a negative one. Only the absence of an answer is bridged.
  */
 import {
   defer,
@@ -97,7 +97,7 @@ export class Confirmation {
     this.#isToldElsewhere = false;
   }
 
-  /** A state that says itself that it is unconfirmed ages; whoever kept it has told the operator. */
+  /** A state that says itself that it is unconfirmed ages; the code that keeps it has logged it. */
   observe<S extends Live & { readonly unconfirmed?: Error }>(): MonoTypeOperatorFunction<S> {
     return tap(state => {
       if ('error' in state) this.failed(state.error);

@@ -1,7 +1,7 @@
 /**
  * Putting live values together.
  *
- * What comes out of here has a state from the moment it is observed, never errors (a failure is a state), and never completes:
+ * Their results have a state from the moment they are observed, never error (a failure is a state), and never complete:
  * a source that ends leaves its last state standing.
  */
 import { Observable, type OperatorFunction, Subscription } from 'rxjs';

@@ -1,8 +1,8 @@
 /**
- * Follows one file (or the entry of that name: it may be missing, or a folder) and says what is there whenever that changes.
+ * Follows one file (or the entry of that name: it may be missing, or a directory) and emits its content at each change.
  *
- * The parent folder is watched, not the file, so that renames over the file, deletion and re-creation, and swaps of a symbolic
- * link on the way (Kubernetes' `..data`) are seen; a cheap periodic stat finds what the notification missed or a file system
+ * The parent directory is watched, not the file, so that renames over the file, deletion and re-creation, and swaps of a symbolic
+ * link on the way (Kubernetes' `..data`) are seen; a cheap periodic stat finds changes that the notification missed or a file system
  * does not notify, so an edit takes effect within about half a second anywhere. Nothing here keeps the process alive.
  */
 import { readFile, stat } from 'node:fs/promises';
@@ -14,9 +14,9 @@ export type FileContent =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'directory' }
   | { readonly type: 'missing' }
-  /** It is there, but its text cannot be had: no permission, too large, not a regular file. */
+  /** It exists but cannot be read: no permission, too large, not a regular file. */
   | { readonly type: 'unreadable'; readonly error: Error }
-  /** It cannot be said whether it is there. */
+  /** It is unknown whether it exists. */
   | { readonly type: 'unknown'; readonly error: Error };
 
 export interface WatchFileOptions {
@@ -31,7 +31,7 @@ const settleMs = 20;
 /** A file changed this recently may change again without a new timestamp (coarse clocks), so its text is read again. */
 const racyMs = 2000;
 
-/** What a change of the file must change. */
+/** Changes whenever the file does. */
 type Signature = string;
 
 /** Emits what is there at first, then at each change; never completes, never fails. */
@@ -73,7 +73,7 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
         }
         wasEmptied = false;
         if (content === undefined || (last !== undefined && sameContent(content, last))) return;
-        // Without a notification the folder watched is perhaps no longer the one on the path.
+        // Without a notification the watched directory may no longer be the one on the path.
         if (!wasNotified) entry.renew();
         last = content;
         subscriber.next(content);
@@ -132,7 +132,7 @@ async function read(path: string, maxBytes: number, found: { size: bigint; isFil
     const bytes = await readFile(path);
     return bytes.length > maxBytes ? tooLarge : { type: 'text', text: bytes.toString('utf8') };
   } catch (error) {
-    // Removed or replaced since the stat: the outer look says what that means.
+    // Removed or replaced since the stat: the outer look decides.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error;
     return { type: 'unreadable', error: because(error) };
   }

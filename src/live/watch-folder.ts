@@ -1,19 +1,19 @@
 /**
- * Notifications of a folder, shared by all who follow an entry of it.
+ * Notifications of a directory, shared by all followers of its entries.
  *
- * The system tells each watch of a folder about every change in it: with a watch for each of a thousand files, one change would
- * wake a thousand. An entry that nobody follows may be a link on the way to one that is followed (Kubernetes' `..data`): it
+ * The system notifies each watch of a directory of every change in it: with a watch for each of a thousand files, one change would
+ * wake a thousand. An entry without followers may be a link on the way to one that is followed (Kubernetes' `..data`): it
  * wakes all.
  */
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export interface FollowedEntry {
-  /** Watches the folder, if it is not watched: there may have been no such folder, or no more watches. */
+  /** Watches the directory unless it is watched: it may have been missing, or the system out of watches. */
   listen(): void;
-  /** Makes sure that the folder that is watched is the one on the path. */
+  /** Makes sure that the watched directory is the one on the path. */
   renew(): void;
-  /** Tells nothing more; the last one ends the watch. */
+  /** Ends the notifications; the last follower ends the watch. */
   stop(): void;
 }
 
@@ -31,7 +31,7 @@ class Folder {
   listen(): void {
     if (this.#watcher !== undefined) return;
     try {
-      // Before the watch begins: a folder that is replaced in between is found to be another one later.
+      // Before the watch begins: a directory that is replaced in between is recognised later.
       this.#identity = identityOf(this.#path);
       const watcher = watch(this.#path, { persistent: false }, (_event, name) => this.#changed(name));
       this.#watcher = watcher;
@@ -39,7 +39,7 @@ class Folder {
         if (this.#watcher === watcher) this.close();
       });
     } catch {
-      // Whoever follows also looks from time to time, and asks for a watch again then.
+      // Followers poll as well, and ask for a watch again then.
       this.#watcher = undefined;
     }
   }
@@ -61,20 +61,20 @@ class Folder {
   }
 }
 
-/** Numbers of files are used again, by the next folder perhaps; undefined where there is none, or none that can be reached. */
+/** File numbers are reused, hence the time of birth; undefined if the directory is missing or unreachable. */
 function identityOf(folder: string): string | undefined {
   try {
     const { dev, ino, birthtimeNs } = statSync(folder, { bigint: true });
     return [dev, ino, birthtimeNs].join();
   } catch {
-    // What is wrong with the way there is told by whoever reads the file.
+    // Reading the file reports the problem.
     return undefined;
   }
 }
 
 const folders = new Map<string, Folder>();
 
-/** @param changed called for what may be a change of the entry at `path` */
+/** @param changed called when the entry may have changed at `path` */
 export function followEntry(path: string, changed: () => void): FollowedEntry {
   const [parent, name] = [dirname(path), basename(path)];
   const folder = folders.get(parent) ?? new Folder(parent);

@@ -1,8 +1,8 @@
 /**
- * Namer `io.l5d.fs`: a folder with one file of addresses per name, and folders of them, followed live.
+ * Namer `io.l5d.fs`: a directory with one file of addresses per name, and subdirectories, followed live.
  *
- * `/users/…` is file `users`, `/eu/users/…` is file `users` in folder `eu`. A file that exists is a name, also while it is
- * empty or bad; what is missing, is a folder, or leads outside is Neg. Host names are looked up again and again.
+ * `/users/…` is file `users`, `/eu/users/…` is file `users` in directory `eu`. A file that exists is a name, also while it is
+ * empty or bad; an entry that is missing, is a directory, or leads outside is Neg. Host names are looked up again and again.
  */
 
 import { statSync } from 'node:fs';
@@ -30,8 +30,8 @@ export const fsNamer = defineNamer({
   kind: 'io.l5d.fs',
   config: z.strictObject({
     rootDir: dirPath('content')
-      .refine(isFolder, { error: issue => `is not an existing folder: ${resolve(String(issue.input))}` })
-      .meta({ description: 'folder with one file per name; each line is `host port` or `host port * weight`' }),
+      .refine(isFolder, { error: issue => `is not an existing directory: ${resolve(String(issue.input))}` })
+      .meta({ description: 'directory with one file per name; each line is `host port` or `host port * weight`' }),
   }),
   create: ({ rootDir }, { prefix, dns }) => {
     const watches = new Map<string, Observable<FileContent>>();
@@ -95,7 +95,7 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** A name inside one folder: nothing that leads elsewhere, nothing that two labels could spell. */
+/** A name inside one directory: none that leads elsewhere, none that two labels could spell. */
 function isEntryName(label: string): boolean {
   return label !== '.' && label !== '..' && !/[/\0]/.test(label) && labelOf(textOf(label)) === label;
 }

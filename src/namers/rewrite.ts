@@ -9,7 +9,9 @@ import { PathPattern, PathTemplate, PatternSyntaxError } from './path-pattern.ts
 
 const config = z
   .strictObject({
-    pattern: z.string().meta({ description: 'what a name must begin with, e.g. `/svc/{name}/*`; the rest is dropped' }),
+    pattern: z
+      .string()
+      .meta({ description: 'the beginning of the names it rewrites, e.g. `/svc/{name}/*`; the rest is dropped' }),
     name: z.string().meta({ description: 'the name it becomes, e.g. `/host/{name}`' }),
   })
   .superRefine(({ pattern, name }, context) => {

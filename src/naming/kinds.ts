@@ -19,7 +19,7 @@ import type { Dns } from './dns.ts';
 import type { Interpreter } from './interpreter.ts';
 import type { Bound, MountedNamer, Namer } from './name.ts';
 
-/** What every kind is given by the running program. */
+/** The services that the running program passes to every kind. */
 export interface NamingContext {
   readonly log: Log;
   /** Milliseconds of a clock that never goes back. */
@@ -51,9 +51,9 @@ export interface TransformerContext extends NamingContext {
   readonly prefix: Path;
 }
 
-/** Changes bound trees on their way from a namer or an interpreter to whoever asked. */
+/** Changes bound trees on their way from a namer or an interpreter to their observer. */
 export interface Transformer {
-  /** What it puts in front of bound ids, e.g. `['%', 'io.l5d.port', '4141']`; also its name in delegation trees. */
+  /** The prefix it adds to bound ids, e.g. `['%', 'io.l5d.port', '4141']`; also its name in delegation trees. */
   readonly prefix: Path;
   /** `bind` answers any path as it would be without this transformer. */
   transform(tree: NameTree<Bound>, bind: Bind): Observable<Activity<NameTree<Bound>>>;
@@ -141,9 +141,7 @@ function choose<T>(kinds: readonly Kind<z.ZodObject, never, unknown>[], common: 
 /** The schema of one transformer of any of these kinds. */
 export function transformerConfig(kinds: readonly TransformerKind[]): z.ZodType<TransformerConfig> {
   return choose(kinds, kind => ({
-    prefix: pathText()
-      .default(`/${kind}`)
-      .meta({ description: 'what stands after `/%` in front of the ids it touches' }),
+    prefix: pathText().default(`/${kind}`).meta({ description: 'the prefix, after `/%`, of the ids that it changes' }),
     experimental,
   }));
 }

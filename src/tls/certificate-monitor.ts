@@ -9,7 +9,7 @@ import type { Registry } from '../metrics/registry.ts';
 import { type Expiring, ExpiryWarnings } from './expiry.ts';
 
 export interface MonitoredCertificates {
-  /** What in it expires, now. */
+  /** Everything in it that expires, now. */
   expiring(): readonly Expiring[];
   /** When the certificate that is shown expires, in milliseconds since the epoch; undefined where none is shown. */
   notAfter(): number | undefined;

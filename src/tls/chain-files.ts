@@ -1,4 +1,4 @@
-/** Certificates in PEM files: the chain a peer is shown, and the authorities whose signature is believed. */
+/** Certificates in PEM files: the chain a peer is shown, and the authorities that are trusted. */
 import { X509Certificate } from 'node:crypto';
 import type { ValuePath } from '../config/document.ts';
 import { pemBlocks, whatIsThere } from './pem.ts';

@@ -49,7 +49,7 @@ export const clientTls = z.strictObject({
   }),
   trustCerts: pemFiles()
     .optional()
-    .meta({ description: 'PEM files of the authorities to believe, instead of the system’s' }),
+    .meta({ description: 'PEM files of the authorities to trust, instead of the system’s' }),
   crls: pemFiles().optional().meta({
     description:
       'PEM files of revocation lists; with any, every certificate of a backend’s chain must be covered by one',
@@ -58,7 +58,7 @@ export const clientTls = z.strictObject({
   alpnProtocols: alpnProtocols().optional().meta({ default: [], description: 'ALPN, in the order of preference' }),
   disableValidation: z.boolean().optional().meta({
     default: false,
-    description: 'believe whoever answers; for tests only, and said in the log at each start and reload',
+    description: 'accept any certificate; for tests only, logged at each start and reload',
   }),
   minVersion: protocolFields.minVersion.optional().meta({ default: 'TLSv1.2', description: descriptions.minVersion }),
   maxVersion: protocolFields.maxVersion.optional().meta({ default: 'TLSv1.3', description: descriptions.maxVersion }),
@@ -91,15 +91,15 @@ export interface ClientTlsSettings {
   readonly sessionResumption: boolean;
 }
 
-/** What one destination gets. */
+/** The settings of one destination. */
 export type DestinationTls =
   | {
       readonly ok: true;
       readonly settings: ClientTlsSettings;
-      /** Sent and verified; '' where nobody is verified and no name is given. */
+      /** Sent and verified; '' without verification and without a name. */
       readonly serverName: string;
     }
-  /** Nobody must be connected to: not as it is, and not without TLS. */
+  /** Connections must fail: neither these settings nor plain TCP may be used. */
   | {
       readonly ok: false;
       readonly reason: string;
@@ -110,7 +110,7 @@ export type DestinationTls =
 /** One entry that applies to a destination. */
 export interface TlsLayer {
   readonly tls?: ClientTlsConfig | undefined;
-  /** What its prefix captured. */
+  /** The captures of its prefix. */
   readonly captured: Readonly<Record<string, string>>;
 }
 

@@ -9,7 +9,7 @@ import { systemTrust } from './trust-files.ts';
 
 type Protocols = Pick<ClientTlsSettings, 'minVersion' | 'maxVersion' | 'ciphers' | 'cipherSuites' | 'groups'>;
 
-/** What files held when they were last good. */
+/** The last good content of files. */
 export interface ServerMaterial {
   /** The server name it is for; '' is the default. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /**
- * All files that TLS needs, each set once, whoever uses it: what the configuration in force names, and, while it is being
- * prepared, what the next one names.
+ * All files that TLS needs, each set once for all its users: those of the configuration in effect and, while it is
+ * prepared, those of the next one.
  */
 import { LinkerdTcpError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -8,9 +8,9 @@ import type { Expiring } from './expiry.ts';
 import { filesOf, type IdentityFiles, type LoadedIdentity, readIdentity } from './identity-files.ts';
 import { LiveFiles } from './live-files.ts';
 import type { Reading } from './reading.ts';
-import { type Believed, readRevocations, readTrust } from './trust-files.ts';
+import { readRevocations, readTrust, type TrustAnchors } from './trust-files.ts';
 
-/** What files hold. */
+/** The content of files. */
 export interface Dated {
   readonly expiring: readonly Expiring[];
 }
@@ -39,15 +39,15 @@ export class Credentials {
   }
 
   /** @throws LinkerdTcpError TLS_UNUSABLE */
-  trust(files: readonly string[]): LiveFiles<Believed> {
-    return this.#take('trust', files, files, `what is trusted, ${files.join(', ')},`, reading =>
+  trust(files: readonly string[]): LiveFiles<TrustAnchors> {
+    return this.#take('trust', files, files, `the trusted authorities in ${files.join(', ')}`, reading =>
       readTrust(files, reading),
     );
   }
 
   /** @throws LinkerdTcpError TLS_UNUSABLE */
-  crls(files: readonly string[]): LiveFiles<Believed> {
-    const what = `what is revoked, ${files.join(', ')},`;
+  crls(files: readonly string[]): LiveFiles<TrustAnchors> {
+    const what = `the revocation lists in ${files.join(', ')}`;
     return this.#take('crls', files, files, what, reading => readRevocations(files, reading));
   }
 

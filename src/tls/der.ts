@@ -2,7 +2,7 @@
 
 export interface DerElement {
   readonly tag: number;
-  /** What is inside, or after the length. */
+  /** The bytes after the length. */
   readonly content: Buffer;
 }
 

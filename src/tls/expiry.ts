@@ -8,7 +8,7 @@ export interface Expiring {
   readonly notAfter: number;
   /** The same for the same thing. */
   readonly fingerprint: string;
-  /** What happens when it has expired. */
+  /** The consequence when it has expired. */
   readonly effect: string;
   /** Whether an operator needs a warning before: it is not renewed every few days. */
   readonly isLong: boolean;

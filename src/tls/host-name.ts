@@ -1,4 +1,4 @@
-/** Names of hosts as TLS has them: in ASCII, without regard to case, the dot at the end left out. */
+/** Names of hosts as TLS has them: in ASCII, without regard to case, without the dot at the end. */
 
 const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 

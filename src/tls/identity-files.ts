@@ -84,7 +84,7 @@ function expiryOf(chain: readonly FileCertificate[]): Expiring {
     what: `the certificate ${nameOf(certificate)} in ${file}`,
     notAfter: certificate.validToDate.getTime(),
     fingerprint: certificate.fingerprint256,
-    effect: 'whoever verifies it refuses it',
+    effect: 'peers that verify it refuse it',
     isLong: true,
   };
 }

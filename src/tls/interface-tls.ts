@@ -11,7 +11,7 @@ import { Credentials } from './credentials.ts';
 import type { LoadedIdentity } from './identity-files.ts';
 import type { LiveFiles } from './live-files.ts';
 import { Reading } from './reading.ts';
-import type { Believed } from './trust-files.ts';
+import type { TrustAnchors } from './trust-files.ts';
 
 const file = (what: string) => filePath('content', 'the path of a PEM file').meta({ description: what });
 
@@ -83,7 +83,7 @@ export class LiveInterfaceTls {
   readonly #config: InterfaceTlsConfig;
   readonly #credentials: Credentials;
   readonly #identity: LiveFiles<LoadedIdentity>;
-  readonly #trust: LiveFiles<Believed> | undefined;
+  readonly #trust: LiveFiles<TrustAnchors> | undefined;
   #unwatch: (() => void) | undefined;
   #changed: (options: TlsOptions) => void = () => {};
 
@@ -105,7 +105,7 @@ export class LiveInterfaceTls {
     for (const files of [this.#identity, this.#trust]) for (const warning of files?.warnings ?? []) log.warn(warning);
   }
 
-  /** What the files hold now. */
+  /** The options that the files make now. */
   options(): TlsOptions {
     const { chain, key } = this.#identity.value.identity;
     return serverTlsOptions(this.#config, { cert: chain, key, ca: this.#trust?.value.pem });

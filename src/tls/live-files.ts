@@ -2,8 +2,8 @@
  * Files that belong together, followed: whenever they change they are read again, and what is good takes the place of what was
  * before; what is not is said once, and what was before stays.
  *
- * Files are not written all at once: they are read when they have been left alone for a moment. What is bad then is read again a
- * little later before it is complained of: a key may come after its certificate.
+ * Files are not written all at once: they are read once they have not changed for a moment. Files that are bad then are read
+ * again a little later before the log reports them: a key may come after its certificate.
  */
 import type { Subscription } from 'rxjs';
 import { watchFile } from '../live/watch-file.ts';
@@ -14,7 +14,7 @@ import { type FileProblem, mostFileBytes, Reading } from './reading.ts';
 const patience = 5;
 
 export interface LiveFilesOptions<T> {
-  /** What they are for, in a message: `the certificate in /etc/tls/www.pem`. */
+  /** Their purpose, in a message: `the certificate in /etc/tls/www.pem`. */
   readonly what: string;
   readonly files: readonly string[];
   /** Undefined: the reading has problems. */
@@ -85,15 +85,15 @@ export class LiveFiles<T> {
     if (value === undefined) {
       this.#isGood = false;
       const reason = reading.problems.map(({ message }) => message).join('; ');
-      log.error(`${what} changed and cannot be used; what was there before stays in force`, { reason });
+      log.error(`${what} changed and cannot be used; the previous content stays in effect`, { reason });
       return;
     }
     this.#value = value;
     this.#warnings = reading.warnings;
     log.info(
       this.#isGood
-        ? `${what} changed: in force for new handshakes`
-        : `${what} can be used again: in force for new handshakes`,
+        ? `${what} changed; new handshakes use the new content`
+        : `${what} recovered; new handshakes use the new content`,
     );
     this.#isGood = true;
     for (const warning of reading.warnings) log.warn(warning);

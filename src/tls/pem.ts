@@ -15,7 +15,7 @@ export const pemBlocks = (text: string): PemBlock[] =>
     ([found, label]) => ({ label, text: `${found.replaceAll('\u2010', '-').replaceAll('\r\n', '\n')}\n` }),
   );
 
-/** What a file is that has not the blocks it should have, for a message. */
+/** The kind of content found instead of the expected blocks, for a message. */
 export function whatIsThere(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'it is empty';
   // DER begins with a sequence of a length of two bytes.

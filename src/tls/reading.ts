@@ -22,7 +22,7 @@ export const mostFileBytes = 32 * 1024 * 1024;
 
 export class Reading {
   readonly problems: FileProblem[] = [];
-  /** What is usable, and perhaps not what was meant. */
+  /** Content that is usable, but perhaps a mistake. */
   readonly warnings: string[] = [];
   readonly #hash = createHash('sha256');
 

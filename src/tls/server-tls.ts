@@ -1,4 +1,4 @@
-/** `tls` of a server: TLS from clients ends here. What files it names, whom it believes, how it speaks. */
+/** `tls` of a server, which terminates TLS from clients: its files, its trusted authorities, its protocol settings. */
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { z } from 'zod';
@@ -76,7 +76,9 @@ export const serverTls = z.strictObject({
     description:
       'whether clients are asked for a certificate; `optional` serves those without one, too. One that is not good is always refused',
   }),
-  trustCerts: pemFiles().optional().meta({ description: 'PEM files of the authorities whose clients are believed' }),
+  trustCerts: pemFiles()
+    .optional()
+    .meta({ description: 'PEM files of the authorities whose client certificates are trusted' }),
   crls: pemFiles().optional().meta({
     description:
       'PEM files of revocation lists; with any, every certificate of a client’s chain must be covered by one',
@@ -92,7 +94,7 @@ export const serverTls = z.strictObject({
 
 export type ServerTlsConfig = z.output<typeof serverTls>;
 
-/** What no single key shows. */
+/** Checks across keys. */
 export function checkServerTls(root: unknown, server: ValuePath, complain: (problem: Problem) => void): void {
   const path = [...server, 'tls'];
   const tls = valueAt(root, path);
@@ -104,7 +106,7 @@ export function checkServerTls(root: unknown, server: ValuePath, complain: (prob
     complain({
       path,
       onKey: true,
-      message: 'expected defaultIdentity or identities: without a certificate nobody can be served',
+      message: 'expected defaultIdentity or identities: serving TLS needs a certificate',
     });
   checkNames(names, [...path, 'identities'], complain);
   if (at('alpnMismatch') === 'refuse' && !((at('alpnProtocols') as unknown[] | undefined)?.length ?? 0))
@@ -116,13 +118,12 @@ export function checkServerTls(root: unknown, server: ValuePath, complain: (prob
         complain({
           path: [...path, key],
           onKey: true,
-          message:
-            'not used, because nobody is asked for a certificate; write clientAuth: required (or optional) beside it',
+          message: 'not used, because clients are not asked for a certificate; add clientAuth: required (or optional)',
         });
   if (asks !== 'none' && at('trustCerts') === undefined)
     complain({
       path: [...path, 'clientAuth'],
-      message: `${describeWord(asks)} needs trustCerts: whose certificates to believe`,
+      message: `${describeWord(asks)} needs trustCerts, the authorities of client certificates`,
     });
   checkTickets(at('sessionTickets'), [...path, 'sessionTickets'], complain);
 }

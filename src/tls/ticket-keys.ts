@@ -2,7 +2,7 @@
  * The keys of session tickets, the same in all workers. A new one takes over every `rotateMs`; an old one decrypts until the last
  * ticket made with it is over.
  *
- * Keys stay in memory: after a restart clients make full handshakes. What a ticket was made for is bound by the context, so that
+ * Keys stay in memory: after a restart clients make full handshakes. The context binds tickets to their purpose, so that
  * contexts may share keys.
  */
 

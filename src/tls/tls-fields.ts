@@ -1,4 +1,4 @@
-/** What TLS from clients and TLS to backends have in common: versions, algorithms, files, and their words in a configuration. */
+/** Fields that TLS from clients and TLS to backends share: versions, algorithms, files, and their words in a configuration. */
 import { createSecureContext, getCiphers } from 'node:tls';
 import { z } from 'zod';
 import type { ValuePath } from '../config/document.ts';
@@ -23,7 +23,7 @@ export const defaultSuites = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_S
 
 export const defaultGroups = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'];
 
-/** What may be meant by a group that is unknown; an OpenSSL may have others. */
+/** Suggestions for an unknown group; an OpenSSL may have others. */
 const commonGroups = [...defaultGroups, 'P-521', 'X448', 'SecP256r1MLKEM768', 'SecP384r1MLKEM1024', 'ffdhe2048'];
 
 /** Whether the OpenSSL of this process has the group. */

@@ -1,4 +1,4 @@
-/** Whom a side believes: authorities and revocation lists, from files, or the authorities of the system. */
+/** Trust anchors: authorities and revocation lists from files, or the authorities of the system. */
 import { createHash } from 'node:crypto';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { nameOf, readCertificates } from './chain-files.ts';
@@ -7,30 +7,32 @@ import type { Expiring } from './expiry.ts';
 import { pemBlocks, whatIsThere } from './pem.ts';
 import type { Reading } from './reading.ts';
 
-export interface Believed {
+export interface TrustAnchors {
   readonly pem: string;
   readonly expiring: readonly Expiring[];
 }
 
 /** @returns none twice; undefined when it cannot be used: then `reading` has the problems */
-export function readTrust(files: readonly string[], reading: Reading): Believed | undefined {
+export function readTrust(files: readonly string[], reading: Reading): TrustAnchors | undefined {
   const found = readCertificates(files, ['trustCerts'], reading);
   if (reading.problems.length > 0) return undefined;
   for (const { certificate, file } of found)
     if (!certificate.ca && !certificate.checkIssued(certificate))
-      reading.warn(`${nameOf(certificate)} in ${file} is not an authority: what it signs is not believed`);
+      reading.warn(
+        `${nameOf(certificate)} in ${file} is not an authority: certificates that it signed are not trusted`,
+      );
   const expiring = found.map(({ certificate, file }) => ({
     what: `the authority ${nameOf(certificate)} in ${file}`,
     notAfter: certificate.validToDate.getTime(),
     fingerprint: certificate.fingerprint256,
-    effect: 'what it signed is not believed any more',
+    effect: 'certificates that it signed are no longer trusted',
     isLong: false,
   }));
   return { pem: [...new Set(found.map(({ pem }) => pem))].join(''), expiring };
 }
 
 /** @returns undefined when it cannot be used: then `reading` has the problems */
-export function readRevocations(files: readonly string[], reading: Reading): Believed | undefined {
+export function readRevocations(files: readonly string[], reading: Reading): TrustAnchors | undefined {
   const lists = files.flatMap((file, i) => {
     const place = ['crls', i];
     const bytes = reading.read(file, place);

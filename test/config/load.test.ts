@@ -81,13 +81,13 @@ for (const [text, problem] of [
   ['naem: x', '1:1  naem: unknown key; did you mean name?'],
   [
     'name: x\n"a b": 1',
-    '2:1  ["a b"]: unknown key; what may be added here: store, limits, mode, ip, size, target, tags, expression',
+    '2:1  ["a b"]: unknown key; keys that may be added here: store, limits, mode, ip, size, target, tags, expression',
   ],
   ['name: x\nstore: {}', '2:8  store.kind: missing; expected one of memory, etcd'],
   ['name: x\nstore: {kind: etdc}', '2:15  store.kind: unknown kind "etdc"; did you mean etcd?'],
   ['name: x\nstore: {kind: zookeeper}', '2:15  store.kind: unknown kind "zookeeper"; expected one of memory, etcd'],
   ['name: x\nstore: {kind: [1]}', '2:15  store.kind: expected one of memory, etcd, found a list'],
-  ['name: x\nstore: {kind: memory, hots: x}', '2:23  store.hots: unknown key; what may be added here: nothing'],
+  ['name: x\nstore: {kind: memory, hots: x}', '2:23  store.hots: unknown key; keys that may be added here: nothing'],
   ['name: x\nstore: {kind: etcd, hots: x}', '2:21  store.hots: unknown key; did you mean host?'],
   ['name: x\nstore: memory', '2:8  store: expected a mapping, found "memory"'],
   [

@@ -170,7 +170,7 @@ test('a renewed certificate is published under the id it had, for all that use i
   assert.deepEqual(events(), ['again 1', 'again 2', 'again 3']);
   assert.notDeepEqual(server(exact['a.test']).binding, binding);
   assert.deepEqual(lines(), [
-    `info the certificate in ${certFile} changed: in force for new handshakes`,
+    `info the certificate in ${certFile} changed; new handshakes use the new content`,
     `warn the certificate in ${certFile} is not for other.test: clients that ask for it will not accept it`,
   ]);
 });

@@ -60,7 +60,7 @@ for (const driver of driverKinds)
     );
     // A pair that is read between the two writes is bad for a moment, and then used again.
     const inForce = (): number =>
-      proxy.program.output.split(/(?:changed|again): in force for new handshakes/).length - 1;
+      proxy.program.output.split(/(?:changed|recovered); new handshakes use the new content/).length - 1;
 
     /** Workers hear of it a moment after the log does. */
     const shows = (name: string, issued: Issued): Promise<true> =>
@@ -109,7 +109,7 @@ for (const driver of driverKinds)
       await said(/the key in \S+ does not belong to the certificate in/);
       assert.equal(await shake(proxy.port, name), expected);
       proxy.folder.write(`${name}/key.pem`, stranger.key);
-      await said(/the certificate in \S*n0\.test\/cert\.pem can be used again: in force/);
+      await said(/the certificate in \S*n0\.test\/cert\.pem recovered; new handshakes/);
       await shows(name, stranger);
     });
   });

@@ -222,7 +222,7 @@ test('a rootDir that is not a folder is a problem of the config that names it', 
     const { error } = schema.safeParse({ kind: 'io.l5d.fs', rootDir });
     assert.deepEqual(
       error?.issues.map(({ path, message }) => [path, message]),
-      [[['rootDir'], `is not an existing folder: ${rootDir}`]],
+      [[['rootDir'], `is not an existing directory: ${rootDir}`]],
     );
   }
   unlinkSync(file);

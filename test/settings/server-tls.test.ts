@@ -75,7 +75,7 @@ test('every file key starts from the folder of the configuration', () => {
 test('without any identity it is refused', () => {
   for (const keys of ['', 'identities: {}'])
     assert.deepEqual(problemsOf(keys), [
-      '6:5 : expected defaultIdentity or identities: without a certificate nobody can be served',
+      '6:5 : expected defaultIdentity or identities: serving TLS needs a certificate',
     ]);
 });
 
@@ -133,10 +133,10 @@ test('keys that contradict each other are refused', () => {
     'maxVersion: expected at least minVersion, which is TLSv1.3, found TLSv1.2',
   ]);
   assert.deepEqual(problems('clientAuth: required'), [
-    'clientAuth: required needs trustCerts: whose certificates to believe',
+    'clientAuth: required needs trustCerts, the authorities of client certificates',
   ]);
   assert.deepEqual(problems('trustCerts: [ca.pem]'), [
-    'trustCerts: not used, because nobody is asked for a certificate; write clientAuth: required (or optional) beside it',
+    'trustCerts: not used, because clients are not asked for a certificate; add clientAuth: required (or optional)',
   ]);
   assert.deepEqual(problems('alpnMismatch: refuse'), ['alpnMismatch: refuse needs alpnProtocols']);
   assert.deepEqual(problems('sessionTickets: {rotateSecs: 100, lifetimeSecs: 3001}'), [

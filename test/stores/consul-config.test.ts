@@ -91,7 +91,7 @@ test('what is wrong in the config is told with its place', t => {
     ['backoff: {kind: jittered, minMs: 5, maxMs: 1}', /minMs must not be more than maxMs/],
     [
       'tls: {disableValidation: true, clientAuth: {certPath: a, keyPath: b}}',
-      /certificate to a server that nobody checked/,
+      /certificate to a server that is not verified/,
     ],
     ['token: a\ntokenFile: b', /namerd\.yml:4:14 .*give token or tokenFile, not both/],
   ] as const)

@@ -55,30 +55,30 @@ async function failureAt(t: TestContext, port: number, keys = ''): Promise<strin
 }
 
 for (const [what, open, reason] of [
-  ['a web server', () => createHttp1((_request, response) => response.end('hello')), /HTTP\/2: is it etcd/],
+  ['a web server', () => createHttp1((_request, response) => response.end('hello')), /HTTP\/2 handshake: is this etcd/],
   [
     'an SSH server',
     () => createTcp(socket => socket.on('error', () => {}).write('SSH-2.0-X\r\n')),
-    /HTTP\/2: is it etcd/,
+    /HTTP\/2 handshake: is this etcd/,
   ],
-  ['a server that hangs up', () => createTcp(socket => socket.destroy()), /is it etcd, and does `tls` fit\?/],
+  ['a server that hangs up', () => createTcp(socket => socket.destroy()), /is this etcd, and are the `tls` settings right\?/],
 ] as const)
   test(`${what} is told as no etcd`, async t => {
     assert.match(await failureAt(t, await portOf(t, open() as Server)), reason);
   });
 
 for (const [what, answer, reason] of [
-  ['bytes that are no messages', s => respond(s, Buffer.from('what is this?')), /not what etcd answers/],
-  ['messages that are no protobuf', s => respond(s, Buffer.from([0, 0, 0, 0, 2, 255, 255])), /not what etcd answers/],
-  ['an announcement of 4 GB', s => respond(s, Buffer.alloc(5, 255).fill(0, 0, 1)), /not what etcd answers/],
-  ['an empty answer', s => respond(s, framed('RangeResponse', {})), /not what etcd answers/],
-  ['no message at all', s => respond(s, Buffer.alloc(0)), /cannot watch its namespaces: it has ended the call/],
-  ['HTTP status 404', s => s.respond({ ':status': 404 }, { endStream: true }), /it answers with HTTP status 404/],
+  ['bytes that are no messages', s => respond(s, Buffer.from('what is this?')), /not an etcd answer/],
+  ['messages that are no protobuf', s => respond(s, Buffer.from([0, 0, 0, 0, 2, 255, 255])), /not an etcd answer/],
+  ['an announcement of 4 GB', s => respond(s, Buffer.alloc(5, 255).fill(0, 0, 1)), /not an etcd answer/],
+  ['an empty answer', s => respond(s, framed('RangeResponse', {})), /not an etcd answer/],
+  ['no message at all', s => respond(s, Buffer.alloc(0)), /cannot watch its namespaces: etcd ended the call/],
+  ['HTTP status 404', s => s.respond({ ':status': 404 }, { endStream: true }), /not an etcd server: HTTP status 404/],
   ['a call cut short', s => s.close(2), /cannot watch its namespaces/],
   [
     'keys of another prefix',
     s => respond(s, framed('RangeResponse', { header: { revision: '5' }, kvs: [{ key: Buffer.from('/x') }] })),
-    /not what etcd answers/,
+    /not an etcd answer/,
   ],
 ] as const satisfies readonly (readonly [string, (stream: ServerHttp2Stream) => unknown, RegExp])[])
   test(`${what}: a failure, and nothing else`, async t => {

@@ -311,7 +311,7 @@ test('a write waits for a server that asks for patience, as long as there is tim
   assert.equal(server.requests.length, 2);
   busy('30');
   const impatient = openKubernetes(t, server, { writeMs: 200 }).store;
-  await assert.rejects(impatient.put('web', second), /the server asked us to retry after 3\d s; reads go on/);
+  await assert.rejects(impatient.put('web', second), /the server asks to retry after 3\d s; reads go on/);
 });
 
 test('versions that are no numbers have no order: the store says so and is not wrong instead', async t => {

@@ -42,13 +42,13 @@ test('a good new certificate takes the place of the one before; a bad one is sai
   put(second);
   await until(() => seen.length > 0, 'the second certificate');
   assert.equal(live.value.identity.chain, second.chain);
-  assert.deepEqual(lines.splice(0), ['info the certificate changed: in force for new handshakes']);
+  assert.deepEqual(lines.splice(0), ['info the certificate changed; new handshakes use the new content']);
 
   dir.write('tls.key', first.key);
   await until(() => lines.length > 0, 'a complaint');
   live.refresh();
   assert.deepEqual(lines.splice(0), [
-    'error the certificate changed and cannot be used; what was there before stays in force: ' +
+    'error the certificate changed and cannot be used; the previous content stays in effect: ' +
       'the key in tls.key does not belong to the certificate in tls.crt',
   ]);
   assert.notEqual(live.value, original);
@@ -59,7 +59,7 @@ test('a good new certificate takes the place of the one before; a bad one is sai
   assert.match(lines.splice(0)[0], /: cannot read tls.crt: no such file$/);
   put(second);
   await until(() => lines.some(line => line.startsWith('info')), 'good files again');
-  assert.ok(lines.includes('info the certificate can be used again: in force for new handshakes'));
+  assert.ok(lines.includes('info the certificate recovered; new handshakes use the new content'));
 });
 
 test('a swap of the symbolic link on the way is seen, as Kubernetes does it', async t => {
@@ -80,7 +80,7 @@ test('a swap of the symbolic link on the way is seen, as Kubernetes does it', as
   const second = version('..2');
   await until(() => seen.length > 0, 'the new version');
   assert.equal(live.value.identity.chain, second);
-  assert.deepEqual(lines, ['info the certificate changed: in force for new handshakes']);
+  assert.deepEqual(lines, ['info the certificate changed; new handshakes use the new content']);
 });
 
 test('following unchanged files says and changes nothing', t => {

@@ -34,7 +34,7 @@ test('authorities of all files are one list without repetitions, with the time e
 test('a certificate that is not one of an authority is warned of', () => {
   const { certificate } = authority.issue({ names: ['a.test'] });
   assert.deepEqual(read(readTrust, dir.write('leaf.pem', certificate)).warnings, [
-    'a.test in leaf.pem is not an authority: what it signs is not believed',
+    'a.test in leaf.pem is not an authority: certificates that it signed are not trusted',
   ]);
 });
 

@@ -1,11 +1,11 @@
 /**
  * A blocking query: asks again and again, each time for what is later than the answer before, as Consul's documentation of
  * blocking queries ("Implementation Details") demands:
- *   - an index that goes backwards begins anew, without an index: after a restore, or when the newest key is gone for good;
+ *   - an index that goes backwards starts over without an index: after a restore, or when the newest key was removed for good;
  *   - an index of 0 is never sent back, it would not block;
  *   - answers that come too fast are slowed down: the server, or something before it, does not block.
  *
- * Errs with the first question that fails; beginning anew, with backoff, is up to whoever subscribes.
+ * Fails with the first query that fails; the subscriber starts over, with backoff.
  */
 import timers from 'node:timers/promises';
 import { Observable } from 'rxjs';
@@ -15,7 +15,7 @@ export interface BlockingQuery<A> {
   readonly ask: (index: bigint, signal: AbortSignal) => Promise<A>;
   /** An answer to a question asked now that has a lower index begins anew. */
   readonly least?: () => bigint;
-  /** How long a question may wait for its answer, as Consul is told. */
+  /** How long Consul may hold a query before it answers. */
   readonly waitMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;

@@ -40,7 +40,7 @@ export interface ConsulAnswer {
   readonly index: bigint;
   /** False when the server that answered knows of no leader: then there may be something newer. */
   readonly hasLeader: boolean;
-  /** Whether something was left out for want of rights. Not told of requests without a token. */
+  /** Whether results were omitted because the token lacks rights. Consul does not report it for requests without a token. */
   readonly isFiltered: boolean;
 }
 
@@ -66,7 +66,7 @@ export type TransactionResult = { readonly body: unknown } | { readonly errors: 
 
 const defaultRequestTimeoutMs = 6000;
 const connectTimeoutMs = 3000;
-/** Consul adds up to a sixteenth to the time it was told to wait; what is beyond that is a server that is gone. */
+/** Consul adds up to a sixteenth to the wait time of a query. A server that takes longer is unreachable. */
 const waitGraceMs = 2500;
 const maxBodyBytes = 32 * 1024 * 1024;
 
@@ -186,7 +186,7 @@ export class ConsulClient {
         throw withoutAnswer(error);
       });
     const { status, headers } = answer;
-    // Only a success has data in which a token would be somebody's value.
+    // A success is data, which must stay as it is.
     const text = status === 200 ? answer.text : withoutSecrets(answer.text, secret === undefined ? [] : [secret]);
     if (!statuses.includes(status)) throw refusal(status, excerptOf(text));
     return { status, headers, body: status === 404 ? undefined : parsed(text) };

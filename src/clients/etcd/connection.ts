@@ -1,8 +1,8 @@
 /**
  * One connection to one member of etcd: gRPC (HTTP/2, length-prefixed protobuf, the status in the trailers) on `node:http2`.
  *
- * A connection that has failed, or was given up, is never used again; its socket is gone as soon as the last call has ended, also
- * where the other side is silent.
+ * A connection that has failed or was retired is never used again. Its socket is closed when the last call has ended, even if the
+ * server does not respond.
  */
 import {
   type ClientHttp2Session,
@@ -50,7 +50,7 @@ export type Metadata = Readonly<Record<string, string>>;
 const services = { Range: 'KV', Txn: 'KV', Authenticate: 'Auth', Watch: 'Watch' } as const;
 const messages = protobuf.Root.fromJSON(descriptor).lookup('etcdserverpb') as protobuf.Namespace;
 const formats = { longs: String, enums: String, defaults: true } as const;
-/** Nobody looks, nobody writes. */
+/** A connection without calls is closed after this time. */
 const idleMs = 30_000;
 
 export class EtcdConnection {
@@ -88,7 +88,7 @@ export class EtcdConnection {
     return this.#isRetired || this.#session.closed || this.#session.destroyed;
   }
 
-  /** @param deadline by `monotonicNow`: a clock that is set must not end or prolong it; a call without one goes on until it is left */
+  /** @param deadline by `monotonicNow`: setting the clock must not change it; a call without one lasts until the subscriber leaves */
   call<M extends keyof Methods>(
     method: M,
     request: Methods[M]['request'],
@@ -116,7 +116,7 @@ export class EtcdConnection {
             out.next(answer.toObject(answer.decode(bytes), formats) as Methods[M]['response']);
           }
         } catch (error) {
-          const reason = `what it answers is not what etcd answers: ${reasonOf(error)}`;
+          const reason = `not an etcd answer: ${reasonOf(error)}`;
           out.error(new CallFailure(status.internal, reason, { cause: error }));
         }
       });
@@ -142,7 +142,7 @@ export class EtcdConnection {
     });
   }
 
-  /** Takes no more calls; those under way go on. */
+  /** Accepts no more calls; pending ones continue. */
   retire(): void {
     this.#isRetired = true;
     if (this.#calls === 0) this.#session.destroy();
@@ -163,22 +163,24 @@ export class EtcdConnection {
 
   #failure(broken?: Error, rstCode?: number): CallFailure {
     const isUnseen = !this.#isConnected || rstCode === constants.NGHTTP2_REFUSED_STREAM;
-    // What ended the connection is the cause of what ended its calls.
+    // The error of the connection explains those of its calls.
     const cause = this.#error ?? broken?.cause ?? broken;
     const end = cause === undefined ? 'the connection was closed' : reasonOf(cause);
     const isStranger = this.#isConnected && !this.#speaksHttp2;
-    const reason = isStranger ? `${end} before a word of HTTP/2: is it etcd, and does \`tls\` fit?` : end;
+    const reason = isStranger
+      ? `${end} before the HTTP/2 handshake: is this etcd, and are the \`tls\` settings right?`
+      : end;
     return new CallFailure(isUnseen ? status.unseen : status.unavailable, reason, { cause });
   }
 }
 
-/** What the server says of a call that has ended too soon; undefined where it says nothing. */
+/** The failure that the server reports for a call; undefined if it reports none. */
 function failureOf(headers: IncomingHttpHeaders | undefined): CallFailure | undefined {
   if (headers === undefined) return undefined;
   if (headers[':status'] !== undefined && Number(headers[':status']) !== 200)
-    return new CallFailure(status.internal, `it is no etcd: it answers with HTTP status ${headers[':status']}`);
+    return new CallFailure(status.internal, `not an etcd server: HTTP status ${headers[':status']}`);
   const code = Number(headers['grpc-status'] ?? 0);
-  if (headers['grpc-status'] === '0') return new CallFailure(status.unavailable, 'it has ended the call');
+  if (headers['grpc-status'] === '0') return new CallFailure(status.unavailable, 'etcd ended the call');
   if (code === 0) return undefined;
   return new CallFailure(code, decoded(String(headers['grpc-message'] || `gRPC status ${code}`)));
 }

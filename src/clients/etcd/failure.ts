@@ -1,10 +1,10 @@
-/** What a failed call to etcd means: whose fault it is, and whether a write may have taken effect all the same. */
+/** Failures of calls to etcd: which of them another member may avoid, and whether a write may have taken effect. */
 import { reasonOf } from '../../errors.ts';
 import { outcomeOf, RequestFailure } from '../outcome.ts';
 
-/** Of gRPC, as far as they mean something to us. */
+/** The status codes of gRPC that are handled here. */
 export const status = {
-  /** Our own: it was never sent, or the other side says that it did not look at it. */
+  /** Not of gRPC: the call was not sent, or the server refused it unseen. */
   unseen: -1,
   invalidArgument: 3,
   deadlineExceeded: 4,
@@ -64,7 +64,7 @@ export const isTooLarge = (error: unknown): boolean =>
 export const isAuthOff = (error: unknown): boolean =>
   error instanceof CallFailure && /authentication is not enabled/.test(error.message);
 
-/** What a call fails with whose login has failed: it was never made. */
+/** The failure of a call whose login has failed: the call was never sent. */
 export function loginFailure(error: unknown): CallFailure {
   const options = { cause: error };
   // No other member would do better.

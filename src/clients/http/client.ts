@@ -86,8 +86,8 @@ export class HttpClient {
   }
 
   /**
-   * An answer that goes on: a body of status 200 that is open until it ends or `signal` aborts. Any other status is an answer
-   * that is read whole. Rejects as {@link request} does.
+   * A streaming answer: a body of status 200 that is open until it ends or `signal` aborts. An answer with any other status
+   * is read whole. Rejects as {@link request} does.
    */
   async stream(request: HttpRequest & { readonly signal: AbortSignal }): Promise<HttpStream | HttpAnswer> {
     const { undici, settings } = this.#connected();
@@ -161,7 +161,7 @@ export class HttpClient {
 }
 
 interface Connections {
-  /** What they are made with. */
+  /** The settings they use. */
   readonly tls: ConnectionOptions | undefined;
   readonly undici: Undici;
   readonly settings: Client.Options;
@@ -175,7 +175,7 @@ function connectionsOf(
   tls: ConnectionOptions | undefined,
 ): Connections {
   const connect = connectorOf(undici.buildConnector, tls, connectTimeoutMs, lookup);
-  // Deadlines are ours.
+  // This client has its own deadlines.
   const settings = { allowH2: false, keepAliveTimeout, headersTimeout: 0, bodyTimeout: 0, connect };
   const short = new undici.Pool(origin, { ...settings, connections: shortConnections });
   return { tls, undici, settings, short, waiting: new undici.Pool(origin, settings) };
@@ -202,7 +202,7 @@ async function whole(body: Readable, maxBytes: number): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** What is behind it is not read. */
+/** The rest of the body is not read. */
 async function beginning(body: Readable, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -1,4 +1,4 @@
-/** Opens connections for undici: with our DNS, a bound on their time, and errors that say that nothing was sent. */
+/** Opens connections for undici: with a DNS client of its own, a deadline, and errors that mark the request as not sent. */
 import type { LookupFunction } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { buildConnector } from 'undici';

@@ -1,8 +1,8 @@
-/** What a server says, fit for one message: short, on one line, without our secrets. */
+/** A short excerpt of a body for one message: one line, without the secrets of the request. */
 
 const longest = 300;
 
-/** @param secrets what we sent; a server, or a proxy before it, may repeat it. '' where the body says nothing */
+/** @param secrets of the request; a server, or a proxy before it, may repeat them. @returns '' for an empty body */
 export function excerptOf(body: string, secrets: readonly string[] = []): string {
   // Before it is cut, which could leave a part of a secret.
   const text = withoutSecrets(body, secrets).replace(/\s+/g, ' ').trim();

@@ -1,4 +1,4 @@
-/** Why an HTTP request got no answer. What an answer means is up to the protocol: a status is never a failure here. */
+/** Why an HTTP request got no answer. The meaning of a status is up to the protocol: it is never a failure here. */
 import { networkReason } from '../../errors.ts';
 import { type Outcome, RequestFailure } from '../outcome.ts';
 
@@ -10,7 +10,7 @@ export type HttpFailureKind =
   | 'timeout'
   /** The connection broke, or the caller aborted. */
   | 'cut'
-  /** What came is not HTTP. */
+  /** The answer is not HTTP. */
   | 'malformed'
   /** The answer is longer than the client accepts. */
   | 'tooLong';

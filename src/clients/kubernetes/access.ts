@@ -1,4 +1,4 @@
-/** How an API server is reached, and who we are to it. */
+/** How to reach an API server, and with which identity. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
@@ -19,9 +19,9 @@ export interface Credentials {
 export interface Access {
   /** The server, for messages. */
   readonly where: string;
-  /** What to do when nothing answers there, for messages. */
+  /** The next step when there is no answer, for messages. */
   readonly advice?: string;
-  /** Asked before every request: tokens and certificates are replaced while we run. */
+  /** Called before every request: tokens and certificates are replaced at run time. */
   credentials(): Promise<Credentials>;
   /** The server did not accept the last ones. */
   refused?(): void;
@@ -29,7 +29,7 @@ export interface Access {
   close?(): void;
 }
 
-/** A server that asks for nothing, such as `kubectl proxy`, or identifies us by our certificate. @param tls closed with it */
+/** A server without authentication, such as `kubectl proxy`, or with client certificates. @param tls closed with it */
 export function openAccess(origin: string, tls?: LiveClientTls, advice?: string): Access {
   const credentials = { origin, basePath: '', headers: {}, tls: tls?.source };
   return { where: origin, advice, credentials: async () => credentials, close: () => tls?.close() };

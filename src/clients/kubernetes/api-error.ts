@@ -10,7 +10,7 @@ export interface StatusDetails {
 
 export class ApiError extends RequestFailure {
   readonly status: number;
-  /** One word for programs, such as `AlreadyExists`; empty where there is no Status object. */
+  /** One word for programs, such as `AlreadyExists`; empty without a Status object. */
   readonly reason: string;
   readonly details: StatusDetails;
 

@@ -1,8 +1,7 @@
 /**
  * Requests to a Kubernetes API server: short ones that are read to their end, and streams.
  *
- * What is thrown is an {@link ApiError}, or a failure of the network; `outcomeOf` says of both whether a write may have taken
- * effect. Requests that the server refuses because it is overloaded (429 with `Retry-After`) wait and are sent again.
+ * Failures are {@link ApiError}s or failures of the network; `outcomeOf` tells for both whether a write may have taken effect. Requests that the server refuses because it is overloaded (429 with `Retry-After`) wait and are sent again.
  */
 import type { Readable } from 'node:stream';
 import { version } from '../../version.ts';
@@ -60,7 +59,7 @@ export class KubernetesApi {
     }
   }
 
-  /** The body of an answer that goes on, until it ends or `signal` aborts. @param answerMs for its headers */
+  /** The body of a streaming answer, until it ends or `signal` aborts. @param answerMs for its headers */
   async stream(path: string, answerMs: number, signal: AbortSignal): Promise<Readable> {
     const credentials = await abortable(this.#access.credentials(), signal);
     const { http } = this.#routeFor(credentials);

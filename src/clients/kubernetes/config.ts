@@ -17,8 +17,8 @@ export const kubernetesKeys = {
     .optional()
     .meta({
       description:
-        'how to reach the API server. `proxy`: at `host` and `port`, where somebody else has the credentials; `serviceAccount`: ' +
-        'as the pod we are in; `kubeconfig`: as kubectl does. Without it what the other keys suggest, else `serviceAccount` in a ' +
+        'how to reach the API server. `proxy`: at `host` and `port`, where a proxy adds the credentials; `serviceAccount`: ' +
+        'as the pod that the process runs in; `kubeconfig`: as kubectl does. Without it what the other keys suggest, else `serviceAccount` in a ' +
         'pod and `proxy` elsewhere',
     }),
   host: host()

@@ -1,7 +1,7 @@
 /**
  * Access as kubectl has it: a kubeconfig with its contexts, certificates, tokens and programs that give tokens.
  *
- * Reading one is the one thing we need of `@kubernetes/client-node`. The library is loaded when the first request is made and not
+ * `@kubernetes/client-node` is used only for this. The library is loaded when the first request is made and not
  * before: it takes 0.4 s and 50 MB.
  */
 import { homedir } from 'node:os';
@@ -19,7 +19,7 @@ export interface KubeconfigOptions {
   readonly context?: string | undefined;
 }
 
-/** What the library fills in of a request. */
+/** The options of a request that the library sets. */
 interface Filled extends Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized' | 'servername'> {
   readonly headers?: Readonly<Record<string, string>>;
   /** `user:password` */
@@ -97,7 +97,7 @@ async function load([first, ...others]: readonly string[], context: string | und
 
 async function fill(config: KubeConfig): Promise<Filled> {
   const options = {} as Filled & { agent?: unknown };
-  // It wants to be told that plain HTTP is meant.
+  // The library refuses plain HTTP unless validation is off.
   const cluster = config.getCurrentCluster()!;
   if (cluster.server.startsWith('http:')) Object.assign(cluster, { skipTLSVerify: true });
   await config.applyToHTTPSOptions(options as never);

@@ -1,14 +1,14 @@
 /**
- * What there is of one resource, and every change of it: a list in pages, then watches that go on where the last one ended.
+ * The objects of one resource and all changes of them: a list in pages, then watches, each from where the last one ended.
  *
- *   listing   → watching   with the list's resourceVersion; the list is told once the watch stands
+ *   listing   → watching   with the list's resourceVersion; the list is reported once the watch is established
  *   watching  → watching   the watch ended as asked (`timeoutSeconds`), or should have: from the last resourceVersion heard of,
  *                          bookmarks included
  *             → listing    410 Gone, as status or as event; nothing was heard of a watch that should have ended; the list is old
- *             → error      anything else. Whoever subscribes again begins with a list
+ *             → error      anything else. The next subscription begins with a list
  *
- * Watches are short, so that a connection that went silent is noticed: HTTP/1.1 has no other sign of life that an idle resource
- * would give. A list mends what a watch has lost, and shows that a server was put back to an earlier state.
+ * Watches are short, so that a broken connection is noticed: HTTP/1.1 has no other sign of life for an idle resource. A list
+ * corrects what a watch has missed, and shows that a server was restored to an earlier state.
  *
  * Sources: Kubernetes API concepts, "Efficient detection of changes", "Watch bookmarks", "Retrieving large results sets in chunks",
  * "410 Gone responses".
@@ -21,7 +21,7 @@ import { ApiError } from './api-error.ts';
 import { type KubernetesObject, objectOf, revisionOf } from './objects.ts';
 
 export type ListWatchReport =
-  /** What is listed next is no older than this. */
+  /** The next list is no older than this. */
   | { readonly type: 'listing' }
   | { readonly type: 'list'; readonly revision: bigint; readonly items: readonly KubernetesObject[] }
   | { readonly type: 'changed' | 'deleted'; readonly object: KubernetesObject };
@@ -32,7 +32,7 @@ export interface ListWatchOptions {
   readonly path: string;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** How long a watch goes on: about this long. */
+  /** The approximate duration of a watch. */
   readonly watchSeconds?: number;
   /** How old a list may become: about this old. */
   readonly relistMs?: number;
@@ -43,7 +43,7 @@ export interface ListWatchOptions {
 
 /** A server that ends a watch when it was asked to does so in this time. */
 const graceMs = 1000;
-/** What ends sooner after its beginning would be begun again too fast. */
+/** A watch that ends sooner would be restarted too often. */
 const shortestMs = 500;
 const maxPages = 1000;
 const maxEventBytes = 16 * 2 ** 20;
@@ -54,7 +54,7 @@ export function listWatch(options: ListWatchOptions): Observable<ListWatchReport
     new ListWatch(options, subscriber, stop.signal).run().catch(error => {
       if (!stop.signal.aborted) subscriber.error(error);
     });
-    return () => stop.abort(new Error('nobody watches any more'));
+    return () => stop.abort(new Error('no subscribers are left'));
   });
 }
 
@@ -122,7 +122,7 @@ class ListWatch {
     return { metadata: metadata as { resourceVersion: string; continue?: string }, items: items as readonly unknown[] };
   }
 
-  /** @param begun called when the server has begun to watch. @returns whether another watch can go on from where this one ended */
+  /** @param begun called when the server has started to watch. @returns whether another watch can resume where this one ended */
   async #watch(begun: () => void): Promise<boolean> {
     const { api, path, random, watchSeconds = 8, answerMs = 4000 } = this.#options;
     const seconds = Math.max(1, Math.round(watchSeconds * (0.875 + 0.25 * random())));

@@ -1,4 +1,4 @@
-/** What all Kubernetes objects have, read from JSON that may be anything. */
+/** The fields of all Kubernetes objects, read from unchecked JSON. */
 
 export interface KubernetesObject {
   readonly metadata: {

@@ -78,7 +78,7 @@ export class Pacer {
       if (place < 0) return;
       this.#waiting.splice(place, 1);
       const seconds = Math.ceil((this.#pausedUntil - performance.now()) / 1000);
-      const reason = seconds > 0 ? `asked us to retry after ${seconds} s` : 'is overloaded';
+      const reason = seconds > 0 ? `asks to retry after ${seconds} s` : 'is overloaded';
       turn.reject(new RequestFailure(`the server ${reason}`, 'none'));
     };
     this.#waiting.push(turn.resolve);

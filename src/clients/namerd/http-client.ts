@@ -118,11 +118,11 @@ export class NamerdHttpClient {
   }
 }
 
-/** What to do about a refusal; undefined for any other status. */
+/** The next step after a refusal; undefined for any other status. */
 function denialHint(status: number, isTokenSent: boolean): string | undefined {
-  if (status === 403) return 'see what namerd lets our token do';
+  if (status === 403) return 'grant the token more rights in the configuration of namerd';
   if (status !== 401) return undefined;
   return isTokenSent
-    ? 'namerd does not know our token: see token or tokenFile'
+    ? 'namerd does not know the token: see token or tokenFile'
     : 'give the interpreter a token, or a tokenFile';
 }

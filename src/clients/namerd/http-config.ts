@@ -75,7 +75,7 @@ export const namerdHttpConfig = shape.superRefine((keys, context) => {
 
 export type NamerdHttpConfig = Keys;
 
-/** What the client needs, whichever style was written. */
+/** The settings of the client, from either style. */
 export interface NamerdHttpTarget {
   /** In the order of preference. */
   readonly baseUrls: readonly URL[];
@@ -93,7 +93,7 @@ export function targetOf(config: NamerdHttpConfig): NamerdHttpTarget {
   const common = { tls: tls?.enabled === false ? undefined : tls, requestTimeoutMs, watchIdleTimeoutMs };
   if (config.baseUrl !== undefined) {
     const period = config.periodSecs!;
-    // Who wrote a period expects the world to be followed that soon, also after an outage.
+    // A period promises updates within that time, also after an outage.
     const { baseSeconds, maxSeconds } = config.retry ?? { baseSeconds: Math.min(5, period), maxSeconds: period };
     return {
       ...common,
@@ -188,7 +188,7 @@ function urlOfDst(dst: string, secure: boolean): URL | undefined {
   return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(url) ? new URL(url) : undefined;
 }
 
-/** Text that is no path leads nowhere, as the empty path does. */
+/** Text that is not a path becomes the empty path, which does not resolve. */
 function pathOf(text: string): Path {
   try {
     return parsePath(text);

@@ -1,6 +1,6 @@
 /**
  * Asks again and again, for servers that cannot stream. The period runs from question to question; a question that takes longer
- * is followed at once, and never are two open together. Like a watch, it emits failures and goes on.
+ * is followed at once, and never are two open together. Like a watch, it emits failures and continues.
  */
 import { Observable } from 'rxjs';
 import { reasonOf } from '../../errors.ts';

@@ -24,11 +24,11 @@ export function tokenProblem(value: unknown): string | undefined {
 /** A token as a key of a configuration. */
 export const tokenText = (description: string) => tokenKey(description, tokenProblem);
 
-/** What a client sends, the first of a file. Undefined where none is given. @throws LinkerdTcpError CONFIG_UNREADABLE */
+/** The token that a client sends: the first of a file. Undefined if none is given. @throws LinkerdTcpError CONFIG_UNREADABLE */
 export const namerdToken = (keys: TokenKeys, log: Log): TokenSource | undefined =>
   tokenSource(keys, { receiver: 'namerd', tokenIn: text => tokensIn(text)[0] }, log);
 
-/** The tokens in a file, one on each line. @throws Error that says what is wrong with the file */
+/** The tokens in a file, one on each line. @throws Error that explains the problem of the file */
 export function tokensIn(text: string): readonly string[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const tokens = lines.flatMap((line, i) => {

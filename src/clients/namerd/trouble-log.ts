@@ -1,10 +1,10 @@
-/** Logs once when a namerd is unreachable or refuses us, and once when it recovers, however many watches notice. */
+/** Logs once when a namerd is unreachable or refuses requests, and once when it recovers, however many watches notice. */
 import { finalize, type MonoTypeOperatorFunction, tap } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Activity } from '../../live/activity.ts';
 import type { Log } from '../../log.ts';
 
-/** What concerns all targets alike: one line covers them. */
+/** Failures that concern all targets alike: one line covers them. */
 const common = ['NAMERD_UNREACHABLE', 'NAMERD_DENIED'] as const;
 type Common = (typeof common)[number];
 

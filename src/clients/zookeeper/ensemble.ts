@@ -1,6 +1,6 @@
 /**
- * The servers of an ensemble, and the one session we have with one of them: opened by its first use, shared by all that want it,
- * kept while somebody holds it and a little longer, so that writes in a row need not open one each.
+ * The servers of an ensemble, and the one session with one of them: opened by its first use, shared by all users,
+ * kept while it is in use and a little longer, so that writes in a row need not open one each.
  */
 import { reasonOf } from '../../errors.ts';
 import { Refusal } from './messages.ts';
@@ -28,7 +28,7 @@ export class Ensemble {
   #opening: Promise<ZooKeeperSession> | undefined;
   #idle: NodeJS.Timeout | undefined;
   #restUntil = 0;
-  /** Why there is no session; undefined when there is one, or nobody has wanted it. */
+  /** Why there is no session; undefined when there is one, or none was needed yet. */
   failure: unknown;
 
   constructor(options: EnsembleOptions) {
@@ -71,7 +71,7 @@ export class Ensemble {
     for (const _ of servers) {
       if (signal.aborted) throw new Error('it is closed');
       const server = servers[this.#next]!;
-      // So that whoever comes back goes on to another server than the one that was lost.
+      // The next session is with another server than the lost one.
       this.#next = (this.#next + 1) % servers.length;
       try {
         const session = await ZooKeeperSession.open({ server, timeoutMs, openingMs, auth, signal });

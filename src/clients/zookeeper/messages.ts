@@ -17,7 +17,7 @@ export const permissions = { r: 1, w: 2, c: 4, d: 8, a: 16 } as const;
 
 export const openToAll: readonly Acl[] = [{ scheme: 'world', id: 'anyone', permissions: 31 }];
 
-/** What a znode is, beside its data. */
+/** The metadata of a znode. */
 export interface Stat {
   /** The transaction that wrote the data last: grows with every write to the ensemble. */
   readonly modified: bigint;
@@ -122,7 +122,7 @@ const meanings: Readonly<Record<number, string>> = {
   [codes.notEmpty]: 'the znode has children',
   [-112]: 'the session has expired',
   [codes.invalidAcl]: 'it does not take these ACLs; check `acls`, and `authInfo` for the scheme `auth`',
-  [codes.authFailed]: 'it does not take our `authInfo`',
+  [codes.authFailed]: 'it rejects `authInfo`',
   [-118]: 'the session has moved to another server (-118)',
   [-124]: 'the request took too long (-124)',
   [-125]: 'its quota is used up (-125)',

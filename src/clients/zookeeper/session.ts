@@ -1,12 +1,12 @@
 /**
- * One session with a ZooKeeper server, over one connection: it ends with it and is never resumed. Whoever wants to go on opens
+ * One session with a ZooKeeper server, over one connection: it ends with it and is never resumed. To continue, the caller opens
  * another one and looks at everything anew, so a lost connection and an expired session are the same thing here.
  *
  * Answers come in the order of the requests, and each tells of a state no older than the one before. That of a request is taken
  * before anything that was sent after it is looked at, watch events included: what is concluded from it is true at that moment.
  *
  * Why it is not a library: the one there is (node-zookeeper-client) ends the process on an answer it does not know, such as the
- * one after a session has moved between servers; waits for ever for a server that is silent; leaves its socket open when it is
+ * one after a session has moved between servers; waits without limit for a server that does not respond; leaves its socket open when it is
  * closed then; and cannot `sync`.
  */
 import net, { isIPv6 } from 'node:net';
@@ -79,11 +79,11 @@ interface Asked {
 const atOnce = 100;
 /** No server sends more: that would be the names of some hundred thousand znodes. */
 const longestAnswer = 16 * 1024 * 1024;
-/** What a server takes by default (jute.maxbuffer). It ends the connection over anything longer. */
+/** The default limit of servers (jute.maxbuffer). They close the connection for anything longer. */
 export const longestRequest = 0xfffff;
 /** Of a request, before its body. */
 export const headerLength = 8;
-/** However long the session may last: a server that is silent for so long is not waited for. */
+/** A server that does not respond for so long is given up, however long the session timeout is. */
 const longestSilenceMs = 8000;
 const closingMs = 1000;
 /** They count the requests; those below 0 have a meaning of their own. */
@@ -110,7 +110,7 @@ export class ZooKeeperSession {
   #isGranted = false;
   #end: Error | undefined;
 
-  /** Rejects where the server cannot be reached, or does not want us. */
+  /** Rejects if the server cannot be reached or refuses the session. */
   static open(options: SessionOptions): Promise<ZooKeeperSession> {
     const { promise, resolve, reject } = Promise.withResolvers<ZooKeeperSession>();
     const session = new ZooKeeperSession(options, () => resolve(session));
@@ -142,7 +142,7 @@ export class ZooKeeperSession {
     return this.#end === undefined;
   }
 
-  /** @returns stops it. Nobody is told anything who begins to listen after the end. */
+  /** @returns a function that stops it. Listeners added after the end are not called. */
   listen(listener: SessionListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -152,7 +152,7 @@ export class ZooKeeperSession {
    * Asks, at most a hundred at once, the others after them.
    *
    * @param take reads the answer as soon as it is here
-   * @param refused what a refusal means; throws those that mean nothing of their own
+   * @param refused maps a refusal to a result; throws those it does not know
    * @returns what they returned. Rejects with a {@link Refusal} or with {@link SessionEnded}.
    */
   ask<T>(
@@ -257,7 +257,7 @@ export class ZooKeeperSession {
     this.#send();
   }
 
-  /** Says that we are there, and notices when the server does not answer. */
+  /** Keeps the session alive, and notices when the server does not answer. */
   #watch(grantedMs: number): void {
     this.#silenceMs = Math.min(longestSilenceMs, (grantedMs * 2) / 3);
     this.#watchdog = setInterval(() => {

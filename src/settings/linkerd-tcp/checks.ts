@@ -1,5 +1,5 @@
 /**
- * What a schema cannot see: keys that contradict each other. Works on the plain value, so that these problems stand in the
+ * Checks beyond the schema: keys that contradict each other. Works on the plain value, so that these problems stand in the
  * same report as those of the schema; whatever has the wrong shape is passed over, the schema complains about it.
  */
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';

@@ -59,7 +59,7 @@ export interface ConnectorConfig {
   readonly retryBackoffMs: z.output<typeof retryBackoff>;
 }
 
-/** What holds where an entry says nothing. */
+/** The values of keys that an entry omits. */
 const defaults: ConnectorConfig = {
   connectTimeoutMs: 3000,
   maxWaiters: 1_000_000,
@@ -81,7 +81,7 @@ const connector = {
   maxWaiters: count().optional().meta({
     default: defaults.maxWaiters,
     description:
-      'connections that may wait at once, for the name or for another attempt; more are refused, and with 0 nobody waits',
+      'connections that may wait at once, for the name or for another attempt; more are refused; with 0, none may wait',
   }),
   minConnections: wholeNumber(0, 10_000, 'a whole number from 0 to 10000')
     .optional()
@@ -92,7 +92,7 @@ const connector = {
     }),
   failFast: failFast
     .optional()
-    .meta({ default: defaults.failFast, description: 'when an endpoint that fails is left out, and for how long' }),
+    .meta({ default: defaults.failFast, description: 'when a failing endpoint is ejected, and for how long' }),
   loadBalancer: loadBalancer
     .optional()
     .meta({ default: defaults.loadBalancer, description: 'how an endpoint is chosen' }),
@@ -157,7 +157,7 @@ export function clientFor(client: ClientConfig, dstName: Path): ConnectorConfig 
   };
 }
 
-/** Indices of the entries that apply to `dstName`, in `client.configs`; none where there are no entries. */
+/** Indices of the entries that apply to `dstName`, in `client.configs`; none without entries. */
 export const entriesFor = (client: ClientConfig, dstName: Path): readonly number[] =>
   layersFor(client, dstName).flatMap(({ entry }) => (entry === undefined ? [] : [entry]));
 

@@ -50,7 +50,7 @@ const admin = z.strictObject({
   }),
   graceSecs: wholeNumber(0, Math.floor(maxTimerMs / 1000), 'a whole number of seconds, at most 24 days')
     .default(10)
-    .meta({ description: 'how long open connections may go on after a request to stop' }),
+    .meta({ description: 'how long open connections may continue after a request to stop' }),
 });
 
 const accessLog = z.strictObject({
@@ -68,7 +68,7 @@ export function configSchema({ interpreters, namers, transformers }: Kinds) {
     servers: z.array(serverConfig).meta({ description: 'where it listens; may be empty' }),
     interpreter: interpreterConfig(interpreters, transformers)
       .prefault({ kind: 'default' } as never)
-      .meta({ description: 'who says what names mean: the namers of this file (`default`), or a namerd' }),
+      .meta({ description: 'resolves names: by the namers of this file (`default`), or through a namerd' }),
     dtab: parsedText('a dtab', briefly(parseDtab))
       .default('')
       .meta({ description: 'rules of this router; they win over those of the interpreter' }),
@@ -78,7 +78,7 @@ export function configSchema({ interpreters, namers, transformers }: Kinds) {
       .optional()
       .meta({
         description:
-          'when a name that had backends is said not to exist: go on with the last ones or refuse new connections. ' +
+          'when a name that had backends no longer exists: keep the last ones or refuse new connections. ' +
           '`keep` is the default with `io.l5d.namerd.http`, `fail` otherwise',
       }),
   });
@@ -98,7 +98,7 @@ export function configSchema({ interpreters, namers, transformers }: Kinds) {
       .default('auto')
       .meta({
         description:
-          'what moves the bytes: `uring` and `epoll` make the system calls themselves (Linux), `portable` works everywhere, ' +
+          'the I/O driver: `uring` and `epoll` make the system calls themselves (Linux), `portable` works everywhere, ' +
           '`auto` takes the first of them that this machine allows',
       }),
     workers: wholeNumber(1, 1024, 'a whole number from 1 to 1024').optional().meta({
@@ -118,6 +118,6 @@ export type RouterConfig = LinkerdTcpConfig['routers'][number];
 
 export const workersOf = (config: LinkerdTcpConfig): number => config.workers ?? availableParallelism();
 
-/** What happens to a destination whose name turns negative after it had backends. */
+/** Whether a destination keeps its backends when its name turns negative. */
 export const onNegativeOf = (router: RouterConfig): 'keep' | 'fail' =>
   router.onNegative ?? (router.interpreter.kind === 'io.l5d.namerd.http' ? 'keep' : 'fail');

@@ -1,5 +1,5 @@
 /**
- * What a `dstName` says: one destination, or one for each name that clients give, where it has a variable for it.
+ * A `dstName`: one destination, or, with a variable, one for each name that clients ask for.
  *
  * A name stands in a label of the path as it is, whatever bytes it has: it cannot make another label.
  */
@@ -10,7 +10,7 @@ import type { NameSource } from '../../proxy/messages.ts';
 export interface DstName {
   /** The variable it has, without braces; null when it has none. */
   readonly variable: NameSource | null;
-  /** @param name means nothing where there is no variable */
+  /** @param name ignored without a variable */
   dstFor(name: string): Path;
 }
 

@@ -17,7 +17,7 @@ export interface LinkerdTcpSource {
 }
 
 /**
- * Relative paths are resolved: against the folder of the file, or the working directory for standard input.
+ * Relative paths are resolved: against the directory of the file, or the working directory for standard input.
  * @throws LinkerdTcpError CONFIG_INVALID
  */
 export function loadLinkerdTcp({ file, text, purpose, warned }: LinkerdTcpSource, kinds: Kinds): LinkerdTcpConfig {

@@ -8,7 +8,7 @@ import { type Path, textOf } from '../../dtab/path.ts';
 export interface PrefixPattern {
   /** Names of what it captures. */
   readonly variables: readonly string[];
-  /** What was captured when the pattern is a prefix of `path`, else undefined. */
+  /** The captures when the pattern is a prefix of `path`, else undefined. */
   match(path: Path): Readonly<Record<string, string>> | undefined;
 }
 

@@ -26,7 +26,7 @@ export const serverConfig = z
     ip: ip().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` or `::` for all' }),
     dstName: parsedText('a path like /svc/users', briefly(parseDstName)).meta({
       description:
-        'the name connections are routed by; the dtab and the namers say what it means. With `sni`, `{sni}` in it stands for the ' +
+        'the name that connections are routed to; the dtab and the namers resolve it. With `sni`, `{sni}` in it stands for the ' +
         'server name a client asks for: `/svc/{sni}`',
     }),
     sni: sniConfig.optional(),

@@ -14,8 +14,7 @@ export const sniConfig = z
         'read the ClientHello, put the server name in it for `{sni}` in `dstName`, and pass all bytes on unchanged',
     }),
     default: parsedText('a path like /svc/fallback', briefly(parsePath)).optional().meta({
-      description:
-        'the name of clients that ask for no server, or for one that names nothing; without it they are refused',
+      description: 'the name for clients that send no server name, or an invalid one; without it they are refused',
     }),
     helloTimeoutMs: millis(1).default(5_000).meta({
       description: 'a connection whose ClientHello is not complete this long after accept is ended',

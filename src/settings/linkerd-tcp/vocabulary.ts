@@ -3,7 +3,7 @@ import type { ValuePath } from '../../config/document.ts';
 import type { Vocabulary } from '../../config/explain.ts';
 import { valueAt } from '../../config/problem.ts';
 
-/** By the shape of the place: indices are left out. */
+/** By the shape of the place, without indices. */
 const keys: Readonly<Record<string, string>> = {
   telemetry: 'not supported; metrics are always served at /metrics of the admin address',
   storage: 'this belongs in a configuration of namerd',
@@ -54,7 +54,7 @@ const tlsWords: Readonly<Record<string, string>> = {
   trustCertPaths: 'linkerd-tcp 0.0.x called it so; write trustCerts',
 };
 
-/** By the shape of the place of the mapping; what stands there by name is left out, too. */
+/** By the shape of the place of the mapping; names of its entries are omitted, too. */
 const keysOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'routers.servers.tls': {
     ...tlsWords,

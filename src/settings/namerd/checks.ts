@@ -1,4 +1,4 @@
-/** What namerd's schema cannot see: prefixes and addresses that exclude each other, files of tokens. Bears any shape. */
+/** Checks beyond namerd's schema: prefixes and addresses that exclude each other, files of tokens. Accepts any shape. */
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
 import { type Problem, valueAt } from '../../config/problem.ts';
 import { parsePath } from '../../dtab/parse.ts';

@@ -15,14 +15,14 @@ export interface NamerdSource {
   readonly warned?: (warning: string) => void;
 }
 
-/** What runs without a configuration: everything on this machine alone, dtabs in the working directory. */
+/** The built-in configuration: everything on this machine alone, dtabs in the working directory. */
 export const withoutConfig: NamerdSource = {
   file: '<built-in>',
   text: 'storage: {kind: io.l5d.sqlite, path: namerd.sqlite}\ninterfaces:\n- kind: io.l5d.httpController\n',
 };
 
 /**
- * Relative paths are resolved: against the folder of the file, or the working directory where there is none.
+ * Relative paths are resolved: against the directory of the file, or the working directory without one.
  * @throws LinkerdTcpError CONFIG_INVALID
  */
 export function loadNamerd({ file, text, purpose, warned }: NamerdSource, kinds: NamerdKinds): NamerdConfig {

@@ -8,7 +8,7 @@ import { reference } from './places.ts';
 /** A mapping with the keys `ip` and `port`. */
 export interface ListeningPlace {
   readonly path: ValuePath;
-  /** What it listens on where it does not say. */
+  /** Its address if the configuration gives none. */
   readonly defaults: { readonly ip: string; readonly port?: number };
 }
 

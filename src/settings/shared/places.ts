@@ -2,7 +2,7 @@
 import type { ConfigDocument, ValuePath } from '../../config/document.ts';
 import { pathText, valueAt } from '../../config/problem.ts';
 
-/** The places of the entries of a list; none where there is no list. */
+/** The places of the entries of a list; none without a list. */
 export function entries(root: unknown, path: ValuePath): ValuePath[] {
   const list = valueAt(root, path);
   return Array.isArray(list) ? list.map((_, i) => [...path, i]) : [];

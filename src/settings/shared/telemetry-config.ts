@@ -1,6 +1,6 @@
 /**
- * Linkerd's `telemetry`: where metrics are to be had beside `/metrics`. Kinds that send them elsewhere, or trace requests, are
- * taken from configs of Linkerd 1.x and have no effect.
+ * Linkerd's `telemetry`: where metrics are served beside `/metrics`. Kinds that send them elsewhere, or trace requests, are
+ * accepted for configs of Linkerd 1.x and have no effect.
  */
 import { z } from 'zod';
 import { experimental } from '../../naming/kinds.ts';

@@ -244,7 +244,7 @@ const written = (namespace: string, revision: bigint, dtab: Dtab): Written => ({
   stored: { dtab, version: Buffer.from(String(revision)) },
 });
 
-const garbage = () => new Error('what it answers is not what etcd answers');
+const garbage = () => new Error('its answer is not an etcd answer');
 
 function positive(text: string | undefined): bigint {
   const revision = BigInt(text ?? 0);

@@ -237,8 +237,8 @@ test('a token is read anew from its file; a file that is gone does not take the 
   folder.write('token', 'third\n');
   assert.equal(await sent(), 'third');
   assert.equal(log.lines.length, 2);
-  assert.match(log.lines[0]!, /warn: .*token cannot be used; the token it had is sent to Consul/);
-  assert.match(log.lines[1]!, /info: .*can be used again/);
+  assert.match(log.lines[0]!, /warn: .*token cannot be used; the last good token is still sent to Consul/);
+  assert.match(log.lines[1]!, /info: .*recovered/);
 });
 
 test('a file without a token is refused at once, without its text', t => {

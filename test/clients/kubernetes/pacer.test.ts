@@ -71,7 +71,7 @@ test('a request whose time is over while it waits was certainly not sent, and sa
   stop.abort();
   await assert.rejects(waiting, error => {
     assert.equal(outcomeOf(error), 'none');
-    assert.match((error as Error).message, /^the server asked us to retry after 30 s$/);
+    assert.match((error as Error).message, /^the server asks to retry after 30 s$/);
     return true;
   });
   pacer.close();

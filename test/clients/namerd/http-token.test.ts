@@ -54,8 +54,8 @@ test('without a token, or with one that is not known, the reason says what to do
   const { url } = await guarded(t);
   for (const [token, hint] of [
     [undefined, 'give the interpreter a token, or a tokenFile'],
-    [async () => secret(2), 'namerd does not know our token: see token or tokenFile'],
-    [async () => secret(3), 'see what namerd lets our token do'],
+    [async () => secret(2), 'namerd does not know the token: see token or tokenFile'],
+    [async () => secret(3), 'grant the token more rights in the configuration of namerd'],
   ] as const) {
     const { bind, log } = interpreterOf(t, url, { token });
     const trees = [bind('/svc'), bind('/svc/a'), bind('/b')];
@@ -113,10 +113,10 @@ test('a file is read for each request; its first line is the token; a bad one ch
   }
   folder.remove('proxy.token');
   assert.equal(await token(), secret(3));
-  assert.deepEqual(log.lines, [`warn: ${tokenFile} cannot be used; the token it had is sent to namerd`]);
+  assert.deepEqual(log.lines, [`warn: ${tokenFile} cannot be used; the last good token is still sent to namerd`]);
   folder.write('proxy.token', secret(4));
   assert.equal(await token(), secret(4));
-  assert.deepEqual(log.lines.slice(1), [`info: ${tokenFile} can be used again`]);
+  assert.deepEqual(log.lines.slice(1), [`info: ${tokenFile}: recovered`]);
 });
 
 test('a token that others could read on its way is warned of', () => {
