@@ -30,7 +30,7 @@ test('the series of a removed router end with it; the interpreter of a remaining
   assert.doesNotMatch(registry.expose(), /rt="b"/);
 });
 
-/** What interpreters of this kind and namers of that do, counted. */
+/** Counts the interpreters and namers that are created and closed. */
 function counted() {
   const counts = { namerd: 0, fs: 0, closed: [] as string[] };
   const [namerd] = kinds.interpreters.filter(({ kind }) => kind === 'io.l5d.namerd.http');

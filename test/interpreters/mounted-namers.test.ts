@@ -39,7 +39,7 @@ test('the names that a namer watches, and those that fail, are counted for each 
   assert.match(text, /l5d:namer:watches\{namer="\/#\/two"\} 0/);
 });
 
-test('what a namer knows about its sources stands beside what it watches', () => {
+test('the state of a namer is listed beside the names it watches', () => {
   const { namers } = mounted();
   namers.mount(configOf('/one'));
   assert.deepEqual(namers.watches(), [{ path: '/#/one', ageMs: undefined, failure: undefined, state: { servers: 3 } }]);

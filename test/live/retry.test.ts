@@ -1,4 +1,4 @@
-/** How long a live value that fails waits before it is watched again. */
+/** The waits of a live value between its failures and its next attempts. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { concat, defer, NEVER, of, throwError, VirtualTimeScheduler } from 'rxjs';

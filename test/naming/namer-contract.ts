@@ -1,5 +1,5 @@
 /**
- * What every namer promises, as a suite of tests that each namer runs.
+ * The contract of namers, as a suite of tests that each namer runs.
  *
  *   - `lookup` is cold: nothing is watched before it is subscribed to, or after the last observer has left;
  *   - a name that exists is a leaf whose id begins with the namer's prefix and re-binds to itself; one that does not is Neg;

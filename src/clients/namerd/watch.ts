@@ -9,8 +9,8 @@
  *
  * Silence of a server that sends heartbeats is a failure (report, → waiting); of another one it is not (→ connecting).
  *
- * Failures are emitted between documents, not raised: whoever listens keeps what it had. A document that says nothing
- * understandable is one of them; its stream goes on. Only a status that `isFinal` names
+ * Failures are emitted between documents, not raised: the subscriber keeps its last value. A document that says nothing
+ * understandable is one of them; its stream continues. Only a status that `isFinal` names
  * ends the Observable. A stream that lived shorter than the backoff's base does not reset the backoff, whatever it said.
  */
 import type { Readable } from 'node:stream';
@@ -28,7 +28,7 @@ export interface WatchStatus {
   state: 'connecting' | 'open' | 'waiting';
   /** Times are of the clock in use; absent until it happens. */
   lastDocumentAt?: number;
-  /** Any byte, heartbeats included: until then what we have is known to be current. */
+  /** Any byte, heartbeats included: until then the last value is known to be current. */
   lastByteAt?: number;
   /** Since the last document. */
   lastError?: Error;
@@ -44,7 +44,7 @@ export interface RequestObserver {
 }
 
 export interface WatchOptions<T> {
-  /** What a document says. Throws where that cannot be understood, which fails the document and not the stream. */
+  /** Decodes a document. If it throws, the document fails and the stream continues. */
   readonly decode: (document: unknown) => T;
   readonly client: NamerdClient;
   readonly clock: Clock;
@@ -54,7 +54,7 @@ export interface WatchOptions<T> {
    * sends no heartbeats: its silence says nothing.
    */
   readonly idleTimeoutMs: number;
-  /** What is known of the server's heartbeats; share one among the watches of a server. */
+  /** The server's heartbeats; share one among the watches of a server. */
   readonly heartbeats?: Heartbeats;
   readonly maxDocumentBytes: number;
   readonly observer: RequestObserver;

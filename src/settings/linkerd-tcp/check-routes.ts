@@ -46,7 +46,7 @@ export function checkRoutes(root: unknown, complain: Complain, document: ConfigD
       if (back !== undefined)
         complain({
           path: place,
-          message: `${showPath(back.path)} is where ${reference(document, back.listener.at)} listens: connections would lead back to this proxy for ever`,
+          message: `${showPath(back.path)} is where ${reference(document, back.listener.at)} listens: connections would lead back to this proxy forever`,
         });
     }
   }

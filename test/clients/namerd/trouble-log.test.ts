@@ -1,4 +1,4 @@
-/** What the log says of a namerd that many watches use. */
+/** The log lines about a namerd that many watches use. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Subject } from 'rxjs';
