@@ -61,7 +61,11 @@ for (const [what, open, reason] of [
     () => createTcp(socket => socket.on('error', () => {}).write('SSH-2.0-X\r\n')),
     /HTTP\/2 handshake: is this etcd/,
   ],
-  ['a server that hangs up', () => createTcp(socket => socket.destroy()), /is this etcd, and are the `tls` settings right\?/],
+  [
+    'a server that hangs up',
+    () => createTcp(socket => socket.destroy()),
+    /is this etcd, and are the `tls` settings right\?/,
+  ],
 ] as const)
   test(`${what} is told as no etcd`, async t => {
     assert.match(await failureAt(t, await portOf(t, open() as Server)), reason);

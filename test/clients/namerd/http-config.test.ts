@@ -123,7 +123,7 @@ test('trust that protects nothing is refused', () => {
   );
   assert.match(
     problems({ dst: '/$/inet/4180', tls: { disableValidation: true, clientAuth: { certPath: 'c', keyPath: 'k' } } })[0],
-    /^tls\.clientAuth would show/,
+    /^tls\.clientAuth would present/,
   );
 });
 
