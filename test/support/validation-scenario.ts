@@ -78,6 +78,6 @@ async function routeTo(namerd: MortalNamerd, dtab: string, backend: NamedBackend
   const body = `/svc=>/host;/host/skrrt=>${id}`;
   const headers = { ...asDtab, 'if-match': current.headers.get('etag')! };
   assert.equal((await fetch(dtab, { method: 'PUT', headers, body })).status, 204);
-  assert.equal((await fetch(dtab, { method: 'PUT', headers, body: '' })).status, 412, 'the version has moved on');
+  assert.equal((await fetch(dtab, { method: 'PUT', headers, body: '/a=>/b' })).status, 412, 'the version has moved on');
   await namerd.meaning?.(id, backend);
 }

@@ -52,18 +52,26 @@ export function codecFor(accept: string | undefined): DtabCodec {
   return json;
 }
 
-/** The dtab in the body. @throws LinkerdTcpError REQUEST_INVALID for a Content-Type that is not known, or DTAB_INVALID */
-export function requestDtab(request: ApiRequest, slices: Slices): Promise<Dtab> {
+/** The dtab in the body. @throws LinkerdTcpError REQUEST_INVALID for an unknown Content-Type, or DTAB_INVALID */
+export async function requestDtab(request: ApiRequest, slices: Slices): Promise<Dtab> {
+  return slices.run(requestCodec(request).read(request.body));
+}
+
+/** The dtab of an empty body of text. @throws LinkerdTcpError REQUEST_INVALID or DTAB_INVALID */
+export function emptyDtab(request: ApiRequest): Dtab {
+  if (requestCodec(request) === json) throw invalidDtab(new Error('the body is empty; an empty dtab is []'));
+  return [];
+}
+
+function requestCodec(request: ApiRequest): DtabCodec {
   const contentType = header(request, 'content-type') ?? '';
   const mediaType = mediaTypeOf(contentType);
   const codec = codecs.find(each => each.mediaType === mediaType);
-  if (codec === undefined) {
-    const expected = codecs.map(each => each.mediaType).join(', ');
-    throw new LinkerdTcpError('REQUEST_INVALID', {
-      reason: `Invalid Content-Type "${contentType.slice(0, 100)}". Expected one of ${expected}`,
-    });
-  }
-  return slices.run(codec.read(request.body));
+  if (codec !== undefined) return codec;
+  const expected = codecs.map(each => each.mediaType).join(', ');
+  throw new LinkerdTcpError('REQUEST_INVALID', {
+    reason: `Invalid Content-Type "${contentType.slice(0, 100)}". Expected one of ${expected}`,
+  });
 }
 
 export const mediaTypeOf = (value: string): string => value.split(';', 1)[0].trim().toLowerCase();

@@ -4,7 +4,7 @@ import { LinkerdTcpError } from '../../errors.ts';
 import type { Authorship, Version } from '../../stores/store.ts';
 import { dtabReport } from '../core/dtab-warnings.ts';
 import type { ApiContext } from './api-context.ts';
-import { jsonDentries, requestDtab } from './codecs.ts';
+import { emptyDtab, jsonDentries, requestDtab } from './codecs.ts';
 import { etagOf, preconditionOf, sameVersion } from './etags.ts';
 import { type Answer, type ApiRequest, isOn, json } from './exchange.ts';
 import { earlierVersion } from './history.ts';
@@ -12,7 +12,8 @@ import type { Validation } from './shapes.ts';
 import { storedDtab } from './stored.ts';
 
 export async function createDtab(request: ApiRequest, namespace: string, context: ApiContext): Promise<Answer> {
-  const dtab = await requestDtab(request, context.slices);
+  // Without a body the namespace is empty, as in Linkerd 1.x: nothing can be lost by that.
+  const dtab = request.body === '' ? emptyDtab(request) : await requestDtab(request, context.slices);
   if (isOn(request, 'validate')) return validated(dtab, context);
   return written(await context.store.create(namespace, dtab, authorOf(request)));
 }
