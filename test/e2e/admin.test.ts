@@ -427,7 +427,7 @@ for (const [what, method, path, status, code] of [
     assert.ok(answer.json.error.message.length > 10);
     if (status === 405) assert.ok(answer.allow);
     if (code === 'ROUTER_UNKNOWN')
-      assert.equal(answer.json.error.message, 'no router is labelled nope; there are test');
+      assert.equal(answer.json.error.message, 'no router has the label nope; labels are: test');
   });
 
 test('POST /reload takes a good file, refuses a bad one with its report, and counts both', async t => {
