@@ -14,8 +14,10 @@ import { adviseOnListening } from '../control/listen-advice.ts';
 import type { ListeningServer } from '../control/listeners.ts';
 import { NamingGraph } from '../control/naming-graph.ts';
 import { ProxyParts } from '../control/proxy-parts.ts';
+import { StateDir } from '../control/state-dir.ts';
 import { parsePath } from '../dtab/parse.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
+import { monotonicNow } from '../io/clock.ts';
 import { chooseDriver } from '../io/drivers/choose-driver.ts';
 import type { Log } from '../log.ts';
 import { measureProcess } from '../metrics/process.ts';
@@ -130,7 +132,9 @@ class LinkerdTcp implements RunningProxy {
       registry.scope({ driver: driver.kind }).computed('l5d:driver_info', {}, () => 1);
       const naming = new NamingGraph(log, registry, this.#kinds);
       this.#lifecycle.onClose(() => naming.close());
+      const stateDir = config.stateDir && (await StateDir.open({ dir: config.stateDir, log, now: monotonicNow }));
       const parts = await ProxyParts.start({
+        stateDir: stateDir || undefined,
         registry,
         log,
         driver: driver.kind,
@@ -223,19 +227,21 @@ class LinkerdTcp implements RunningProxy {
       config.admin.ip !== initial.admin.ip || config.admin.port !== initial.admin.port ? 'the address of admin' : '',
       workersOf(config) !== workersOf(initial) ? 'workers' : '',
       config.driver !== initial.driver ? 'driver' : '',
+      config.stateDir !== initial.stateDir ? 'stateDir' : '',
     ].filter(text => text !== '');
     if (changed.length > 0) this.#log.warn(`${changed.join(' and ')} changed: needs a restart, the rest is reloaded`);
   }
 
   /** What the last reload asked for, without what only a restart can change. */
   #inForce(): LinkerdTcpConfig {
-    const { admin, workers, driver } = this.#initial;
-    const { workers: _, ...config } = this.#config;
+    const { admin, workers, driver, stateDir } = this.#initial;
+    const { workers: _, stateDir: __, ...config } = this.#config;
     return {
       ...config,
       admin: { ...config.admin, ip: admin.ip, port: admin.port },
       driver,
       ...(workers !== undefined && { workers }),
+      ...(stateDir !== undefined && { stateDir }),
     };
   }
 

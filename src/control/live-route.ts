@@ -28,6 +28,7 @@ import { type EndpointStore, RouteEndpoints } from './route-endpoints.ts';
 import { inRouter, reportChange } from './route-report.ts';
 import { viewOf } from './route-view.ts';
 import type { SharedCounts } from './shared-counts.ts';
+import type { StateDir } from './state-dir.ts';
 
 export interface RouteSettings {
   readonly router: string;
@@ -36,6 +37,8 @@ export interface RouteSettings {
   /** Changes when, and only when, the naming of the route does: the same key keeps the same watch. */
   readonly namingKey: string;
   readonly dtab: Dtab;
+  /** Of what is kept of it in `stateDir`. */
+  readonly stateKey: string;
   readonly onNegative: 'keep' | 'fail';
   readonly client: ClientPolicy;
   /** The reason if its configuration allows no connections: then it is negative, whatever it is bound to. */
@@ -46,6 +49,7 @@ export interface RouteSurroundings extends EndpointStore {
   readonly plane: DataPlane;
   readonly counts: SharedCounts;
   readonly log: Log;
+  readonly stateDir?: Pick<StateDir, 'fallbackOf' | 'learned'> | undefined;
 }
 
 export class LiveRoute {
@@ -220,7 +224,8 @@ export class LiveRoute {
     const before = this.#subscription;
     const known = this.#unpublished ?? this.#destination;
     const initial = known.state === 'bound' ? known : undefined;
-    const options = { onNegative, now, log: this.#log, initial };
+    const fallback = initial === undefined ? this.#around.stateDir?.fallbackOf(this.#settings.stateKey) : undefined;
+    const options = { onNegative, now, log: this.#log, initial, fallback };
     this.#subscription = destination(observed, dtab, dst, options).subscribe(next => this.#learn(next));
     before?.unsubscribe();
   }
@@ -236,6 +241,7 @@ export class LiveRoute {
     if (!sameTarget(next, this.#destination) && !this.#tryPublish(next)) return;
     reportChange(this.#log, this.dst, this.#destination, next);
     this.#destination = next;
+    this.#around.stateDir?.learned(this.#settings.stateKey, next);
     this.#changedAt = this.#around.now();
     this.#around.registry.main.observe(this.#pollTime, (performance.now() - started) * 1000);
   }

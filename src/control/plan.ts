@@ -9,6 +9,7 @@ import type { ServerConfig } from '../settings/linkerd-tcp/server-config.ts';
 import { clientPolicy } from './client-policy.ts';
 import type { RouteSettings } from './live-route.ts';
 import type { NamingGraph } from './naming-graph.ts';
+import { savedKey } from './saved-names.ts';
 import type { Identities, PreparedTls } from './tls-contexts.ts';
 
 export interface Plan {
@@ -56,7 +57,9 @@ export function planOf(
     const namingKey = JSON.stringify([naming.keyOf(config, router), router.dtab, onNegative]);
     const routeTo = (dst: Path): PlannedRoute => {
       const policy = clientPolicy(router, dst, tls);
-      const settings = { router: router.label, dst, interpreter, namingKey, dtab, onNegative, ...policy };
+      const { kind, namespace } = router.interpreter;
+      const stateKey = savedKey([router.label, showPath(dst), router.dtab, kind, namespace ?? null]);
+      const settings = { router: router.label, dst, interpreter, namingKey, stateKey, dtab, onNegative, ...policy };
       return { key: routeKey(router.label, dst), settings };
     };
     for (const [s, server] of router.servers.entries()) {

@@ -26,6 +26,7 @@ import { NamedRoutes } from './named-routes.ts';
 import type { NamingGraph } from './naming-graph.ts';
 import { type Plan, planOf } from './plan.ts';
 import { SharedCounts } from './shared-counts.ts';
+import type { StateDir } from './state-dir.ts';
 import { TlsContexts } from './tls-contexts.ts';
 
 const maxEndpoints = 1 << 16;
@@ -37,6 +38,8 @@ export interface ProxyPartsOptions {
   readonly log: Log;
   readonly workers: number;
   readonly driver: DriverKind;
+  /** Where the last known meaning of names is kept. */
+  readonly stateDir?: StateDir | undefined;
   readonly records: (records: readonly ConnectionRecord[]) => void;
   readonly died: (error: Error) => void;
 }
@@ -97,6 +100,7 @@ export class ProxyParts {
       plane,
       counts,
       log,
+      stateDir: options.stateDir,
     });
     return parts;
   }
@@ -188,6 +192,7 @@ export class ProxyParts {
   async terminate(): Promise<void> {
     clearInterval(this.#sweeper);
     this.#tls.close();
+    await this.#options.stateDir?.close();
     this.#names.dropAll();
     this.#routes.withdrawAll();
     await this.#around.plane.terminate();

@@ -40,6 +40,7 @@ export function naming(key = 'a', onNegative: 'keep' | 'fail' = 'keep') {
     router: 'edge',
     dst: ['svc', 'web'],
     interpreter,
+    stateKey: 'web',
     namingKey: key,
     dtab: [],
     onNegative,

@@ -17,7 +17,7 @@ import {
   seconds,
   wholeNumber,
 } from '../../config/fields.ts';
-import { filePath } from '../../config/file-fields.ts';
+import { dirPath, filePath } from '../../config/file-fields.ts';
 import { parseDtab } from '../../dtab/parse.ts';
 import { driverKinds } from '../../io/drivers/choose-driver.ts';
 import {
@@ -104,6 +104,10 @@ export function configSchema({ interpreters, namers, transformers }: Kinds) {
     workers: wholeNumber(1, 1024, 'a whole number from 1 to 1024').optional().meta({
       description:
         'threads that move bytes; as many as there are cores available by default; one where threads cannot share a port (macOS, Windows)',
+    }),
+    stateDir: dirPath('output').optional().meta({
+      description:
+        'directory that keeps the last known addresses of names, for a start while naming is unreachable; off by default',
     }),
     accessLog: accessLog.optional().meta({ description: 'a record of every connection; off by default' }),
     usage: z
