@@ -2,7 +2,8 @@
  * The share that one worker has in a listener's `maxConcurrency`.
  *
  * The limit holds over all workers: the count of active sessions is shared. A worker that finds it full stops accepting, so that
- * further connections wait in the kernel, and looks again when one of its own sessions ends or when it is told to retry.
+ * further connections wait in the kernel, and looks again when one of its own sessions ends or, because the session of another worker
+ * may have ended, when it is told to retry.
  */
 import type { Driver } from '../io/driver.ts';
 import type { Handle } from '../io/handle.ts';
@@ -18,11 +19,18 @@ export class AdmissionGate {
   #isShut = false;
   #isPaused = false;
   #isClosed = false;
+  readonly #onShut: () => void;
 
-  constructor(handle: Handle, driver: Driver, counts: Int32Array) {
+  /** @param onShut from now on it is to be told to retry, until it is no longer shut */
+  constructor(handle: Handle, driver: Driver, counts: Int32Array, onShut: () => void) {
+    this.#onShut = onShut;
     this.#handle = handle;
     this.#driver = driver;
     this.#counts = counts;
+  }
+
+  get isShut(): boolean {
+    return this.#isShut && !this.#isClosed;
   }
 
   /** Counts one more session, if the limit allows it; {@link leave} counts it out. */
@@ -67,6 +75,7 @@ export class AdmissionGate {
   #shut(): void {
     if (this.#isShut || this.#isClosed) return;
     this.#isShut = true;
+    this.#onShut();
     if (!this.#isPaused) this.#driver.accepting(this.#handle, false);
   }
 }

@@ -15,7 +15,8 @@ export type Session = number;
 export const housekeepingDeadline = 0;
 export const recordsDeadline = 1;
 export const shortageDeadline = 2;
-export const firstSessionDeadline = 3;
+export const gateDeadline = 3;
+export const firstSessionDeadline = 4;
 
 export interface WorkerContext {
   readonly driver: SecureDriver;

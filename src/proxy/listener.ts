@@ -2,6 +2,7 @@
 import type { Driver } from '../io/driver.ts';
 import type { Handle } from '../io/handle.ts';
 import { AdmissionGate } from './admission-gate.ts';
+import type { WorkerContext } from './context.ts';
 import type { ListenerSpec } from './messages.ts';
 import type { Route } from './route.ts';
 
@@ -18,12 +19,18 @@ export class Listener {
   readonly #gate: AdmissionGate;
   #isClosed = false;
 
-  constructor(spec: ListenerSpec, route: Route | null, handle: Handle, driver: Driver, counts: Int32Array) {
+  constructor(
+    spec: ListenerSpec,
+    route: Route | null,
+    handle: Handle,
+    { driver, counts }: Pick<WorkerContext, 'driver' | 'counts'>,
+    onShut: () => void,
+  ) {
     this.spec = spec;
     this.route = route;
     this.handle = handle;
     this.#driver = driver;
-    this.#gate = new AdmissionGate(handle, driver, counts);
+    this.#gate = new AdmissionGate(handle, driver, counts, onShut);
   }
 
   /** No new connections: removed by a reload, or the proxy drains. */
@@ -54,6 +61,11 @@ export class Listener {
   ended(): void {
     this.#gate.leave(this.spec);
     this.retryGate();
+  }
+
+  /** Connections wait for a place. */
+  get isFull(): boolean {
+    return this.#gate.isShut;
   }
 
   retryGate(): void {

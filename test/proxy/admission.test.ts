@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import { fakeRelay } from '../support/fake-relay.ts';
+import { sharedCounts } from '../support/specs.ts';
 
 const { EMFILE, ECONNABORTED } = constants.errno;
 
@@ -66,6 +67,26 @@ test('a listener that is closed turns away who waits for a place', () => {
   assert.equal(second.released, 'reset');
   assert.equal(first.released, undefined);
   driver.advance(2_000);
+  driver.settle();
+  finish();
+});
+
+test('a place that another worker frees is used at once, by a connection in the queue or in the kernel', () => {
+  const { relay, driver, client, finish } = fakeRelay({ upstreams: [1001], listener: { maxConcurrency: 2 } });
+  const [listener] = driver.listeners;
+  Atomics.add(relay.counts, sharedCounts.active, 1);
+  client();
+  const queued = client();
+  assert.equal(listener.accepting, false);
+  driver.advance(100);
+  assert.equal(queued.reading, false);
+  Atomics.sub(relay.counts, sharedCounts.active, 1);
+  driver.advance(20);
+  assert.equal(queued.reading, true, 'admitted');
+  Atomics.sub(relay.counts, sharedCounts.active, 1);
+  driver.advance(20);
+  assert.equal(listener.accepting, true);
+  Atomics.add(relay.counts, sharedCounts.active, 1);
   driver.settle();
   finish();
 });

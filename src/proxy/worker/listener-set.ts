@@ -3,13 +3,16 @@ import { constants } from 'node:os';
 import { type SocketAddress, showAddress } from '../../io/driver.ts';
 import { showErrno } from '../../io/errno.ts';
 import type { Handle } from '../../io/handle.ts';
-import type { WorkerContext } from '../context.ts';
+import { gateDeadline, type WorkerContext } from '../context.ts';
 import { Listener } from '../listener.ts';
 import type { ControlChannel, ListenerSpec } from '../messages.ts';
 import { Owner } from '../owners.ts';
 import type { Route } from '../route.ts';
 
 const { ECANCELED } = constants.errno;
+
+/** How soon a worker sees a place that another one has freed. */
+const gateCheckMs = 20;
 
 export interface ListenerSetOptions {
   readonly context: WorkerContext;
@@ -44,7 +47,7 @@ export class ListenerSet {
       reusePort: this.#options.reusePort,
       socket: { keepAliveSecs: spec.keepAliveSecs },
     });
-    const listener = new Listener(spec, route, handle, driver, counts);
+    const listener = new Listener(spec, route, handle, { driver, counts }, this.#watchGates);
     if (isPaused) listener.pause(true);
     this.#listeners.set(spec.id, listener);
     owners.set(handle, Owner.listener, spec.id);
@@ -83,9 +86,18 @@ export class ListenerSet {
     for (const listener of this.#listeners.values()) listener.pause(on);
   }
 
+  /** Opens the gates that may open, and looks again soon at those that stay shut. */
   retryGates(): void {
-    for (const listener of this.#listeners.values()) listener.retryGate();
+    for (const listener of this.#listeners.values()) {
+      listener.retryGate();
+      if (listener.isFull) this.#watchGates();
+    }
   }
+
+  /** A session of another worker that ends makes room without a word. */
+  readonly #watchGates = (): void => {
+    this.#context.deadlines.set(gateDeadline, this.#context.driver.now() + gateCheckMs);
+  };
 
   /** Admits connections from the queues, as far as the limits allow. */
   admitQueued(): void {

@@ -16,6 +16,7 @@ import { AccessRecordBatcher } from '../access-record-batcher.ts';
 import { type BulkProof, defaultBulkProof } from '../bulk.ts';
 import {
   firstSessionDeadline,
+  gateDeadline,
   housekeepingDeadline,
   recordsDeadline,
   shortageDeadline,
@@ -234,7 +235,6 @@ export class Worker {
   #housekeep(now: number): void {
     if (now >= this.#drainUntil) this.#drained(this.#sessions.cutAll());
     if (!this.#isDraining) this.#idle.tend();
-    this.#listeners.retryGates();
     this.#context.deadlines.set(housekeepingDeadline, Math.min(now + housekeepingMs, this.#drainUntil));
   }
 
@@ -253,6 +253,7 @@ export class Worker {
       if (id >= firstSessionDeadline) this.#sessions.due(id - firstSessionDeadline);
       else if (id === recordsDeadline) this.#context.recorder?.flush();
       else if (id === shortageDeadline) this.#pressure.over();
+      else if (id === gateDeadline) this.#listeners.retryGates();
       else this.#housekeep(now);
     }
   }
