@@ -15,17 +15,14 @@ import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { showAddress } from '../io/driver.ts';
 import type { Log } from '../log.ts';
-import { endScope, joinScopes, type Releasable } from '../metrics/join-scopes.ts';
-import type { Scope } from '../metrics/registry.ts';
 import { type Branch, type Destination, destination } from '../naming/destination.ts';
 import type { Interpreter } from '../naming/interpreter.ts';
 import type { Bound } from '../naming/name.ts';
-import type { BranchSpec, ClientPolicy, RouteCells, SharedCount, Target, TlsCells } from '../proxy/messages.ts';
-import { routeCells } from '../proxy/series.ts';
-import { tlsCells } from '../proxy/tls-series.ts';
+import type { BranchSpec, ClientPolicy, SharedCount, Target } from '../proxy/messages.ts';
 import type { DataPlane } from '../proxy/worker/data-plane.ts';
 import { type EndpointStore, RouteEndpoints } from './route-endpoints.ts';
 import { inRouter, reportChange } from './route-report.ts';
+import { RouteSeries, unresolved } from './route-series.ts';
 import { viewOf } from './route-view.ts';
 import type { SharedCounts } from './shared-counts.ts';
 import type { StateDir } from './state-dir.ts';
@@ -62,13 +59,10 @@ export class LiveRoute {
   readonly #around: RouteSurroundings;
   /** Says the router with each line. */
   readonly #log: Log;
-  /** Its own series and its part in those of the router. */
-  readonly #scopes: Releasable;
-  readonly #cells: RouteCells;
-  readonly #scope: Scope;
-  /** From the first time that it speaks TLS. */
-  #tlsCells: TlsCells | null = null;
-  readonly #pollTime: number;
+  #series: RouteSeries;
+  /** Of the time before it was bound. Sessions of then may still write to them. */
+  #seriesBefore: RouteSeries | undefined;
+  #hasOwnSeries: boolean;
   readonly #endpoints: RouteEndpoints;
   #settings: RouteSettings;
   #subscription: Subscription | undefined;
@@ -81,8 +75,11 @@ export class LiveRoute {
   /** Generation that took the route from the workers; undefined while it is in use. */
   #withdrawnIn: number | undefined;
 
-  /** @throws LinkerdTcpError SHARED_MEMORY_FULL, and then nothing is left of it */
-  constructor(id: number, settings: RouteSettings, around: RouteSurroundings) {
+  /**
+   * @param isOnDemand a client has asked for it: see {@link RouteSeries}
+   * @throws LinkerdTcpError SHARED_MEMORY_FULL, and then nothing is left of it
+   */
+  constructor(id: number, settings: RouteSettings, around: RouteSurroundings, isOnDemand = false) {
     const { registry, counts, now, log } = around;
     this.id = id;
     this.router = settings.router;
@@ -91,25 +88,12 @@ export class LiveRoute {
     this.#around = around;
     this.#log = inRouter(log, this.router);
     this.#changedAt = now();
-    const labels = { rt: this.router, dst: this.dst };
-    this.#endpoints = new RouteEndpoints(around, labels);
+    this.#endpoints = new RouteEndpoints(around, { rt: this.router, dst: this.dst });
+    this.#series = new RouteSeries(registry, this.router, isOnDemand ? unresolved : this.dst, this.#log);
+    this.#hasOwnSeries = !isOnDemand;
     this.#waiters = counts.take();
     this.#queued = counts.take();
-    const scope = registry.scope(labels);
-    this.#scope = scope;
-    const ofRouter = registry.scope({ rt: this.router });
-    this.#scopes = joinScopes(scope, ofRouter);
-    try {
-      this.#cells = routeCells(scope);
-      this.#pollTime = scope.histogram('l5d:balancer:poll_time_us');
-      registry.main.add(ofRouter.counter('l5d:route_create'), 1);
-      // Whatever would be wrong with a destination's configuration is refused when the file is read.
-      ofRouter.counter('l5d:route_error');
-    } catch (error) {
-      this.#end();
-      throw error;
-    }
-    this.#expose(scope);
+    if (this.#hasOwnSeries) this.#expose();
     this.#publish(this.#destination);
     this.#follow();
   }
@@ -141,7 +125,9 @@ export class LiveRoute {
 
   /** Connections that were begun; always 0 where spares would be counted, too. */
   get attempts(): number {
-    return this.#settings.client.minConnections > 0 ? 0 : this.#around.registry.read(this.#cells.attempts);
+    return this.#settings.client.minConnections > 0 || !this.#hasOwnSeries
+      ? 0
+      : this.#around.registry.read(this.#series.cells.attempts);
   }
 
   /** Takes the route from the workers. Its metrics and rows go when `sweep` finds that its last session has ended. */
@@ -193,16 +179,17 @@ export class LiveRoute {
   }
 
   /** Metrics of the whole route that are read, not counted. */
-  #expose(scope: Scope): void {
+  #expose(): void {
     const { now } = this.#around;
+    const series = this.#series;
     const endpoints = this.#endpoints;
-    scope.computed('l5d:balancer:endpoint:available', {}, () => endpoints.count('available'));
-    scope.computed('l5d:balancer:endpoint:failed', {}, () => endpoints.count('failed', 'probing'));
-    scope.computed('l5d:balancer:endpoint:retired', {}, () => endpoints.count('retired'));
-    scope.computed('l5d:balancer:connection:pending', {}, () => endpoints.connecting());
-    scope.computed('l5d:balancer:connection:open', {}, () => endpoints.open());
-    scope.computed('l5d:balancer:waiters', {}, () => this.waiters);
-    scope.computed('l5d:resolver:stale_seconds', {}, () =>
+    series.computed('l5d:balancer:endpoint:available', () => endpoints.count('available'));
+    series.computed('l5d:balancer:endpoint:failed', () => endpoints.count('failed', 'probing'));
+    series.computed('l5d:balancer:endpoint:retired', () => endpoints.count('retired'));
+    series.computed('l5d:balancer:connection:pending', () => endpoints.connecting());
+    series.computed('l5d:balancer:connection:open', () => endpoints.open());
+    series.computed('l5d:balancer:waiters', () => this.waiters);
+    series.computed('l5d:resolver:stale_seconds', () =>
       this.#destination.state === 'bound' && this.#destination.stale
         ? (now() - this.#destination.stale.sinceMs) / 1000
         : 0,
@@ -243,7 +230,7 @@ export class LiveRoute {
     this.#destination = next;
     this.#around.stateDir?.learned(this.#settings.stateKey, next);
     this.#changedAt = this.#around.now();
-    this.#around.registry.main.observe(this.#pollTime, (performance.now() - started) * 1000);
+    this.#around.registry.main.observe(this.#series.pollTime, (performance.now() - started) * 1000);
   }
 
   /**
@@ -271,34 +258,40 @@ export class LiveRoute {
   #publish(state: Destination): void {
     const { plane } = this.#around;
     const { client } = this.#settings;
-    if (client.tls) this.#tlsCells ??= this.#registerTls();
+    if (state.state === 'bound') this.#ownSeries();
+    const target = this.#target(state, plane.generation + 1);
     plane.publish({
       id: this.id,
       router: this.router,
       dst: this.dst,
-      target: this.#target(state, plane.generation + 1),
+      target,
       client,
       waiters: this.#waiters,
       queued: this.#queued,
-      cells: this.#cells,
-      tlsCells: this.#tlsCells,
+      cells: this.#series.cells,
+      tlsCells: client.tls && this.#series.tlsCells(this.dst),
     });
   }
 
-  /** Without room for their series, handshakes are not counted but work. */
-  #registerTls(): TlsCells | null {
+  /** Where there is no room for them, it stays with those of unresolved names. */
+  #ownSeries(): void {
+    if (this.#hasOwnSeries) return;
     try {
-      return tlsCells(this.#scope, 'client');
+      const own = new RouteSeries(this.#around.registry, this.router, this.dst, this.#log);
+      this.#seriesBefore = this.#series;
+      this.#series = own;
+      this.#expose();
     } catch (error) {
       if (!(error instanceof LinkerdTcpError && error.code === 'SHARED_MEMORY_FULL')) throw error;
-      this.#log.error(`${this.dst}: TLS handshakes with its endpoints are not counted: ${error.message}`);
-      return null;
+      this.#log.error(`${this.dst} has no metrics of its own: ${error.message}`);
     }
+    this.#hasOwnSeries = true;
   }
 
   #end(): void {
     const { counts } = this.#around;
-    endScope(this.#scopes);
+    this.#series.end();
+    this.#seriesBefore?.end();
     counts.release(this.#waiters);
     counts.release(this.#queued);
   }

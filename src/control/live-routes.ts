@@ -29,14 +29,15 @@ export class LiveRoutes {
 
   /**
    * One that is still leaving comes back, with the health of its endpoints.
-   * @param log what the route says goes there
+   * @param onDemand for a name that a client has asked for: the log of the route
    * @throws LinkerdTcpError SHARED_MEMORY_FULL
    */
-  begin(key: string, settings: RouteSettings, log: Log = this.#around.log): LiveRoute {
+  begin(key: string, settings: RouteSettings, onDemand?: { readonly log: Log }): LiveRoute {
     const leaving = this.#leaving.get(key);
     this.#leaving.delete(key);
     leaving?.revive(settings);
-    const route = leaving ?? new LiveRoute(this.#nextId(), settings, { ...this.#around, log });
+    const route =
+      leaving ?? new LiveRoute(this.#nextId(), settings, { ...this.#around, ...onDemand }, onDemand !== undefined);
     this.#inForce.set(key, route);
     return route;
   }

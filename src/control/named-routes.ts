@@ -152,7 +152,7 @@ export class NamedRoutes {
     known?.adjust(settings);
     if (known) return known;
     try {
-      return this.#routes.begin(key, settings, this.#log);
+      return this.#routes.begin(key, settings, { log: this.#log });
     } catch (error) {
       if (!(error instanceof LinkerdTcpError && error.code === 'SHARED_MEMORY_FULL')) throw error;
       this.#log.error(`a client that asks for a new server name is refused: ${error.message}`);

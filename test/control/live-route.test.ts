@@ -155,3 +155,26 @@ test('an endpoint in two branches is listed for each', async t => {
     ],
   );
 });
+
+test('a name that clients ask for has no series of its own until it is bound', async () => {
+  const { around, registry, fake } = surroundings();
+  const { settings, means } = naming();
+  const routes = Array.from(
+    { length: 100 },
+    (_, i) => new LiveRoute(i + 1, { ...settings, dst: ['svc', `x${i}`] }, around, true),
+  );
+  const series = (): number =>
+    registry
+      .expose()
+      .split('\n')
+      .filter(line => line.startsWith('l5d:balancer:')).length;
+  const before = series();
+  assert.ok(before < 200, `${before} lines for ${routes.length} names that mean nothing`);
+  assert.ok(registry.expose().includes('dst="(unresolved)"') && !registry.expose().includes('dst="/svc/x7"'));
+  await means(80);
+  assert.ok(registry.expose().includes('dst="/svc/x7"'));
+  assert.notEqual(fake.published.at(-1)?.cells.attempts, fake.published[0]?.cells.attempts);
+  for (const route of routes) route.withdraw();
+  for (let n = 0; n < 2; n++) for (const route of routes) route.sweep(around.plane.generation);
+  assert.equal(series(), 0);
+});
