@@ -22,17 +22,18 @@ export class FrameReader {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     const messages: Buffer[] = [];
-    while (this.#bytes >= this.#wanted) {
-      let all = Buffer.concat(this.#chunks);
-      this.#wanted = frameBytes(all);
-      if (all.length >= this.#wanted) {
-        messages.push(all.subarray(headBytes, this.#wanted));
-        all = all.subarray(this.#wanted);
-        this.#wanted = headBytes;
-      }
-      this.#chunks = [all];
-      this.#bytes = all.length;
+    if (this.#bytes < this.#wanted) return messages;
+    // Copied once for a chunk, not for each message in it.
+    let rest = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    while (rest.length >= this.#wanted) {
+      this.#wanted = frameBytes(rest);
+      if (rest.length < this.#wanted) break;
+      messages.push(rest.subarray(headBytes, this.#wanted));
+      rest = rest.subarray(this.#wanted);
+      this.#wanted = headBytes;
     }
+    this.#chunks = [rest];
+    this.#bytes = rest.length;
     return messages;
   }
 }
