@@ -1,4 +1,4 @@
-/** Errors as the admin API answers them: `{"error":{"code","message"}}` with the status of the table. */
+/** Error answers of the admin API: `{"error":{"code","message"}}` with the status of the table. */
 import type { FastifyError } from 'fastify';
 import { LinkerdTcpError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -13,7 +13,7 @@ export const errorAnswer = (error: LinkerdTcpError, status: number = statusOf(er
   body: { error: { code: error.code, message: error.message } },
 });
 
-/** The answer to anything thrown. What is not ours nor the client's doing is logged, and the client is told no more. */
+/** The answer to anything thrown. An unexpected error is logged, and the client gets no details. */
 export function answerThrown(thrown: unknown, request: string, log: Log): ErrorAnswer {
   if (thrown instanceof LinkerdTcpError) {
     return errorAnswer(thrown);
@@ -26,5 +26,5 @@ export function answerThrown(thrown: unknown, request: string, log: Log): ErrorA
   return errorAnswer(new LinkerdTcpError('INTERNAL'));
 }
 
-/** A name that cannot be resolved is the fault of what is behind us. */
+/** A name that cannot be resolved is a fault behind this program: a bad gateway. */
 const statusOf = (error: LinkerdTcpError): number => error.row.status ?? (error.row.side === 'naming' ? 502 : 500);

@@ -1,4 +1,4 @@
-/** Endpoints that the admin APIs of all programs have. */
+/** Endpoints of the admin API of every program. */
 import type { Registry } from '../metrics/registry.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Readiness } from './readiness.ts';
@@ -6,7 +6,7 @@ import { redact } from './redact.ts';
 
 const plain = 'text/plain; charset=utf-8';
 
-/** `/`: what there is. @param endpoints all of them, this one included */
+/** `/`: the list of endpoints. @param endpoints all of them, this one included */
 export const listEndpoint = (endpoints: () => readonly Endpoint[]): Endpoint => ({
   method: 'GET',
   path: '/',
@@ -60,7 +60,7 @@ export const shutdownEndpoint = (purpose: string, shutdown: () => void, path = '
   path,
   purpose,
   answer: (_, reply) => {
-    // After the answer is out or its reader gone: the shutdown may close this very connection.
+    // After the answer was sent or its connection closed: the shutdown may close this very connection.
     reply.raw.once('close', shutdown);
     return reply.send();
   },

@@ -1,4 +1,4 @@
-/** One entry of an admin API: its path and method, what it is for and how it answers. */
+/** One endpoint of an admin API: method, path, purpose and handler. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export interface Endpoint {

@@ -1,6 +1,6 @@
-/** Whether a program can serve, and what it still waits for. */
+/** Whether a program can serve, and the conditions it still waits for. */
 export interface Readiness {
   readonly ready: boolean;
-  /** What is not there yet, in words. */
+  /** The missing conditions, for people to read. */
   readonly waitingFor: readonly string[];
 }

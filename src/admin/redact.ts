@@ -1,9 +1,9 @@
 /**
- * A config as JSON, without what looks like a secret.
+ * A configuration as JSON, without values that look like secrets.
  *
  * The secrets of the built-in kinds are marked in their schemas and hidden before this sees them (config/secret-fields.ts). This
- * is the net below: kinds of others may have forgotten to mark theirs. Hidden are texts under keys that name a secret (unless
- * the key says which file it is in), private keys given as PEM text, and passwords and tokens in URLs.
+ * is the safety net: third-party kinds may have forgotten to mark theirs. Hidden are texts under keys that name a secret (unless
+ * the key names a file), private keys given as PEM text, and passwords and tokens in URLs.
  */
 import { hidden } from '../config/secret-fields.ts';
 import type { Json } from './json.ts';

@@ -18,7 +18,7 @@ export interface Admin {
 }
 
 const maxConnections = 256;
-/** To send a request, and to take the answer. */
+/** To receive a request, and to send the answer. */
 const requestTimeoutMs = 10_000;
 const connectionTimeoutMs = 30_000;
 const bodyLimitBytes = 16 * 1024;

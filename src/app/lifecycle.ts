@@ -1,6 +1,6 @@
 /**
- * How a program ends that runs until it is told to stop: by a shutdown that lets things finish, at once, or because a part of it
- * failed. It is over when all that was begun is closed, the last first.
+ * The end of a long-running program: by a graceful shutdown, by an abort, or because a part of it
+ * failed. It is complete when every part is closed, in reverse order of their start.
  */
 import { reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -24,7 +24,7 @@ export class Lifecycle {
     return this.#stopping;
   }
 
-  /** Called at the end, before those that were given earlier. */
+  /** Registers a function to call at the end, before those registered earlier. */
   onClose(close: () => unknown): void {
     this.#closers.push(close);
   }
@@ -33,7 +33,7 @@ export class Lifecycle {
     for (const close of this.#closers.splice(0).reverse()) await close();
   }
 
-  /** The first time, what `drain` does is the way to the end. */
+  /** Only the first call has an effect. @param drain closes the parts gracefully */
   shutdown(drain: () => Promise<void>): void {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -43,7 +43,7 @@ export class Lifecycle {
     );
   }
 
-  /** @param text what happens to those who use the program */
+  /** @param text log message with the consequence for clients */
   abort(text: string): void {
     this.#stopping = true;
     this.#log.warn(text);
@@ -60,9 +60,9 @@ export class Lifecycle {
     this.#endAtOnce('died');
   }
 
-  /** Whoever waits for the end need not wait for the parts: a program exits, a library goes on without them. */
+  /** Does not wait for the parts to close: a program exits, a library continues without them. */
   #endAtOnce(outcome: Outcome): void {
     this.#done.resolve(outcome);
-    this.close().catch(error => this.#log.error('not everything could be closed', { reason: error }));
+    this.close().catch(error => this.#log.error('some parts could not be closed', { reason: error }));
   }
 }

@@ -40,13 +40,13 @@ export interface NamerdOptions {
   readonly file: string;
   readonly text: string;
   readonly log: Log;
-  /** What the configuration may name by `kind`; all that are built in unless given. */
+  /** The kinds that the configuration can name; by default the built-in ones. */
   readonly kinds?: NamerdKinds;
 }
 
 type NamerdContext = Required<Omit<NamerdOptions, 'text'>>;
 
-/** To drain it ends watches and lets requests finish. */
+/** Its drain ends watches and lets requests finish. */
 export interface RunningNamerd extends RunningProgram {
   /** Where its interfaces listen, in the order of the configuration. */
   readonly apiAddresses: readonly string[];
@@ -64,7 +64,7 @@ export async function startNamerd({ text, ...options }: NamerdOptions): Promise<
   return startConfiguredNamerd(loadNamerd({ file, text, warned }, kinds), { ...options, kinds });
 }
 
-/** With a configuration that is read already. @throws as {@link startNamerd} */
+/** With a loaded configuration. @throws as {@link startNamerd} */
 export async function startConfiguredNamerd(config: NamerdConfig, options: NamerdContext): Promise<RunningNamerd> {
   const namerd = new Namerd(config, options);
   await namerd.start();

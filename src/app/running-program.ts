@@ -1,17 +1,17 @@
-/** A program that runs, as whoever started it sees it. */
+/** A running program, as its starter sees and controls it. */
 import type { Outcome } from './outcome.ts';
 
 export interface RunningProgram {
-  /** Resolves when all is over. */
+  /** Resolves when the program has ended. */
   readonly done: Promise<Outcome>;
-  /** Whether it has been told to stop. */
+  /** Whether it is stopping. */
   readonly stopping: boolean;
   /** `ip:port` */
   readonly adminAddress: string;
-  /** Drains and ends; further calls change nothing. */
+  /** Drains and ends; further calls have no effect. */
   shutdown(reason: string): void;
-  /** Closes and opens again the files that logs are written to, for rotation. */
+  /** Reopens log files, for rotation. */
   reopenLogs(): Promise<void>;
-  /** Ends at once. */
+  /** Ends immediately. */
   abort(): void;
 }

@@ -227,7 +227,7 @@ test('shutdown is answered before it begins', async t => {
   assert.deepEqual(proxy.calls, ['shutdown']);
 });
 
-test('shutdown happens also when nobody waits for its answer', async t => {
+test('shutdown also happens when the client does not wait for the answer', async t => {
   const proxy = await admin(t);
   const called = proxy.called('shutdown');
   const socket = connect(proxy.port, '127.0.0.1');
@@ -300,7 +300,7 @@ test('an address in use is an error of the operator, with the reason', async t =
   });
 });
 
-test('what is no HTTP is refused and hurts nobody', async t => {
+test('bytes that are not HTTP are refused, and other clients are still answered', async t => {
   const { port, ask } = await admin(t);
   const socket = connect(port, '127.0.0.1');
   socket.end('\x16\x03\x01 not a request\r\n\r\n');

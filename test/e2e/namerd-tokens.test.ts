@@ -59,7 +59,7 @@ test('a proxy with a token follows its namespace; the token is replaced while it
   assert.match(metrics, /^l5d:namerd:api_denied\{reason="unknown_token",token="none"\} [1-9]/m);
   assert.match(metrics, /^l5d:namerd:api_denied\{reason="write",token="proxy"\} 1$/m);
   assert.match(namerd.program.output, /info PUT \/api\/1\/dtabs\/default by token deploy/);
-  assert.match(namerd.program.output, /info token proxy: \S+proxy\.token has changed and is in force/);
+  assert.match(namerd.program.output, /info token proxy: \S+proxy\.token has changed and is in effect/);
   assert.match(namerd.program.output, /warn refused \w+ \/api\/1\/\S+ of 127\.0\.0\.1: /);
 
   const config = await (await fetch(`${namerd.adminUrl}/config.json`)).text();

@@ -64,7 +64,7 @@ const requests = (namespace: string) =>
 
 const elsewhere = ['dtabs', 'dtabs/', 'delegate?path=/a', 'bound-names', 'nothing', '/'];
 
-test('without a token everything but the description of the API is 401, with a challenge', async t => {
+test('without a token everything except the OpenAPI document is 401, with a challenge', async t => {
   const rig = await guardedRig(t);
   const all = [...requests('web').map(([, method, target]) => [method, target]), ...elsewhere.map(to => ['GET', to])];
   for (const [method, target] of all) {
@@ -78,7 +78,7 @@ test('without a token everything but the description of the API is 401, with a c
   assert.equal((await rig.ask('POST', 'openapi.json')).status, 401);
 });
 
-test('a token that is not known is 401, however it is written; another scheme is no token', async t => {
+test('an unknown token is 401, however it is written; another scheme is not a token', async t => {
   const rig = await guardedRig(t, { anonymous: 'read' });
   for (const authorization of [
     'Bearer nonsense-0123456789',
@@ -101,7 +101,7 @@ test('a token that is not known is 401, however it is written; another scheme is
     assert.equal((await rig.ask('GET', 'dtabs', { authorization })).status, 200, authorization);
 });
 
-test('a token may do what its rights say, and writing includes reading', async t => {
+test('a token has exactly its rights, and write includes read', async t => {
   const rig = await guardedRig(t);
   for (const [name, namespace, isReader, isWriter] of [
     ['all', 'web', true, true],
@@ -129,7 +129,7 @@ test('a token may do what its rights say, and writing includes reading', async t
     }
 });
 
-test('what is refused does not depend on what is stored or sent', async t => {
+test('a refusal depends neither on the stored nor on the sent dtab', async t => {
   const rig = await guardedRig(t, {}, { maxBodyBytes: 100 });
   await rig.put('secret', '/a => /b');
   const bodies = ['', '/a => /b', 'nonsense', `/a => /b${' '.repeat(1000)}`];
@@ -280,7 +280,7 @@ test('a path that ends in /history is the history or the dtab, whichever the tok
   assert.equal((await rig.ask('GET', 'dtabs/web/history?watch=1', by('past'))).status, 403);
 });
 
-test('the list, and its watch, show what may be read', async t => {
+test('the list and its watch show the namespaces that the token may read', async t => {
   const rig = await guardedRig(t);
   for (const namespace of ['web', 'shared', 'team-a/x', 'secret']) await rig.put(namespace, '');
   for (const [name, expected] of [
@@ -296,7 +296,7 @@ test('the list, and its watch, show what may be read', async t => {
   assert.deepEqual(await watch.json(), ['shared', 'team-a/x', 'team-a/y']);
 });
 
-test('where everybody may read, writing still takes a token', async t => {
+test('with anonymous read, a write still needs a token', async t => {
   const rig = await guardedRig(t, { anonymous: 'read' });
   for (const [right, method, target] of requests('web')) {
     await rig.put('web', '/a => /b');
@@ -310,7 +310,7 @@ test('where everybody may read, writing still takes a token', async t => {
   assert.equal((await rig.ask('PUT', 'dtabs/secret', { ...by('web'), ...asDtab }, '')).status, 403);
 });
 
-test('a watch ends with its token, and the next token is good at once', async t => {
+test('a watch ends with its token, and the next token is valid at once', async t => {
   const rig = await guardedRig(t);
   await rig.put('web', '/a => /b');
   const streams = await Promise.all(

@@ -1,4 +1,4 @@
-/** What is said about a dtab before it is stored. */
+/** Warnings about a dtab before it is stored. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

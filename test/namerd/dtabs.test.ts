@@ -28,7 +28,7 @@ test('GET dtabs lists the namespaces, sorted, as JSON and a line break', async t
     );
 });
 
-test('a path that only begins like an endpoint is 404, and the answer says what there is', async t => {
+test('a path that only begins like an endpoint is 404, and the answer names an existing one', async t => {
   const rig = await startRig(t);
   for (const target of [
     'dtabsexpialidocious',
@@ -47,7 +47,7 @@ test('a path that only begins like an endpoint is 404, and the answer says what 
   }
 });
 
-test('a stored dtab is told with its version, in the form that is asked for first', async t => {
+test('a stored dtab is answered with its version, in the first form of Accept', async t => {
   const rig = await startRig(t);
   await rig.put('tea', '/tshirt => /suit');
   const asText = ['/tshirt=>/suit\n', 'application/dtab'];
@@ -69,7 +69,7 @@ test('a stored dtab is told with its version, in the form that is asked for firs
   assert.equal((await rig.ask('GET', 'dtabs/tea')).text, json[0]);
 });
 
-test('a namespace that is not stored is not found', async t => {
+test('a namespace that does not exist is 404', async t => {
   const rig = await startRig(t);
   for (const method of ['GET', 'HEAD', 'DELETE']) assert.equal((await rig.ask(method, 'dtabs/none')).status, 404);
 });
@@ -84,7 +84,7 @@ test('a method that a dtab does not support is 405, with Allow and a reason', as
   }
 });
 
-test('HEAD tells the version and has no Content-Length', async t => {
+test('HEAD answers the version and has no Content-Length', async t => {
   const rig = await startRig(t);
   await rig.put('tea', '/a=>/b');
   const answer = await rig.ask('HEAD', 'dtabs/tea');
@@ -94,7 +94,7 @@ test('HEAD tells the version and has no Content-Length', async t => {
   assert.equal(answer.headers['transfer-encoding'], undefined);
 });
 
-test('POST creates once, from text or JSON, and tells the version', async t => {
+test('POST creates once, from text or JSON, and answers the version', async t => {
   const rig = await startRig(t);
   const created = await rig.ask('POST', 'dtabs/tea', asDtab, '/a => /b;');
   assert.deepEqual([created.status, created.text, created.headers.etag], [204, '', 'AAAAAAAAAAE=']);
@@ -137,7 +137,7 @@ test('POST refuses an unknown Content-Type, and a bad dtab, with the reason', as
   assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404);
 });
 
-test('PUT writes whatever there was; with If-Match only if that is the version, quoted or not', async t => {
+test('PUT creates or replaces; with If-Match only that version, quoted or not', async t => {
   const rig = await startRig(t);
   const first = await rig.ask('PUT', 'dtabs/tea', asDtab, '/a=>/b');
   assert.deepEqual([first.status, first.text, first.headers.etag], [204, '', 'AAAAAAAAAAE=']);
@@ -156,7 +156,7 @@ test('PUT writes whatever there was; with If-Match only if that is the version, 
   assert.equal(absent.status, 404);
 });
 
-test('PUT says which Content-Type it cannot read, and why a dtab is bad', async t => {
+test('PUT names the Content-Type it cannot read, and the reason for a bad dtab', async t => {
   const rig = await startRig(t);
   const typed = await rig.ask('PUT', 'dtabs/tea', { 'content-type': 'application/xml' }, '');
   assert.equal(typed.status, 400);
@@ -183,7 +183,7 @@ test('a namespace may have slashes and is not percent-decoded', async t => {
   assert.equal((await rig.ask('GET', 'dtabs/a/b+c')).status, 404);
 });
 
-test('what the store forbids is 403 for every method, what it cannot do is 503', async t => {
+test('a refusal by the store is 403 for every method, a failure is 503', async t => {
   const rig = await startRig(t);
   await rig.put('tea', '');
   const writes = [
@@ -219,7 +219,7 @@ test('what the store forbids is 403 for every method, what it cannot do is 503',
   }
 });
 
-test('a store that does not answer is given up, with 503', async t => {
+test('a store that does not answer in time is 503', async t => {
   const rig = await startRig(t, { api: { answerTimeoutMs: 20 } });
   rig.store.state.next({ state: 'pending' });
   const answer = await rig.ask('GET', 'dtabs/tea');
@@ -244,7 +244,7 @@ test('a page of another site cannot write', async t => {
   assert.equal((await rig.ask('GET', 'dtabs/tea')).status, 404);
 });
 
-test('validate=true says what is questionable and stores nothing', async t => {
+test('validate=true reports warnings and stores nothing', async t => {
   const rig = await startRig(t);
   const dtab = '/a=>/$/inet/127.1/80;/x=>/y;/y=>/x;/svc=>/#/nowhere;/a=>!';
   for (const method of ['PUT', 'POST']) {

@@ -29,7 +29,7 @@ async function openTokens(t: Scope, others: AuthConfig['tokens'] = []) {
   return { folder, log, nameOf, logged };
 }
 
-test('a new token in the file takes the place of the old one; two of them are good together', async t => {
+test('a new token in the file replaces the old one; two tokens are valid together', async t => {
   const { folder, log, nameOf, logged } = await openTokens(t);
   assert.deepEqual([nameOf(1), nameOf(2)], ['deploy', undefined]);
   folder.write('deploy.token', `${secret(2)}\n${secret(1)}\n`);
@@ -38,15 +38,15 @@ test('a new token in the file takes the place of the old one; two of them are go
   folder.write('deploy.token', `${secret(2)}\n`);
   await until(() => nameOf(1) === undefined, 'the end of the old token');
   assert.equal(nameOf(2), 'deploy');
-  await logged(/^info: token deploy: \S+deploy\.token has changed and is in force$/);
+  await logged(/^info: token deploy: \S+deploy\.token has changed and is in effect$/);
   assert.ok(!log.lines.some(line => line.includes('0123456789')), log.lines.join('\n'));
 });
 
-test('a file that is gone, empty, damaged or has the token of another changes nothing, and is said', async t => {
+test('a file that is missing, empty, damaged or has the token of another name changes nothing, and is logged', async t => {
   const other = { name: 'other', token: secret(9), read: ['x'], write: [] };
   const { folder, log, nameOf, logged } = await openTokens(t, [other]);
   folder.remove('deploy.token');
-  await logged(/^warn: token deploy: \S+ cannot be used; what was in it stays in force$/);
+  await logged(/^warn: token deploy: \S+ cannot be used; its last tokens stay valid$/);
   for (const [i, bad] of ['', 'short', secret(9)].entries()) {
     folder.write('deploy.token', bad);
     await until(() => log.lines.length > i + 1, 'the complaint');

@@ -84,7 +84,7 @@ test('a store that fails fails the name only where it never was known', t => {
   assert.equal(showState(seen.last!), '~');
 });
 
-test('who asks again within the idle time finds what was watched; after it nothing is left', async t => {
+test('a request within the idle time finds the name still watched; after that nothing is left', async t => {
   const { store, namer, clock, namespaces } = setUp({ idleMs: 60_000 });
   namer.answer('/web', boundTo('/#/n/web', '/', of(boundAddr([{ ip: '10.0.0.1', port: 1, meta: {} }]))));
   await store.put('default', parseDtab('/svc => /#/n'));

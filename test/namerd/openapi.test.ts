@@ -1,4 +1,4 @@
-/** The OpenAPI document says what the API does: all of its routes, and answers as they really are. */
+/** The OpenAPI document describes the API: all of its routes, and the answers as they really are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -31,7 +31,7 @@ const operations = Object.entries(api.paths).flatMap(([path, item]) =>
   methods.flatMap(method => (item[method] ? [{ name: `${method} ${path}`, operation: item[method] }] : [])),
 );
 
-/** Fields that are not in the document are not in an answer: readers may ignore them, we may not forget them. */
+/** Answers have only documented fields: readers may ignore more, the document must not forget any. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -195,7 +195,7 @@ test('the documents of a watch are as the answer without it', async t => {
   }
 });
 
-test('what a store cannot do is answered as the document says, on every operation that asks it', async t => {
+test('a failure of the store is answered as documented, on every operation that uses it', async t => {
   const rig = await filledRig(t);
   for (const code of ['STORE_FORBIDDEN', 'STORE_UNAVAILABLE'] as const) {
     const error = new LinkerdTcpError(code, { store: 'etcd', action: 'read', reason: 'its rules', hint: 'look there' });

@@ -61,7 +61,7 @@ test('a dtab supports five methods, the bound names two; the answer to another o
   assert.deepEqual(await allowed('bound-names'), ['GET', 'HEAD']);
 });
 
-test('what only begins like an endpoint, or lacks its namespace, is not found', async t => {
+test('a path that only begins like an endpoint, or lacks its namespace, is 404', async t => {
   const rig = await rigWithFoo(t);
   const targets = ['bind', 'addr', 'resolve'].flatMap(name => [name, `${name}/`, `${name}foo`, `${name}foo/tea`]);
   for (const target of [...targets, 'delegatefoo', 'bound-names/x', 'bound-namesx', 'dtab', 'BIND/tea', '/api/1', '/'])
@@ -89,7 +89,7 @@ test('a hash in a path is %23; sent as it is it ends the request target', async 
   assert.equal((await rig.ask('GET', 'addr/tea?path=/#/io.l5d.namer/foo')).text, '{"type":"neg"}\n');
 });
 
-test('watch is read on every endpoint that streams, and means nothing to those that do not', async t => {
+test('watch works on every endpoint that streams, and is ignored by the others', async t => {
   const rig = await rigWithFoo(t);
   await rig.put('tea', '');
   for (const target of [

@@ -22,7 +22,7 @@ function name(id: string, addr: Observable<Addr> = of(boundAddr([at(1)]))): Name
 
 const says = (rig: Rig, path: string, tree: NameTree<Name>) => rig.namer.answer(path, ok(tree));
 
-test('a watch of addresses says each change on a line: bound{1}, bound{1,2}, neg, bound{3}; never pending, nothing twice', async t => {
+test('a watch of addresses sends one line per change: bound{1}, bound{1,2}, neg, bound{3}; never pending, nothing twice', async t => {
   const rig = await startRig(t);
   const addr = new BehaviorSubject<Addr>(pendingAddr);
   says(rig, '/foo', name(foo, addr));
@@ -59,7 +59,7 @@ test('watch is on for 1, t, true and without a value, off for 0, f and false; an
     assert.equal((await rig.ask('GET', `addr/default${query(foo)}${wrong}`)).status, 400, wrong);
 });
 
-test('a watch of a tree says a change of the tree, not one of the addresses in it', async t => {
+test('a watch of a tree sends changes of the tree, not those of the addresses in it', async t => {
   const rig = await startRig(t);
   const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
   says(rig, '/foo', name(foo, addr));
@@ -79,7 +79,7 @@ test('a watch of a tree says a change of the tree, not one of the addresses in i
   assert.equal(await ids(), 'neg');
 });
 
-test('a write that leaves the tree as it is, by whatever rules, is not told', async t => {
+test('a write that does not change the tree is not sent, whichever rules it changes', async t => {
   const rig = await startRig(t);
   says(rig, '/foo', name(foo));
   await rig.put('default', '/svc => /#/io.l5d.namer/foo');
@@ -96,7 +96,7 @@ test('a write that leaves the tree as it is, by whatever rules, is not told', as
   for (const stream of streams) assert.match(await stream.line(), /^\{"type":"neg"/);
 });
 
-test('a tree that cannot be confirmed for a while is not told, nor drawn, again', async t => {
+test('a tree that cannot be confirmed for a while is neither sent nor drawn again', async t => {
   const rig = await startRig(t);
   const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
   const tree = name(foo, addr);
@@ -113,7 +113,7 @@ test('a tree that cannot be confirmed for a while is not told, nor drawn, again'
   assert.equal(await bind.line(), '{"type":"neg"}');
 });
 
-test('a watch that fails says why, in a line of text, and ends', async t => {
+test('a watch that fails ends with a line of text that names the reason', async t => {
   const rig = await startRig(t);
   const stream = await rig.watch(`bind/default${query(foo)}1`);
   rig.namer.answer('/foo', failed(new Error('error\nin two lines')));
@@ -139,7 +139,7 @@ test('a watch of a dtab sends each version in the requested form, and a line whe
   assert.equal(await text.line(), '/a=>/c');
 });
 
-test('a watch of the namespaces says each set of them', async t => {
+test('a watch of the namespaces sends each change of the list', async t => {
   const rig = await startRig(t);
   const stream = await rig.watch('dtabs?watch=true');
   assert.equal(await stream.line(), '[]');
@@ -168,7 +168,7 @@ test('a watch of a resolution follows the addresses and, through a change of the
   assert.equal(await port(), undefined);
 });
 
-test('a watch with nothing to say sends line breaks', async t => {
+test('a watch without changes sends line breaks', async t => {
   const rig = await startRig(t, { api: { heartbeatMs: 5 } });
   says(rig, '/foo', neg);
   const stream = await rig.watch(`bind/default${query(foo)}1`);
@@ -190,7 +190,7 @@ async function deafReader(t: TestContext, rig: Rig) {
   return { addr, socket };
 }
 
-test('a reader that is too slow gets the newest document and not those between', async t => {
+test('a slow reader gets the newest document and not those before it', async t => {
   const { addr, socket } = await deafReader(t, await startRig(t));
   const padding = 'x'.repeat(1_000_000);
   const versions = 60;
@@ -208,7 +208,7 @@ test('a reader that is too slow gets the newest document and not those between',
   assert.ok(told < versions / 2, `${told} of ${versions} documents were sent`);
 });
 
-test('a reader that takes nothing is cut after a while', async t => {
+test('a reader that accepts nothing is disconnected after a while', async t => {
   const rig = await startRig(t, { api: { drainTimeoutMs: 30 } });
   const { addr } = await deafReader(t, rig);
   let port = 1;
@@ -220,7 +220,7 @@ test('a reader that takes nothing is cut after a while', async t => {
   }, 'the cut');
 });
 
-test('watches sent one behind the other on a connection are gone with it', async t => {
+test('watches that are pipelined on one connection end with it', async t => {
   const rig = await startRig(t, { api: { maxWatches: 3, maxWatchesPerClient: 3 } });
   const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
   t.after(() => socket.destroy());
@@ -234,7 +234,7 @@ test('watches sent one behind the other on a connection are gone with it', async
   assert.equal(rig.store.observers, 0);
 });
 
-test('a watch behind a short request on its connection is answered in its turn', async t => {
+test('a watch that is pipelined after a short request is answered after it', async t => {
   const rig = await startRig(t);
   const socket = connect(Number(rig.url.split(':').at(-1)), '127.0.0.1');
   t.after(() => socket.destroy());
@@ -255,7 +255,7 @@ test('a watch behind a short request on its connection is answered in its turn',
   assert.ok(received.indexOf('"neg"') < received.indexOf('[]'), received);
 });
 
-test('a document is not told again when the tree was unknown in between', async t => {
+test('a document is not sent again after the tree was unknown', async t => {
   const rig = await startRig(t);
   says(rig, '/foo', name(foo));
   await rig.put('default', '/svc => /#/io.l5d.namer/foo');
@@ -268,7 +268,7 @@ test('a document is not told again when the tree was unknown in between', async 
   assert.equal(await stream.line(), '{"type":"neg"}');
 });
 
-test('more watches than the limit are refused with 503, and there is room again when one leaves', async t => {
+test('watches beyond the limit are refused with 503 until another one ends', async t => {
   const rig = await startRig(t, { api: { maxWatches: 2, maxWatchesPerClient: 2 } });
   const [first] = [await rig.watch('dtabs?watch=1'), await rig.watch('dtabs?watch=1')];
   const refused = await rig.ask('GET', 'dtabs?watch=1');
@@ -295,7 +295,7 @@ test('closing the API ends its watches', async t => {
   await stream.end();
 });
 
-test('after 1 000 watches have come and gone nothing is observed any more', async t => {
+test('after 1 000 watches have ended nothing is observed', async t => {
   const idle = new Set<() => void>();
   const clock = {
     after: (_ms: number, run: () => void) => {

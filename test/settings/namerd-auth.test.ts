@@ -36,7 +36,7 @@ test('a token has a name and its rights; without a token nothing may be done', (
   );
 });
 
-test('the file of a token is looked for in the folder of the configuration, and read with it', t => {
+test('a token file is relative to the directory of the configuration, and read with it', t => {
   const folder = tempDir(t);
   folder.write('deploy.token', `${secret}\n`);
   folder.write('two.token', `\uFEFF${secret}-new\r\n${secret}-old\r\n`);

@@ -1,4 +1,4 @@
-/** What a configuration of namerd comes to. */
+/** Configurations of namerd, and the reports on bad ones. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -29,12 +29,12 @@ test('without a configuration everything is on this machine, and dtabs are in th
   );
 });
 
-test('paths start from the folder of the file', () => {
+test('paths start from the directory of the file', () => {
   const { storage } = load(least.replace('inMemory', 'sqlite, path: a/b.sqlite'), '/etc/namerd/namerd.yml');
   assert.equal(storage['path'], '/etc/namerd/a/b.sqlite');
 });
 
-test('keys of Linkerd 1.x that mean nothing here are accepted', () => {
+test('keys of Linkerd 1.x that have no effect here are accepted', () => {
   const text = least.replace('inMemory}', 'inMemory, experimental: true}');
   assert.equal(problemsOf(`${text}usage: {enabled: false}\n`), '');
 });
@@ -78,7 +78,7 @@ test('telemetry is that of Linkerd 1.x: metrics at a path of their own, and what
   ]);
 });
 
-test('telemetry that cannot be is told with its place', () => {
+test('invalid telemetry is reported with its place', () => {
   const of = (text: string) => problemsOf(`${least}telemetry:\n- {kind: io.l5d.prometheus}\n- {${text}}\n`);
   assert.match(of('kind: io.l5d.prometheus'), /namerd\.yml:5:\d+ +telemetry\[1\].*telemetry\[0\] has that path/);
   assert.match(of('kind: io.l5d.prometheus, path: /config.json'), /:5:\d+ .*expected a path below \/admin\/metrics/);

@@ -24,31 +24,31 @@ import { namerStateEndpoint, storageEndpoint } from './state.ts';
 
 export interface NamerdAdminOptions {
   readonly ip: string;
-  /** 0 for one that is free. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly allowedHosts?: readonly string[];
   readonly namerd: NamerdView;
   readonly registry: Registry;
   readonly log: Log;
-  /** Where metrics are to be had, beside or in place of plain `/metrics`. */
+  /** Further paths of the metrics, besides or instead of `/metrics`. */
   readonly exports?: readonly { readonly path: string; readonly prefix: string }[];
 }
 
-/** What the admin API shows of the running namerd and may ask of it. */
+/** The running namerd as the admin API sees and controls it. */
 export interface NamerdView {
-  /** The config in force, as JSON. Secrets may be in it: the admin API hides them. */
+  /** The configuration in effect, as JSON. It may contain secrets: the admin API hides them. */
   config(): unknown;
   ready(): Readiness;
-  /** Begins the end; further calls change nothing. */
+  /** Starts the shutdown; further calls have no effect. */
   shutdown(reason: string): void;
   readonly namespaces: Namespaces;
   readonly slices: Slices;
   readonly store: DtabStore;
-  /** What the namers watch. */
+  /** The watches of the namers. */
   watches(): readonly WatchStatus[];
 }
 
-/** A dtab may be in a question. */
+/** A request to explain a name may contain a dtab. */
 const bodyLimitBytes = 1024 * 1024;
 const addrWaitMs = 1000;
 
@@ -111,6 +111,6 @@ function asked({ method, url, headers, body }: FastifyRequest): ApiRequest {
   const [path] = url.split('?', 1);
   const query = url.slice(path.length + 1);
   const text = Buffer.isBuffer(body) ? body.toString('utf8') : '';
-  // Whoever reaches the admin API sees every dtab: it knows no tokens.
+  // The admin API has no tokens: anyone who can reach it may read every dtab.
   return { method, path, query: new URLSearchParams(query), principal: unrestricted, headers, body: text };
 }

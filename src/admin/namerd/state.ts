@@ -1,4 +1,4 @@
-/** What namerd knows at this moment and how well: of its storage, and of the names its namers watch. */
+/** The current state of the storage and of the names that namers watch, with age and failures. */
 import { lastValueFrom, type Observable, startWith, takeUntil, takeWhile, timer } from 'rxjs';
 import { showDtab } from '../../dtab/show.ts';
 import { type Activity, pending } from '../../live/activity.ts';
@@ -6,7 +6,7 @@ import type { WatchStatus } from '../../naming/watched.ts';
 import type { DtabStore, VersionedDtab } from '../../stores/store.ts';
 import type { Endpoint } from '../endpoint.ts';
 
-/** How long the storage may take to tell, before that is what is shown. */
+/** How long to wait for the storage before its state is shown as pending. */
 const patienceMs = 1000;
 
 export const storageEndpoint = (store: DtabStore): Endpoint => ({
@@ -33,7 +33,7 @@ export const namerStateEndpoint = (watches: () => readonly WatchStatus[]): Endpo
   answer: () => watches(),
 });
 
-/** The state by the time it is known, or at the end of our patience. */
+/** The first known state, or `pending` after the timeout. */
 const latest = <T>(source: Observable<Activity<T>>): Promise<Activity<T>> =>
   lastValueFrom(
     source.pipe(

@@ -1,4 +1,4 @@
-/** The admin API of the proxy: each path with its method, what it is for and how it answers. */
+/** The endpoints of the proxy's admin API: method, path, purpose and handler. */
 import type { FastifyRequest } from 'fastify';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Registry } from '../../metrics/registry.ts';

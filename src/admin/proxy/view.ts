@@ -1,20 +1,20 @@
-/** What the admin API shows of the running proxy and may ask of it. */
+/** The running proxy as the admin API sees and controls it. */
 
 import type { Json } from '../json.ts';
 import type { Readiness } from '../readiness.ts';
 
 export interface AdminView {
-  /** The config in force, as JSON. Secrets may be in it: the admin API hides them. */
+  /** The configuration in effect, as JSON. It may contain secrets: the admin API hides them. */
   config(): unknown;
   routes(): readonly RouteView[];
   /** The explain tree of a path, by the names of one router; undefined when the request named none. */
   delegate(router: string | undefined, path: string): Promise<Json>;
   ready(): Readiness;
-  /** Begins the drain; further calls change nothing. */
+  /** Starts the drain; further calls have no effect. */
   shutdown(): void;
   /** Ends the process at once with status 1. */
   abort(): void;
-  /** Rejects with what is wrong with the new config, or with what it asks for; the one before is still in force then. */
+  /** Rejects if the new configuration is invalid or cannot be applied; the running one then stays in effect. */
   reload(): Promise<void>;
 }
 

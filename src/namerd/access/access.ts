@@ -34,7 +34,7 @@ export interface Principal {
   may(right: Right, namespace: string): boolean;
   /** Whether the token still has these rights. */
   isGood(): boolean;
-  /** Emits as soon as it has not. */
+  /** Emits as soon as it does not. */
   readonly revoked: Observable<unknown>;
 }
 
@@ -42,9 +42,9 @@ export interface Principal {
 export const unrestricted: Principal = { may: () => true, isGood: () => true, revoked: NEVER };
 
 export interface AccessRules {
-  /** What requests without a token may do in every namespace. */
+  /** Rights of requests without a token, in every namespace. */
   readonly anonymous: 'none' | 'read';
-  /** Their digests are told by {@link Access.accept}. */
+  /** Their digests are set by {@link Access.accept}. */
   readonly tokens: readonly TokenRights[];
 }
 
@@ -98,7 +98,7 @@ export class Access {
     return right === 'read' && this.#anonymous === 'read';
   }
 
-  /** Only tokens that are good are remembered: of those there are few. */
+  /** Only valid tokens are remembered: there are few of them. */
   #rightsOf(digest: Buffer): TokenRights | undefined {
     const key = digest.toString('latin1');
     const known = this.#known.get(key);

@@ -1,11 +1,11 @@
-/** Requests that are refused for want of a token or a right, as the log and the metrics tell them. */
+/** Requests refused for lack of a token or a right, for the log and the metrics. */
 import { LinkerdTcpError } from '../../errors.ts';
 
 export const denialReasons = ['no_token', 'unknown_token', 'read', 'write'] as const;
 
 interface Refusal {
   readonly reason: (typeof denialReasons)[number];
-  /** The name of the token; absent where there is none that is known. */
+  /** The name of the token; absent without a known one. */
   readonly token?: string;
   readonly message: string;
 }

@@ -1,4 +1,4 @@
-/** The tokens of one of namerd's interfaces: those of the configuration, and those in files, which are followed. */
+/** The tokens of one interface of namerd: those in the configuration, and those in files, which are followed. */
 import type { Subscription } from 'rxjs';
 import { mostTokenFileBytes, tokensIn } from '../../clients/namerd/token.ts';
 import { LinkerdTcpError, reasonOf } from '../../errors.ts';
@@ -10,9 +10,9 @@ import type { AuthConfig } from './auth-config.ts';
 export class LiveTokens {
   readonly access: Access;
   readonly #log: Log;
-  /** What counts now, by the name of the token. */
+  /** The valid digests, by the name of the token. */
   readonly #digests = new Map<string, readonly Buffer[]>();
-  /** Of files whose tokens were those of another: what takes them once they are not. */
+  /** Retries for files whose tokens belong to another name, for when they no longer do. */
   readonly #refused = new Map<string, () => void>();
   readonly #subscriptions: Subscription[] = [];
 
@@ -51,20 +51,20 @@ export class LiveTokens {
           const digests = digestsIn(content);
           if (!wasFirst && this.#ownerOf(digests, name) !== undefined) this.#refused.set(name, () => take(content));
           const isNew = this.#accept(name, digests);
-          if (isNew && !wasFirst) this.#log.info(`token ${name}: ${file} has changed and is in force`);
+          if (isNew && !wasFirst) this.#log.info(`token ${name}: ${file} has changed and is in effect`);
           resolve();
           if (isNew) for (const again of [...this.#refused.values()]) again();
         } catch (error) {
           const reason = reasonOf(error);
           if (wasFirst) reject(new LinkerdTcpError('CONFIG_UNREADABLE', { file, reason }, { cause: error }));
-          else this.#log.warn(`token ${name}: ${file} cannot be used; what was in it stays in force`, { reason });
+          else this.#log.warn(`token ${name}: ${file} cannot be used; its last tokens stay valid`, { reason });
         }
       };
       this.#subscriptions.push(watchFile(file, { maxBytes: mostTokenFileBytes }).subscribe(take));
     });
   }
 
-  /** @returns whether that changed anything. @throws Error where one of them is another one's already */
+  /** @returns whether the digests have changed. @throws Error if one of them belongs to another name */
   #accept(name: string, digests: readonly Buffer[]): boolean {
     const owner = this.#ownerOf(digests, name);
     if (owner !== undefined) throw new Error(`it is the token of ${owner}`);
@@ -75,14 +75,14 @@ export class LiveTokens {
     return true;
   }
 
-  /** Which of the others has one of them. */
+  /** The other name that has one of the digests. */
   #ownerOf(digests: readonly Buffer[], name: string): string | undefined {
     const isOneOf = (known: readonly Buffer[]) => digests.some(digest => known.some(each => each.equals(digest)));
     return [...this.#digests].find(([other, known]) => other !== name && isOneOf(known))?.[0];
   }
 }
 
-/** @throws Error that says why there is none */
+/** @throws Error with the reason */
 function digestsIn(content: FileContent): readonly Buffer[] {
   switch (content.type) {
     case 'text':
@@ -90,7 +90,7 @@ function digestsIn(content: FileContent): readonly Buffer[] {
     case 'missing':
       throw new Error('no such file');
     case 'directory':
-      throw new Error('it is a folder');
+      throw new Error('it is a directory');
     default:
       throw content.error;
   }

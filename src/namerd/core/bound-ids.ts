@@ -1,5 +1,5 @@
 /**
- * Bound ids and where they live: an id belongs to the namer whose prefix it starts with, and binds there to itself.
+ * Bound ids and their namers: an id belongs to the namer whose prefix it starts with, and binds there to itself.
  */
 import { catchError, distinctUntilChanged, type Observable, of, switchMap } from 'rxjs';
 import type { Path } from '../../dtab/path.ts';
@@ -7,14 +7,14 @@ import { showPath } from '../../dtab/show.ts';
 import { type Addr, boundAddr, failedAddr, negAddr, pendingAddr, sameAddr } from '../../naming/addr.ts';
 import { type Binding, bindTree } from '../../naming/bind.ts';
 
-/** What transformers have put in front (`/%/…`) is taken off: a namer applies its transformers itself. */
+/** Removes the prefix of transformers (`/%/…`): a namer applies its transformers itself. */
 export function withoutTransformers(id: Path): Path {
   if (id[0] !== '%') return id;
   const start = id.findIndex(label => label === '#' || label === '$');
   return start < 0 ? [] : id.slice(start);
 }
 
-/** Why an id cannot be bound to one name. Other than a failure to find the addresses of a name, it is no answer. */
+/** The reason why an id cannot be bound to one name. Unlike a failure to find addresses, this is not an answer. */
 export class UnboundId extends Error {
   override readonly cause: Error;
 
@@ -25,7 +25,7 @@ export class UnboundId extends Error {
   }
 }
 
-/** The live addresses of an id. An id that nobody knows has none: Neg. One that cannot be bound fails with an UnboundId. */
+/** The live addresses of an id. An unknown id is Neg. One that cannot be bound fails with an UnboundId. */
 export function addrOfId(naming: Pick<Binding, 'namers' | 'builtin'>, id: Path): Observable<Addr> {
   const shown = showPath(id);
   return bindTree({ ...naming, dtab: [] }, withoutTransformers(id)).pipe(

@@ -1,8 +1,8 @@
 /**
  * The meaning of names in each namespace: its stored dtab, live, over the namers of the configuration.
  *
- * A namespace that is not stored is an empty dtab, so names bind by the namers alone and by the dtab of the request. What was
- * bound without such a dtab is kept warm (see Observations); with one it is bound for that request only.
+ * A namespace that is not stored is an empty dtab, so names bind by the namers and by the dtab of the request. A name bound
+ * without such a dtab is kept warm (see Observations); with one it is bound for that request only.
  */
 import { defer, distinctUntilChanged, filter, firstValueFrom, map, type Observable, throwError, timeout } from 'rxjs';
 import { concat, type Dtab } from '../../dtab/dtab.ts';
@@ -29,14 +29,14 @@ export interface NamespacesOptions {
   readonly store: DtabStore;
   /** Their prefixes do not overlap. */
   readonly namers: readonly MountedNamer[];
-  /** Answers what follows `/$`. */
+  /** Binds paths after `/$`. */
   readonly builtin: Namer;
   readonly clock: Pick<Clock, 'after'>;
   /** Idle observations kept, of names and of addresses each. */
   readonly keptIdle?: number;
   /** How long an observation outlives its last observer. */
   readonly idleMs?: number;
-  /** The same for a name that means nothing: whoever asks for names that do not exist leaves little behind. */
+  /** The same for a name that does not resolve: requests for names that do not exist leave little behind. */
   readonly negativeIdleMs?: number;
 }
 
@@ -45,7 +45,7 @@ export const delegateTimeoutMs = 2000;
 
 const noRules: Dtab = [];
 
-/** Tells apart all names of all namespaces. */
+/** A key for a name that is unique over all namespaces. */
 export const nameIn = (namespace: string, path: Path): string => `${namespace}?${showPath(path)}`;
 
 interface StoredRules {
@@ -58,9 +58,9 @@ export class Namespaces {
   readonly #options: NamespacesOptions;
   readonly #trees: Observations<Activity<NameTree<Bound>>>;
   readonly #addrs: Observations<Addr>;
-  /** Of the namespaces that some name is bound in. */
+  /** Of namespaces with bound names. */
   readonly #dtabs = new SharedByKey<Activity<StoredRules>>();
-  /** Of names, by `nameIn`: what is the same for all who resolve them (resolve.ts). */
+  /** By `nameIn`: the part of a resolution that all clients share (resolve.ts). */
   readonly resolutions = new SharedByKey<Activity<Addr>>();
 
   constructor(options: NamespacesOptions) {
@@ -98,7 +98,7 @@ export class Namespaces {
     return this.#addrs.get(showPath(id), () => addrOfId({ namers, builtin }, id));
   }
 
-  /** @param namespace null for none: only the dtab given counts. Rejects with TIMED_OUT where it takes too long. */
+  /** @param namespace null for none: only the given dtab counts. Rejects with TIMED_OUT. */
   async delegate(namespace: string | null, dtab: Dtab, path: Path): Promise<Delegation> {
     const { namers, builtin } = this.#options;
     const stored = namespace === null ? noRules : await this.#storedOnce(namespace, path);
@@ -116,7 +116,7 @@ export class Namespaces {
     this.#addrs.close();
   }
 
-  /** A write that touches no rule on the way of the name does not disturb it. */
+  /** A write that changes no rule that the name depends on does not rebind it. */
   #bind(namespace: string, dtab: Dtab, path: Path): Observable<Activity<NameTree<Bound>>> {
     const { namers, builtin } = this.#options;
     return defer(() => {
@@ -152,7 +152,7 @@ export class Namespaces {
     });
   }
 
-  /** One observation for all names of a namespace. A write that changes no rule disturbs none of them. */
+  /** One observation for all names of a namespace. A write that changes no rule rebinds none of them. */
   #stored(namespace: string): Observable<Activity<StoredRules>> {
     return this.#dtabs.get(namespace, () => this.#observeRules(namespace));
   }

@@ -1,23 +1,23 @@
 /**
- * Observations kept warm: all who ask for a key share one, and it outlives the last of them by a while, so that those who poll
- * do not begin anew each time.
+ * Observations kept warm: all observers of a key share one, and it outlives the last of them for a while, so that polling
+ * clients do not start a new one each time.
  *
- * Bounded twice: an observation that nobody looks at ends after its idle time, and of those idle ones no more than `limit` are
- * kept, the one longest unused going first. Observations in use are as many as there are users.
+ * Bounded twice: an observation without observers ends after its idle time, and at most `limit` idle ones are kept; the one that
+ * was unused for longest is dropped first.
  */
 import { Observable, ReplaySubject, type Subscription } from 'rxjs';
 import type { Clock } from '../../live/clock.ts';
 
 export interface ObservationLimits<T> {
-  /** Most idle observations kept. */
+  /** Idle observations kept. */
   readonly limit: number;
-  /** How long one is kept that nobody looks at. @param last absent where it never had a value */
+  /** How long one without observers is kept. @param last absent if it never had a value */
   readonly idleMs: (last: T | undefined) => number;
   readonly clock: Pick<Clock, 'after'>;
 }
 
 interface Kept<T> {
-  /** Replays the newest value to whoever comes. */
+  /** Replays the newest value to new observers. */
   readonly values: ReplaySubject<T>;
   upstream?: Subscription;
   last?: T;
@@ -57,7 +57,7 @@ export class Observations<T> {
     });
   }
 
-  /** Ends all of them; those in use say nothing more. */
+  /** Ends all of them; those in use emit nothing more. */
   close(): void {
     for (const key of [...this.#kept.keys()]) this.#end(key);
   }
@@ -68,7 +68,7 @@ export class Observations<T> {
       kept.last = value;
       kept.values.next(value);
     });
-    // It may have been ended by what its first value led to.
+    // An observer of its first value may have ended it.
     if (this.#kept.get(key) === kept) kept.upstream = upstream;
     else upstream.unsubscribe();
   }

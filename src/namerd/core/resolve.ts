@@ -1,8 +1,8 @@
 /**
- * A name brought down to one set of addresses, live.
+ * A name resolved to one set of addresses, live.
  *
- * By itself it follows one leaf of the bound tree, of a Union one drawn by weight, anew for each observer and each change of the
- * tree. Flattened, it is all of them: each address weighs its share of the whole, so that nobody has to draw.
+ * `resolveOne` follows one leaf of the bound tree; of a Union one drawn by weight, for each observer and each change of the tree.
+ * `resolveAll` merges all leaves: the weight of an address is its share of the whole.
  */
 import {
   combineLatest,
@@ -46,7 +46,7 @@ export function resolveOne(
     return drawn === undefined ? of(negAddr) : namespaces.addr(drawn.id);
   };
   if (dtab.length > 0) return followed(addrOf).pipe(known());
-  // Most names leave nothing to draw: one follows them for all who ask.
+  // Most names have no Union: one subscription serves all observers.
   return namespaces.resolutions
     .get(nameIn(namespace, path), () => followed(tree => (isDrawn(tree) ? of(drawnAddr) : addrOf(tree))))
     .pipe(
@@ -55,7 +55,7 @@ export function resolveOne(
     );
 }
 
-/** Stands for the addresses of a tree that each draws from by himself. */
+/** Stands for the addresses of a tree with a Union, which each observer draws from separately. */
 const drawnAddr: Addr = boundAddr([]);
 
 function isDrawn(tree: NameTree<Bound>): boolean {
@@ -87,7 +87,7 @@ export function resolveAll(
   }).pipe(known());
 }
 
-/** Says `pending` where the newest tree has no addresses yet: who comes then must not be told those of the tree before. */
+/** Emits `pending` while the newest tree has no addresses: a new observer must not get those of the previous tree. */
 function follow(
   trees: Observable<Activity<NameTree<Bound>>>,
   addrOf: (tree: NameTree<Bound>) => Observable<Addr>,
@@ -102,7 +102,7 @@ function follow(
   );
 }
 
-/** For those who have been told something: what is not known for a while leaves it standing. */
+/** Suppresses `pending`: observers keep the last known value. */
 function known(): MonoTypeOperatorFunction<Activity<Addr>> {
   return states =>
     states.pipe(
@@ -113,7 +113,7 @@ function known(): MonoTypeOperatorFunction<Activity<Addr>> {
 
 const isSame = (a: Addr, b: Addr): boolean => sameAddr(a, b) && (a === drawnAddr) === (b === drawnAddr);
 
-/** One leaf; undefined where the tree, or the branch that was drawn, leads nowhere. */
+/** One leaf; undefined if the tree, or the drawn branch, has none. */
 export function draw(tree: NameTree<Bound>, random: () => number): Bound | undefined {
   switch (tree.type) {
     case 'leaf':
@@ -140,7 +140,7 @@ function branchAt(branches: readonly Weighted<Bound>[], at: number): NameTree<Bo
     left -= weight;
     if (left < 0) return tree;
   }
-  // Rounding may leave a remainder behind the last branch.
+  // Rounding may leave a remainder after the last branch.
   return branches.findLast(({ weight }) => weight > 0)!.tree;
 }
 
@@ -163,7 +163,7 @@ function flatten(tree: NameTree<Bound>, addrs: ReadonlyMap<string, Addr | undefi
   );
 }
 
-/** Sum to 1; equal where all weigh nothing. */
+/** Sum to 1; equal if all weights are 0. */
 function sharesWithin(endpoints: readonly Endpoint[]): readonly number[] {
   const sum = endpoints.reduce((total, { weight }) => total + weight, 0);
   return endpoints.map(({ weight }) => (sum > 0 ? weight / sum : 1 / endpoints.length));

@@ -1,4 +1,4 @@
-/** What is known of a bound tree: its leaves, and their addresses once they are there. */
+/** The leaves of a bound tree, and their addresses once they are known. */
 import {
   catchError,
   defaultIfEmpty,
@@ -19,7 +19,7 @@ import type { Delegation } from '../../naming/delegation.ts';
 import type { AddrSnapshot } from '../../naming/json/bound-tree.ts';
 import { type Bound, sameBound } from '../../naming/name.ts';
 
-/** Without repetitions: nobody draws or is told anew for a tree that is only confirmed again, or bound again to the same. */
+/** Without repetitions: a tree that is only confirmed, or bound to the same names again, is not a change. */
 export const treeChanges = (): MonoTypeOperatorFunction<Activity<NameTree<Bound>>> =>
   distinctUntilChanged(
     (a, b) => a.state === 'ok' && b.state === 'ok' && (a.value === b.value || sameTree(a.value, b.value, sameBound)),

@@ -1,7 +1,7 @@
 /**
- * Bound trees as JSON, with the addresses of the moment.
+ * Bound trees as JSON, with their current addresses.
  *
- * Plain callbacks where an operator would do: a change of a rule comes through here once for each of thousands who watch.
+ * Plain callbacks instead of operators: a change of a rule passes here once for each of thousands of watches.
  */
 import { Observable, type Subscription } from 'rxjs';
 import { leavesOf, type NameTree } from '../../dtab/name-tree.ts';
@@ -41,10 +41,10 @@ export function treeDocuments(
 
 const nothing = () => {};
 
-/** Those of this moment. */
+/** The documents of the current trees. */
 const documents = new Map<NameTree<Bound>, TreeDocument>();
 
-/** One for all who are told of the tree at the same moment; who comes later sees the addresses of later. */
+/** One for all observers that get the tree at the same time; a later observer gets later addresses. */
 function documentOf(tree: NameTree<Bound>, waitMs: number): TreeDocument {
   const known = documents.get(tree);
   if (known !== undefined) return known;
@@ -68,7 +68,7 @@ class TreeDocument {
     });
   }
 
-  /** @returns what takes the question back */
+  /** @returns a function that cancels the request */
   whenKnown(tell: (document: Activity<string>) => void): () => void {
     if (this.#known !== undefined) {
       tell(this.#known);

@@ -1,8 +1,7 @@
 /**
  * `/api/1/bind/<namespace>`: the bound tree of a name.
  *
- * Watched, there is a line for each change of the tree; the addresses in it are those of the moment it was written, their
- * changes are told by `addr`.
+ * A watch has a line for each change of the tree, with the addresses at that time; `addr` streams their changes.
  */
 import { treeDocuments } from '../core/tree-documents.ts';
 import type { ApiContext } from './api-context.ts';

@@ -1,7 +1,7 @@
 /**
- * The forms of a dtab in bodies: text of the dtab language, or JSON; which one is said by Content-Type and asked by Accept.
+ * The forms of a dtab in bodies: text of the dtab language, or JSON, by Content-Type and Accept.
  *
- * Accept is taken in its order: quality values and other parameters do not count, as clients of Linkerd 1.x expect.
+ * The order of Accept counts: quality values and other parameters do not count, as clients of Linkerd 1.x expect.
  */
 import type { Dentry, Dtab } from '../../dtab/dtab.ts';
 import { parsePrefix, parseTree } from '../../dtab/parse.ts';
@@ -17,7 +17,7 @@ export interface DtabCodec {
   readonly mediaType: string;
   /** One line. */
   write(dtab: Dtab): string;
-  /** One line that says in a watch that the namespace was deleted. */
+  /** The line of a watch for the deletion of the namespace. */
   deletion(namespace: string): string;
   /** @throws LinkerdTcpError DTAB_INVALID */
   read(body: string): Sliced<Dtab>;
@@ -42,7 +42,7 @@ const json: DtabCodec = {
 
 const codecs = [json, text('application/dtab'), text('text/plain')];
 
-/** For the header Accept; JSON where it asks for nothing we have. */
+/** For the header Accept; JSON if it has no known media type. */
 export function codecFor(accept: string | undefined): DtabCodec {
   const wanted = (accept ?? '').split(',').map(mediaTypeOf);
   for (const mediaType of wanted) {

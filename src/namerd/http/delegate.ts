@@ -1,4 +1,4 @@
-/** `/api/1/delegate` and `/api/1/delegate/<namespace>`: explains a name, by what is stored, what is given, or both. */
+/** `/api/1/delegate` and `/api/1/delegate/<namespace>`: explains a name by a stored dtab, a given one, or both. */
 import { firstValueFrom } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
 import type { Path } from '../../dtab/path.ts';
@@ -41,7 +41,7 @@ export async function delegateAlone(request: ApiRequest, context: DelegateContex
   return explain(readableNamespace, await context.slices.run(parsingDtab(dtab)), readPath(path), context);
 }
 
-/** The namespace that the question names, if it may be read; who names none asks of no stored dtab. */
+/** The namespace of the question if it may be read; null for a question without one. */
 function readable(namespace: string | null, principal: Principal): string | null {
   if (namespace !== null) authorize(principal, [reading(namespace)]);
   return namespace;

@@ -1,8 +1,8 @@
-/** What a watch tells: documents, as texts. */
+/** The documents of a watch, as text. */
 import { distinctUntilChanged, map, type Observable } from 'rxjs';
 import { type Activity, ok } from '../../live/activity.ts';
 
-/** One document for each known value; what is repeated, in its text, is told once. */
+/** One document for each known value; equal texts in a row are one document. */
 export function documentsOf<T>(
   source: Observable<Activity<T>>,
   show: (value: T) => string,

@@ -1,4 +1,4 @@
-/** `/api/1/dtabs` and `/api/1/dtabs/<namespace>`: which request reads, watches or writes what is stored. */
+/** `/api/1/dtabs` and `/api/1/dtabs/<namespace>`: routes to reading, watching and writing dtabs. */
 import { distinctUntilChanged, filter, map, skipWhile } from 'rxjs';
 import { type Activity, ok } from '../../live/activity.ts';
 import type { VersionedDtab } from '../../stores/store.ts';

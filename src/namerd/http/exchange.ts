@@ -1,4 +1,4 @@
-/** A request to the API as its routes see it, and what they make of it: an answer, or a stream of documents. */
+/** A request to the API as its routes see it, and their result: an answer, or a stream of documents. */
 import type { Observable } from 'rxjs';
 import type { Dtab } from '../../dtab/dtab.ts';
 import { parsePath } from '../../dtab/parse.ts';
@@ -9,7 +9,7 @@ import type { Principal } from '../access/access.ts';
 import { briefReason, parsingDtab } from '../core/dtab-text.ts';
 import { atOnce } from '../core/sliced.ts';
 
-/** What a request asks for, known before its body is read. */
+/** The part of a request that is known before its body is read. */
 export interface RequestHead {
   readonly method: string;
   /** As it was sent: not percent-decoded, without the query. */
@@ -32,7 +32,7 @@ export interface Answer {
   readonly body?: string;
 }
 
-/** Status 200 at once, then each document on a line; a failure is a line of text, and the end. */
+/** Status 200 at once, then one document per line; a failure is a line of text, and ends the stream. */
 export interface Watching {
   readonly headers: Readonly<Record<string, string>>;
   readonly documents: Observable<Activity<string>>;
@@ -85,7 +85,7 @@ export function isOn(head: RequestHead, name: string): boolean {
   });
 }
 
-/** The same for what is decided before authentication: undefined for any other value. */
+/** The same for decisions before authentication: undefined for any other value. */
 export function switchOf({ query }: RequestHead, name: string): boolean | undefined {
   const value = query.get(name);
   if (value === null || /^(0|f|false)$/i.test(value)) return false;

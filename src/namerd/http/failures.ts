@@ -1,10 +1,10 @@
-/** Errors as the API answers them: the status of the table, and the message as plain text. */
+/** Error answers of the API: the status of the table, and the message as plain text. */
 import { type ErrorCode, LinkerdTcpError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { Answer } from './exchange.ts';
 import { KnownFailure } from './first-known.ts';
 
-/** An unexpected error is logged, and the client is told nothing about it. */
+/** An unexpected error is logged, and the client gets no details. */
 export function failureAnswer(thrown: unknown, request: string, log: Log): Answer {
   if (thrown instanceof KnownFailure)
     return thrown.cause instanceof LinkerdTcpError
@@ -27,7 +27,7 @@ function headersOf({ code, details }: LinkerdTcpError): Readonly<Record<string, 
   return code === 'METHOD_NOT_ALLOWED' ? { allow: String(details['allowed']) } : {};
 }
 
-/** What follows the realm of RFC 6750, section 3. */
+/** The parameters after the realm (RFC 6750, section 3). */
 const challenges: Partial<Record<ErrorCode, string>> = {
   TOKEN_MISSING: '',
   TOKEN_UNKNOWN: ', error="invalid_token"',

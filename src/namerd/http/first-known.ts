@@ -1,9 +1,9 @@
-/** The first known state of a live value, for those who do not watch. */
+/** The first known state of a live value, for requests that do not watch. */
 import { filter, firstValueFrom, type Observable, throwError, timeout } from 'rxjs';
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Activity } from '../../live/activity.ts';
 
-/** What is asked for failed, for reasons of its own: no defect of the API. */
+/** The failure of a namer or a store: not a defect of the API. */
 export class KnownFailure extends Error {
   override readonly cause: Error;
 
@@ -14,7 +14,7 @@ export class KnownFailure extends Error {
   }
 }
 
-/** Rejects with a KnownFailure, where that is known first, and with TIMED_OUT after `waitMs`. */
+/** Rejects with KnownFailure if the first known state is a failure, and with TIMED_OUT after `waitMs`. */
 export async function firstKnown<T>(source: Observable<Activity<T>>, what: string, waitMs: number): Promise<T> {
   const late = () => new LinkerdTcpError('TIMED_OUT', { what, timeout: waitMs });
   const state = await firstValueFrom(

@@ -2,7 +2,7 @@
 import type { Cell } from '../../metrics/cells.ts';
 import type { Registry } from '../../metrics/registry.ts';
 
-/** @returns what to call for each answer; of endpoints and statuses there are few */
+/** @returns a function to call for each answer; there are few endpoints and statuses */
 export function countRequests(registry: Registry): (endpoint: string, status: number) => void {
   const scope = registry.scope({});
   const cells = new Map<string, Cell>();

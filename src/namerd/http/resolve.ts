@@ -2,7 +2,7 @@
  * `/api/1/resolve/<namespace>`: a name as one set of addresses. `?flatten=weighted` merges all branches by their weights
  * instead of drawing one.
  *
- * Every answer has `type`, `addrs` and `meta`, and the values of the set's own `meta` are strings: linkerd-tcp 0.1 insists.
+ * Every answer has `type`, `addrs` and `meta`, and the values of the set's own `meta` are strings: linkerd-tcp 0.1 requires that.
  */
 
 import { LinkerdTcpError } from '../../errors.ts';

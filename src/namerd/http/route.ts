@@ -1,4 +1,4 @@
-/** A route: what answers a request, and which permissions that takes, decided together and once. */
+/** A route: the handler of a request and the permissions it needs, decided together. */
 import { LinkerdTcpError } from '../../errors.ts';
 import type { Permission } from '../access/access.ts';
 import type { ApiContext } from './api-context.ts';

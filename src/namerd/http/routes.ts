@@ -1,5 +1,5 @@
 /**
- * Which path leads where. A namespace is all that follows the endpoint's slash: it may have slashes and is not percent-decoded.
+ * The routes of the API. A namespace is everything after the slash of the endpoint: it may contain slashes and is not percent-decoded.
  *
  *   /api/1/dtabs                          GET HEAD
  *   /api/1/dtabs/<ns>                     GET HEAD PUT POST DELETE

@@ -1,8 +1,8 @@
 /**
  * The HTTP server of interface `io.l5d.httpController`: namerd's API, for namerctl, proxies and people.
  *
- * Everything is bounded: bodies, watches, connections, how long a request may take to arrive and an answer to be known. What one
- * client can make namerd spend is listed in docs/security.md.
+ * Everything is bounded: bodies, watches, connections, the time to receive a request and to find its answer.
+ * docs/security.md lists the bounds.
  */
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';

@@ -1,6 +1,6 @@
 /**
- * The JSON of the API as schemas: what is written is typed by them or checked against them, what is read is read by them, and
- * the OpenAPI document is made of them.
+ * The JSON of the API as schemas: answers have their types, requests are parsed by them, and the OpenAPI document is generated
+ * from them.
  */
 import { z } from 'zod';
 
@@ -9,7 +9,7 @@ const path = (description: string) => z.string().meta({ description, examples: [
 const dentry = z
   .object({
     prefix: z.string().meta({ description: 'of names', examples: ['/svc'] }),
-    dst: z.string().meta({ description: 'what the prefix is replaced by: a name tree', examples: ['/#/io.l5d.fs'] }),
+    dst: z.string().meta({ description: 'the name tree that replaces the prefix', examples: ['/#/io.l5d.fs'] }),
   })
   .meta({ description: 'One rule of a dtab.' });
 
@@ -56,7 +56,7 @@ const validation = z
     omitted: z.int().min(1).optional().meta({ description: 'warnings beyond the first 100' }),
     partial: z.literal(true).optional().meta({ description: 'the dtab is too intricate to be analysed whole' }),
   })
-  .meta({ description: 'What is questionable about a dtab that could be stored.' });
+  .meta({ description: 'The report on a dtab that could be stored.' });
 
 export type Validation = z.output<typeof validation>;
 
@@ -70,7 +70,7 @@ export const question = z
 
 export type Question = z.output<typeof question>;
 
-const meta = z.record(z.string(), z.unknown()).meta({ description: 'whatever the namer tells' });
+const meta = z.record(z.string(), z.unknown()).meta({ description: 'metadata of the namer' });
 
 const address = z.object({
   ip: z.string().meta({ description: 'IPv4 or IPv6' }),
@@ -81,11 +81,11 @@ const address = z.object({
 const addr = z
   .discriminatedUnion('type', [
     z.object({ type: z.literal('bound'), addrs: z.array(address), meta }),
-    z.object({ type: z.literal('neg') }).meta({ description: 'There is no such thing.' }),
+    z.object({ type: z.literal('neg') }).meta({ description: 'The id does not exist.' }),
     z.object({ type: z.literal('failed'), cause: z.string() }),
     z.object({ type: z.literal('pending') }).meta({ description: 'Not known yet; only inside trees.' }),
   ])
-  .meta({ description: 'What is known of the addresses of a bound id.' });
+  .meta({ description: 'The addresses of a bound id.' });
 
 const resolved = z
   .object({
@@ -100,8 +100,8 @@ export type Resolved = z.output<typeof resolved>;
 
 const bound = z.object({
   addr,
-  id: path('the bound id: what `addr` is asked for'),
-  path: path('what the id left of the name, `/` for nothing'),
+  id: path('the bound id: the `path` of `addr`'),
+  path: path('the rest of the name after the id, `/` for none'),
 });
 
 const weight = z.number().min(0).meta({ description: 'its share is this, divided by the sum of all' });
@@ -110,16 +110,16 @@ const boundTree: z.ZodType = z
   .lazy(() =>
     z.discriminatedUnion('type', [
       z.object({ type: z.literal('leaf'), bound }),
-      z.object({ type: z.literal('neg') }).meta({ description: 'The name means nothing.' }),
+      z.object({ type: z.literal('neg') }).meta({ description: 'The name does not resolve.' }),
       z.object({ type: z.literal('empty') }),
       z.object({ type: z.literal('fail') }),
       z.object({ type: z.literal('alt'), alt: z.array(boundTree) }),
       z.object({ type: z.literal('union'), union: z.array(z.object({ weight, tree: boundTree })) }),
     ]),
   )
-  .meta({ description: 'What a name is bound to.' });
+  .meta({ description: 'The tree that a name is bound to.' });
 
-/** What every node of a delegation has. */
+/** The fields of every node of a delegation. */
 const node = { path: z.string(), dentry: dentry.optional() };
 
 const delegation: z.ZodType = z

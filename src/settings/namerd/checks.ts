@@ -48,7 +48,7 @@ function checkPrefixes(root: unknown, complain: (problem: Problem) => void): voi
   }
 }
 
-/** Undefined where the schema complains. */
+/** Undefined if the schema reports a problem. */
 function prefixAt(root: unknown, place: ValuePath): Path | undefined {
   const kind = textAt(root, [...place, 'kind']);
   const text = textAt(root, [...place, 'prefix']) ?? (kind === undefined ? undefined : `/${kind}`);

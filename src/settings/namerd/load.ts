@@ -11,11 +11,11 @@ export interface NamerdSource {
   readonly file: string;
   readonly text: string;
   readonly purpose?: Purpose;
-  /** Told of everything questionable in a configuration that can be used, with its place. */
+  /** Receives warnings about a valid configuration, each with its place. */
   readonly warned?: (warning: string) => void;
 }
 
-/** The built-in configuration: everything on this machine alone, dtabs in the working directory. */
+/** The built-in configuration: everything on loopback, dtabs in the working directory. */
 export const withoutConfig: NamerdSource = {
   file: '<built-in>',
   text: 'storage: {kind: io.l5d.sqlite, path: namerd.sqlite}\ninterfaces:\n- kind: io.l5d.httpController\n',
