@@ -17,6 +17,10 @@ export {
   noEndpoint,
   type Picker,
 } from './balancer/picker.ts';
+export type { Lease, SharedClients } from './clients/shared-clients.ts';
+// Fields of configurations that the programs resolve, check or hide.
+export { dirPath, filePath } from './config/file-fields.ts';
+export { secret } from './config/secret-fields.ts';
 export type { ListeningServer } from './control/listeners.ts';
 // The dtab language.
 export { concat, type Dentry, type Dtab, lookup, type Prefix } from './dtab/dtab.ts';
@@ -62,7 +66,7 @@ export {
   type TransformerContext,
   type TransformerKind,
 } from './naming/kinds.ts';
-export type { Bound, MountedNamer, Name, Namer } from './naming/name.ts';
+export type { Bound, MountedNamer, Name, Namer, Running } from './naming/name.ts';
 export type { Kinds } from './settings/linkerd-tcp/config.ts';
 // The proxy, as the program runs it.
 export { kinds as builtInKinds } from './settings/linkerd-tcp/kinds.ts';
