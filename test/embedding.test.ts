@@ -83,7 +83,7 @@ test('the namerd of docs/embedding.md keeps dtabs in its own store until SIGTERM
   assert.equal((await fetch(`${url}/web`, { method: 'PUT', headers, body: '/svc=>/a' })).status, 204);
   assert.equal(await (await fetch(url)).text(), '["web"]\n');
   assert.equal((await fetch(`${url}/web`, { method: 'DELETE' })).status, 204);
-  assert.equal(readFileSync(join(folder.path, 'writes.log'), 'utf8'), 'web: /svc=>/a\nweb is gone\n');
+  assert.equal(readFileSync(join(folder.path, 'writes.log'), 'utf8'), 'web: /svc=>/a\nweb was deleted\n');
   program.signal('SIGTERM');
   assert.deepEqual(await program.exited, { code: 0, signal: null });
 });
