@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { get } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { get, request } from 'node:https';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { createAuthority, type Issued } from '../support/certificates.ts';
@@ -210,6 +212,34 @@ test('an interface with tls speaks https, and may ask for certificates of client
   assert.match(url, /^https:/);
   assert.equal(await ask({ cert: client.chain, key: client.key }), 200);
   await assert.rejects(ask({}));
+});
+
+test('a write with a client certificate is logged and kept in the history under the name of the certificate', async t => {
+  const ca = createAuthority(t);
+  const server = ca.issue({ names: ['namerd.test'] });
+  const client = ca.issue({ subject: '/CN=operator', client: true });
+  const tls = `tls: {certPath: '${server.certFile}', keyPath: '${server.keyFile}', caCertPath: '${ca.file}', requireClientAuth: true}`;
+  const config = memoryConfig()
+    .replace('io.l5d.inMemory', 'io.l5d.sqlite, path: dtabs.sqlite')
+    .replace(/port: 0\}\n$/, `port: 0, ${tls}}\n`);
+  const { url, program } = await startOwnNamerd(t, { config });
+  const credentials = {
+    ca: ca.certificate,
+    servername: 'namerd.test',
+    agent: false,
+    cert: client.chain,
+    key: client.key,
+  };
+  const ask = async (method: string, path: string, body?: string) => {
+    const sent = request(`${url}/api/1/dtabs/${path}`, { ...credentials, method, headers: asDtab });
+    sent.end(body);
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    return readText(answer);
+  };
+  await ask('PUT', 'tea', '/a=>/b');
+  await program.printed(/info PUT \/api\/1\/dtabs\/tea by certificate operator from 127\.0\.0\.1/);
+  const { versions } = JSON.parse(await ask('GET', 'tea/history')) as { versions: { by: string }[] };
+  assert.equal(versions[0].by, 'operator');
 });
 
 test('SIGHUP reads certificates again: the next connection meets the new one, and a broken one changes nothing', async t => {
