@@ -18,7 +18,7 @@ async function refusal(t: Scope, proxy: LinkerdTcp): Promise<{ readonly line: st
   await client.over();
   assert.equal(client.received, 0);
   client.socket.destroy();
-  const [line] = await proxy.program.printed(new RegExp(`127\\.0\\.0\\.1:${port} .*\n`), { from });
+  const [line] = await proxy.program.printed(new RegExp(`127\\.0\\.0\\.1:${port} \\S+/\\S+ .*\n`), { from });
   return { line: line.trim(), totalMs: Number(/ -?\d+\/-?\d+\/(\d+) /.exec(line)?.[1]) };
 }
 

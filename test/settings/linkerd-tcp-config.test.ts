@@ -86,6 +86,7 @@ test('a file with nothing but routers gets every default', () => {
     finTimeoutMs: 300_000,
     maxConcurrency: 100_000,
     backlog: 1024,
+    reusePort: false,
     keepAlive: { enabled: true, idleSecs: 60 },
   });
 });
