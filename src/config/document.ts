@@ -58,8 +58,8 @@ export class ConfigDocument {
       const faults = [...document.errors, ...document.warnings];
       // Cut short by the stack, the rest of what is said is noise.
       const deep = faults.find(({ message }) => message.includes('call stack'));
-      for (const { pos, message, code } of deep === undefined ? faults : [])
-        complain(pos[0], said(code, message, keyAt(text, pos[0])));
+      for (const { pos, message, code } of deep === undefined ? withoutFollowing(faults) : [])
+        complain(pos[0], said(code, message));
       if (deep !== undefined) complain(deep.pos[0], tooDeep);
       visit(document, {
         Alias: (_, alias) => {
@@ -72,7 +72,9 @@ export class ConfigDocument {
       if (isWhole) this.value = document.toJS();
     } catch (error) {
       // Nesting deeper than the stack, and aliases that multiply.
-      complain(0, error instanceof RangeError ? tooDeep : decapitalise(reasonOf(error)));
+      const reason = reasonOf(error);
+      const isBomb = /alias count/i.test(reason);
+      complain(0, error instanceof RangeError ? tooDeep : isBomb ? tooManyAliases : decapitalise(reason));
     }
     this.syntaxProblems = problems;
   }
@@ -167,17 +169,39 @@ function keyText(key: unknown): string | undefined {
 
 const startOf = (node: Node | undefined): number => node?.range?.[0] ?? 0;
 
-const keyAt = (text: string, offset: number): string => /^[^\s:,{}[\]]*/.exec(text.slice(offset))![0];
-
 const tooDeep = 'nested too deeply';
+const tooManyAliases = 'its aliases (*name) multiply into too many values';
+
+/** One mistake of syntax often makes many more behind it: only the first one is reported. */
+const syntaxCodes: ReadonlySet<string> = new Set([
+  'BAD_INDENT',
+  'BLOCK_AS_IMPLICIT_KEY',
+  'BLOCK_IN_FLOW',
+  'IMPOSSIBLE',
+  'MISSING_CHAR',
+  'MULTILINE_IMPLICIT_KEY',
+  'UNEXPECTED_TOKEN',
+]);
+
+function withoutFollowing<F extends { readonly code: string; readonly pos: readonly [number, number] }>(
+  faults: readonly F[],
+): readonly F[] {
+  const first = faults
+    .filter(({ code }) => syntaxCodes.has(code))
+    .toSorted((a, b) => a.pos[0] - b.pos[0])
+    .at(0);
+  return faults.filter(fault => !syntaxCodes.has(fault.code) || fault === first);
+}
 
 /** Messages of the library that are meant for programmers, in the operator's words. */
-function said(code: string, message: string, key: string): string {
+function said(code: string, message: string): string {
+  const unclosed = /must be sufficiently indented and end with a (.)$|missing closing (["'])quote/i.exec(message);
+  if (unclosed !== null) return `missing ${unclosed[1] ?? unclosed[2]}: a list, a mapping or a text is not closed`;
   if (code === 'NON_STRING_KEY') return 'expected a string as key';
   if (code === 'MULTIPLE_DOCS')
     return 'a second document starts here: a configuration is one document, remove the "---"';
-  if (code === 'UNEXPECTED_TOKEN' && /^[$%{}[\]@`]/.test(key))
-    return `unexpected ${key}: put a value with special characters in quotes`;
+  if (code === 'UNEXPECTED_TOKEN' && message.startsWith('Unexpected ') && message.endsWith(' at node end'))
+    return 'unexpected characters after a value: put a value with special characters in quotes';
   return decapitalise(message);
 }
 

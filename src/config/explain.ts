@@ -15,6 +15,8 @@ export interface Vocabulary {
   kind?(path: ValuePath, kind: string): string | undefined;
 }
 
+const mergeKey = 'YAML merge keys are not supported; write the keys themselves';
+
 export function explain(
   schema: z.core.$ZodType,
   root: unknown,
@@ -52,7 +54,7 @@ export function explain(
   }
 
   function unknownKey(parent: ValuePath, key: string, known: readonly string[]): Problem {
-    const explained = vocabulary.key?.(parent, key, root);
+    const explained = key === '<<' ? mergeKey : vocabulary.key?.(parent, key, root);
     const meant = explained === undefined ? nearest(key, known) : undefined;
     if (meant !== undefined) misspelt.add(JSON.stringify([...parent, meant]));
     const next =

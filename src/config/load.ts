@@ -39,11 +39,16 @@ export function load<S extends z.ZodType>(options: LoadOptions<S>): z.output<S> 
     if (parsed.success) value = parsed.data;
     else problems.push(...explain(schema, plain, parsed.error.issues, options.vocabulary));
     options.check?.(plain, problem => problems.push(problem), document);
-    for (const problem of problems) found.push(locate(document, problem));
+    for (const problem of distinct(problems)) found.push(locate(document, problem));
   }
   const errors = found.filter(({ severity }) => severity === undefined);
   if (errors.length > 0)
     throw new LinkerdTcpError('CONFIG_INVALID', { report: report(program, file, options.purpose ?? 'start', errors) });
   if (found.length > 0) for (const line of listing(file, found)) options.warned?.(line.trim());
   return value as z.output<S>;
+}
+
+/** A value may break two rules of its schema for the same reason. */
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map(problem => [JSON.stringify(problem), problem])).values()];
 }

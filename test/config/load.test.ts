@@ -212,3 +212,23 @@ test('many unknown keys are reported in a time that grows with the file, and onl
 test('a configuration of several documents is answered in words for operators', () => {
   assert.match(problemOf('name: x\n---\nname: y\n'), /a second document starts here: a configuration is one document/);
 });
+
+test('a value that breaks two rules in the same way is one problem', () => {
+  assert.match(problemOf('name: x\nlimits: {max: 1e23}'), /limits\.max: .*found 1e\+23/);
+});
+
+test('one mistake of syntax is one problem, however much it confuses the rest of the file', () => {
+  assert.match(
+    problemOf('limits: {max: $'.concat('{PORT}}\n')),
+    /1:\d+ +unexpected characters after a value: put a value with special characters in quotes/,
+  );
+  assert.match(problemOf('name: ["x]\n'), /missing ": a list, a mapping or a text is not closed/);
+  assert.match(problemOf('name: [x\n'), /missing \]: a list, a mapping or a text is not closed/);
+});
+
+test('YAML merge keys are refused in words that say so', () => {
+  assert.match(
+    problemOf('name: x\nlimits: {<<: {max: 1}}'),
+    /<<.*merge keys are not supported; write the keys themselves/,
+  );
+});
