@@ -14,17 +14,17 @@ export interface Field {
 }
 
 /**
- * `value` with every field replaced by what `change` makes of it; what it returns unchanged is looked into. Bears values of any
- * shape: where they do not fit the schema they stay as they are.
+ * `value` with every field replaced by the result of `change`, outer fields before inner ones. Accepts values of any shape: parts
+ * that do not fit the schema stay as they are.
  */
 export function mapFields(schema: Schema, value: unknown, change: (field: Field) => unknown): unknown {
   return mapped({ schema, value, path: [], parent: undefined });
 
   function mapped(field: Field): unknown {
-    return alternatives(field.schema, field.value).reduce((now, schema) => {
-      const changed = change({ ...field, schema, value: now });
-      return changed === now ? inside({ ...field, schema, value: now }) : changed;
-    }, field.value);
+    return alternatives(field.schema, field.value).reduce(
+      (now, schema) => inside({ ...field, schema, value: change({ ...field, schema, value: now }) }),
+      field.value,
+    );
   }
 
   function inside({ schema, value, path }: Field): unknown {

@@ -246,6 +246,6 @@ function specOf(
 }
 
 function helloOf({ sni, tls }: ServerConfig): HelloSpec | null {
-  if (tls) return { timeoutMs: tls.handshakeTimeoutMs, mostBytes: tls.mostHelloBytes };
-  return sni ? { timeoutMs: sni.helloTimeoutMs, mostBytes: sni.mostHelloBytes } : null;
+  if (tls) return { timeoutMs: tls.handshakeTimeoutMs, mostBytes: tls.maxClientHelloBytes };
+  return sni ? { timeoutMs: sni.helloTimeoutMs, mostBytes: sni.maxClientHelloBytes } : null;
 }

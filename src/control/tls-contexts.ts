@@ -174,7 +174,7 @@ export class TlsContexts {
   }
 
   #serverContext(tls: ServerTlsConfig, name: string, files: IdentityConfig, usage: Usage): LiveContext {
-    const { identities: _, defaultIdentity: __, handshakeTimeoutMs: ___, mostHelloBytes: ____, ...settings } = tls;
+    const { identities: _, defaultIdentity: __, handshakeTimeoutMs: ___, maxClientHelloBytes: ____, ...settings } = tls;
     return this.#context(['server', name, files, settings], usage, () => {
       const identity = this.#credentials.identity(files);
       const trust = tls.trustCerts && this.#credentials.trust(tls.trustCerts);

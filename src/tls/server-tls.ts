@@ -4,6 +4,7 @@ import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import type { ValuePath } from '../config/document.ts';
 import { millis, seconds, wholeNumber } from '../config/fields.ts';
+import { withFormerKeys } from '../config/former-keys.ts';
 import { describe, type Problem, valueAt } from '../config/problem.ts';
 import { isServerName, normalName } from './host-name.ts';
 import {
@@ -55,42 +56,46 @@ const sessionTickets = z.strictObject({
     .meta({ description: 'how long a session can be resumed; its key is accepted as long' }),
 });
 
-export const serverTls = z.strictObject({
-  defaultIdentity: identityConfig
-    .optional()
-    .meta({ description: 'shown to clients that ask for no name, or for one that is not among `identities`' }),
-  identities: z
-    .record(serverName, identityConfig)
-    .optional()
-    .meta({ description: 'by the server name a client asks for; `*.example.com` stands for one label more' }),
-  alpnProtocols: alpnProtocols().optional().meta({ description: 'ALPN, in the order of preference' }),
-  alpnMismatch: z.enum(['tolerate', 'refuse']).default('tolerate').meta({
-    description: 'whether clients none of whose protocols is among `alpnProtocols` are served without one, or refused',
+export const serverTls = withFormerKeys(
+  z.strictObject({
+    defaultIdentity: identityConfig
+      .optional()
+      .meta({ description: 'shown to clients that ask for no name, or for one that is not among `identities`' }),
+    identities: z
+      .record(serverName, identityConfig)
+      .optional()
+      .meta({ description: 'by the server name a client asks for; `*.example.com` stands for one label more' }),
+    alpnProtocols: alpnProtocols().optional().meta({ description: 'ALPN, in the order of preference' }),
+    alpnMismatch: z.enum(['tolerate', 'refuse']).default('tolerate').meta({
+      description:
+        'whether clients none of whose protocols is among `alpnProtocols` are served without one, or refused',
+    }),
+    minVersion: protocolFields.minVersion.default('TLSv1.2').meta({ description: descriptions.minVersion }),
+    maxVersion: protocolFields.maxVersion.default('TLSv1.3').meta({ description: descriptions.maxVersion }),
+    ciphers: protocolFields.ciphers.default(defaultCiphers).meta({ description: descriptions.ciphers }),
+    cipherSuites: protocolFields.cipherSuites.default(defaultSuites).meta({ description: descriptions.cipherSuites }),
+    groups: protocolFields.groups.default(defaultGroups).meta({ description: descriptions.groups }),
+    clientAuth: z.enum(['none', 'optional', 'required']).default('none').meta({
+      description:
+        'whether clients are asked for a certificate; `optional` serves those without one, too. One that is not good is always refused',
+    }),
+    trustCerts: pemFiles()
+      .optional()
+      .meta({ description: 'PEM files of the authorities whose client certificates are trusted' }),
+    crls: pemFiles().optional().meta({
+      description:
+        'PEM files of revocation lists; with any, every certificate of a client’s chain must be covered by one',
+    }),
+    sessionTickets: sessionTickets.prefault({}).meta({ description: 'resumption of sessions' }),
+    handshakeTimeoutMs: millis(1).default(10_000).meta({
+      description: 'a connection whose handshake is not complete this long after accept is ended',
+    }),
+    maxClientHelloBytes: wholeNumber(512, 131_072, 'a whole number of bytes from 512 to 131072')
+      .default(65_536)
+      .meta({ description: 'a longer ClientHello is refused' }),
   }),
-  minVersion: protocolFields.minVersion.default('TLSv1.2').meta({ description: descriptions.minVersion }),
-  maxVersion: protocolFields.maxVersion.default('TLSv1.3').meta({ description: descriptions.maxVersion }),
-  ciphers: protocolFields.ciphers.default(defaultCiphers).meta({ description: descriptions.ciphers }),
-  cipherSuites: protocolFields.cipherSuites.default(defaultSuites).meta({ description: descriptions.cipherSuites }),
-  groups: protocolFields.groups.default(defaultGroups).meta({ description: descriptions.groups }),
-  clientAuth: z.enum(['none', 'optional', 'required']).default('none').meta({
-    description:
-      'whether clients are asked for a certificate; `optional` serves those without one, too. One that is not good is always refused',
-  }),
-  trustCerts: pemFiles()
-    .optional()
-    .meta({ description: 'PEM files of the authorities whose client certificates are trusted' }),
-  crls: pemFiles().optional().meta({
-    description:
-      'PEM files of revocation lists; with any, every certificate of a client’s chain must be covered by one',
-  }),
-  sessionTickets: sessionTickets.prefault({}).meta({ description: 'resumption of sessions' }),
-  handshakeTimeoutMs: millis(1).default(10_000).meta({
-    description: 'a connection whose handshake is not complete this long after accept is ended',
-  }),
-  mostHelloBytes: wholeNumber(512, 131_072, 'a whole number of bytes from 512 to 131072')
-    .default(65_536)
-    .meta({ description: 'a longer ClientHello is refused' }),
-});
+  { mostHelloBytes: 'maxClientHelloBytes' },
+);
 
 export type ServerTlsConfig = z.output<typeof serverTls>;
 

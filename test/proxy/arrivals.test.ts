@@ -205,7 +205,7 @@ test('who waits for an answer that does not come is let go after connectTimeoutM
   assert.deepEqual(ends(made), ['NT']);
 });
 
-test('more bytes than mostHelloBytes without a ClientHello are refused, also in ever so small records', () => {
+test('more bytes than maxClientHelloBytes without a ClientHello are refused, also in ever so small records', () => {
   const made = listening({ hello: { ...hello, mostBytes: 512 } }, 100);
   const big = recordsOf(helloMessage({ others: [[21, new Uint8Array(600)]] }));
   const tiny = recordsOf(helloMessage({ others: [[21, new Uint8Array(300)]] }), Array(1000).fill(1));

@@ -59,7 +59,7 @@ test('an identity is enough; relative files start from the folder of the configu
     clientAuth: 'none',
     sessionTickets: { enabled: true, rotateSecs: 3600, lifetimeSecs: 7200 },
     handshakeTimeoutMs: 10_000,
-    mostHelloBytes: 65_536,
+    maxClientHelloBytes: 65_536,
   });
 });
 
@@ -83,14 +83,14 @@ test('what is wrong with a file is told where the file is named, together with e
   assert.deepEqual(
     problemsOf(
       'defaultIdentity: {certs: [cert.pem], privateKey: other.pem}, identities: {b.test: {certs: [cert.pem, no.pem], privateKey: key.pem}}, ' +
-        'clientAuth: required, trustCerts: [key.pem], crls: [ca.pem], mostHelloByte: 1',
+        'clientAuth: required, trustCerts: [key.pem], crls: [ca.pem], maxClientHelloByte: 1',
     ),
     [
       '6:60 defaultIdentity.privateKey: the key in other.pem does not belong to the certificate in cert.pem',
       '6:112 identities["b.test"].certs[1]: cannot read no.pem: no such file',
       '6:179 trustCerts[0]: no certificate in key.pem: there is PRIVATE KEY',
       '6:196 crls[0]: no revocation list in ca.pem: there is CERTIFICATE',
-      '6:205 mostHelloByte: unknown key; did you mean mostHelloBytes?',
+      '6:205 maxClientHelloByte: unknown key; did you mean maxClientHelloBytes?',
     ],
   );
 });

@@ -24,13 +24,13 @@ function problemsOf(keys: string): string[] {
 test('sni.route needs nothing but {sni} in dstName', () => {
   const { dstName, sni } = serverWith('dstName: "/svc/{sni}", sni: {route: true}');
   assert.equal(dstName, '/svc/{sni}');
-  assert.deepEqual(sni, { route: true, helloTimeoutMs: 5_000, mostHelloBytes: 65_536 });
+  assert.deepEqual(sni, { route: true, helloTimeoutMs: 5_000, maxClientHelloBytes: 65_536 });
 });
 
 test('all of its keys', () => {
-  const keys = 'route: true, default: /svc/other, helloTimeoutMs: 1, mostHelloBytes: 512';
+  const keys = 'route: true, default: /svc/other, helloTimeoutMs: 1, maxClientHelloBytes: 512';
   const { sni } = serverWith(`dstName: "/svc/{sni}.tls", sni: {${keys}}`);
-  assert.deepEqual(sni, { route: true, default: '/svc/other', helloTimeoutMs: 1, mostHelloBytes: 512 });
+  assert.deepEqual(sni, { route: true, default: '/svc/other', helloTimeoutMs: 1, maxClientHelloBytes: 512 });
 });
 
 test('without sni there is none', () => {
@@ -54,13 +54,13 @@ test('another variable is one problem, with its place', () => {
 
 test('a variable in the default, limits out of range, unknown keys and a route that is not true are refused', () => {
   const problems = problemsOf(
-    'dstName: "/svc/{sni}", sni: {rout: true, default: "/svc/{sni}", helloTimeoutMs: 0, mostHelloBytes: 100}',
+    'dstName: "/svc/{sni}", sni: {rout: true, default: "/svc/{sni}", helloTimeoutMs: 0, maxClientHelloBytes: 100}',
   ).map(line => line.replace(/^\s+\S+\s+routers\[0\]\.servers\[0\]\./, ''));
   assert.deepEqual(problems, [
     'sni.rout: unknown key; did you mean route?',
     "sni.default: not a path like /svc/fallback: a label character expected but '{' found",
     'sni.helloTimeoutMs: expected a whole number of milliseconds, at least 1, found 0',
-    'sni.mostHelloBytes: expected a whole number of bytes from 512 to 131072, found 100',
+    'sni.maxClientHelloBytes: expected a whole number of bytes from 512 to 131072, found 100',
   ]);
   assert.match(problemsOf('dstName: "/svc/{sni}", sni: {route: false}')[0], /sni\.route: expected true, found false/);
 });

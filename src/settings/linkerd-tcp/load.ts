@@ -1,6 +1,8 @@
 /** Reads the configuration of `linkerd-tcp`: schema, checks across keys, and the answer to files of other versions. */
 import { checkFiles, resolvePaths } from '../../config/file-fields.ts';
+import { renameKeys } from '../../config/former-keys.ts';
 import { load } from '../../config/load.ts';
+import type { Problem } from '../../config/problem.ts';
 import type { Purpose } from '../../config/report.ts';
 import { folderOf } from '../../config/source.ts';
 import { checkLinkerdTcp } from './checks.ts';
@@ -22,6 +24,7 @@ export interface LinkerdTcpSource {
  */
 export function loadLinkerdTcp({ file, text, purpose, warned }: LinkerdTcpSource, kinds: Kinds): LinkerdTcpConfig {
   const schema = configSchema(kinds);
+  const renamed: Problem[] = [];
   return load({
     program: 'linkerd-tcp',
     file,
@@ -31,10 +34,14 @@ export function loadLinkerdTcp({ file, text, purpose, warned }: LinkerdTcpSource
     schema,
     vocabulary,
     recognise: document => answerOldFormat(file, document),
-    prepare: value => resolvePaths(schema, value, folderOf(file)),
+    prepare: value => {
+      const named = renameKeys(schema, value, problem => renamed.push(problem));
+      return resolvePaths(schema, named, folderOf(file));
+    },
     check: (value, complain, document) => {
       checkLinkerdTcp(value, complain, document);
       checkFiles(schema, value, complain);
+      for (const problem of renamed) complain(problem);
     },
   });
 }

@@ -2,13 +2,14 @@
 import { z } from 'zod';
 import type { ValuePath } from '../../config/document.ts';
 import { millis, parsedText, wholeNumber } from '../../config/fields.ts';
+import { withFormerKeys } from '../../config/former-keys.ts';
 import { type Problem, valueAt } from '../../config/problem.ts';
 import { parsePath } from '../../dtab/parse.ts';
 import { briefly } from '../shared/brief-parse.ts';
 import { parseDstName } from './dst-name.ts';
 
-export const sniConfig = z
-  .strictObject({
+export const sniConfig = withFormerKeys(
+  z.strictObject({
     route: z.literal(true).meta({
       description:
         'read the ClientHello, put the server name in it for `{sni}` in `dstName`, and pass all bytes on unchanged',
@@ -19,11 +20,12 @@ export const sniConfig = z
     helloTimeoutMs: millis(1).default(5_000).meta({
       description: 'a connection whose ClientHello is not complete this long after accept is ended',
     }),
-    mostHelloBytes: wholeNumber(512, 131_072, 'a whole number of bytes from 512 to 131072')
+    maxClientHelloBytes: wholeNumber(512, 131_072, 'a whole number of bytes from 512 to 131072')
       .default(65_536)
       .meta({ description: 'a longer ClientHello is refused' }),
-  })
-  .meta({ description: 'routing by the server name of TLS connections, without ending TLS' });
+  }),
+  { mostHelloBytes: 'maxClientHelloBytes' },
+).meta({ description: 'routing by the server name of TLS connections, without ending TLS' });
 
 /** `{sni}` needs the name, and the name `{sni}`. */
 export function checkSni(root: unknown, server: ValuePath, complain: (problem: Problem) => void): void {
