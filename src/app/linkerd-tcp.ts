@@ -271,9 +271,11 @@ class LinkerdTcp implements RunningProxy {
     // A listener must not be opened behind the drain's back. Bounded: the disk of an access log may be away.
     await Promise.race([this.#reloading, setTimeout(reloadBoundMs, undefined, { ref: false })]);
     const { graceSecs } = this.#config.admin;
-    this.#log.info(`stopping (${reason}): no new connections, open ones have ${graceSecs} s`);
+    const open = this.#parts?.connections() ?? 0;
+    const wait = open === 0 ? 'no open connections' : `${connectionsText(open)} open, ${graceSecs} s to finish`;
+    this.#log.info(`stopping (${reason}): ${wait}${open > 0 ? '; a second signal stops at once' : ''}`);
     const cut = (await this.#parts?.drain(graceSecs * 1000)) ?? 0;
-    if (cut > 0) this.#log.warn(`${cut} connection${cut === 1 ? '' : 's'} cut off after ${graceSecs} s`);
+    if (cut > 0) this.#log.warn(`${connectionsText(cut)} cut off after ${graceSecs} s`);
     await this.#lifecycle.close();
     this.#log.info('stopped');
   }
@@ -299,6 +301,8 @@ class LinkerdTcp implements RunningProxy {
     };
   }
 }
+
+const connectionsText = (count: number): string => `${count} connection${count === 1 ? '' : 's'}`;
 
 const sameAccessLog = (a: LinkerdTcpConfig, b: LinkerdTcpConfig): boolean =>
   JSON.stringify(a.accessLog) === JSON.stringify(b.accessLog);

@@ -7,6 +7,8 @@ import { configSchema, type LinkerdTcpConfig } from '../settings/linkerd-tcp/con
 import { kinds } from '../settings/linkerd-tcp/kinds.ts';
 import { loadLinkerdTcp } from '../settings/linkerd-tcp/load.ts';
 import { type CheckOptions, checkConfig, type WantedAddress } from './check.ts';
+import { exitCodes } from './exit-codes.ts';
+import { initialConfig } from './init.ts';
 import { exitWith, printSchema, runProgram } from './program.ts';
 import { type ProgramFlags, programCommand } from './program-command.ts';
 
@@ -18,18 +20,22 @@ interface Flags extends ProgramFlags {
 
 const command = programCommand({
   name,
-  description: 'A TCP load balancer that finds its backends by name and follows the name as its meaning changes.',
+  description:
+    'A TCP and TLS load balancer that routes by name. New connections follow when a name changes its meaning.',
   config: 'YAML or JSON file, - for standard input',
   examples: `\
   linkerd-tcp /etc/linkerd-tcp.yml           run until SIGTERM or SIGINT; SIGHUP reloads
   linkerd-tcp --check /etc/linkerd-tcp.yml   report every problem and do nothing else
   linkerd-tcp --check - < edge.json          the same for standard input
+  linkerd-tcp init > edge.yml                print a first configuration to edit
   linkerd-tcp --json-schema > schema.json    for editors that check YAML while you type`,
-}).addOption(
-  new Option('--quickstart', 'also start small example backends and say what to try').conflicts('jsonSchema'),
-);
+}).addOption(new Option('--quickstart', 'also start example backends, and print what to try').conflicts('jsonSchema'));
 
 async function main(): Promise<number> {
+  if (process.argv.length === 3 && process.argv[2] === 'init') {
+    process.stdout.write(initialConfig);
+    return exitCodes.ok.code;
+  }
   command.parse();
   const flags = command.opts<Flags>();
   if (flags.jsonSchema) return printSchema(configSchema(kinds));

@@ -95,6 +95,11 @@ export class Listeners {
       this.#options.log.info(`no longer listening on ${address}; its open connections stay open`);
   }
 
+  /** Open connections, also of listeners that have been closed. */
+  connections(): number {
+    return [...this.#open.values(), ...this.#leaving].reduce((sum, { connections }) => sum + connections, 0);
+  }
+
   /** Before all are closed: clients of a port that another process shares go to that one, and the last ones here are accepted. */
   async fadeOut(): Promise<void> {
     const shared = [...this.#open.values()].filter(({ settings }) => settings.server.reusePort);

@@ -140,6 +140,11 @@ export class LiveListener {
     this.#prepared = undefined;
   }
 
+  /** Connections accepted and not yet ended. */
+  get connections(): number {
+    return this.#around.counts.read(this.#active);
+  }
+
   /** Needs {@link prepare}. @returns whether anything but limits changed: where connections lead, or under which router they count. */
   adjust(settings: ListenerSettings): boolean {
     const before = this.#settings;

@@ -184,6 +184,11 @@ export class ProxyParts {
     return encodeDelegation(delegation, () => ({ state: 'pending' }));
   }
 
+  /** Open connections of clients. */
+  connections(): number {
+    return this.#listeners.connections();
+  }
+
   async drain(graceMs: number): Promise<number> {
     await this.#listeners.fadeOut();
     return this.#around.plane.drain(graceMs);

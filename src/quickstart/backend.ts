@@ -1,6 +1,6 @@
 /**
- * A backend for trying the proxy out: answers PING, GET, SET, INFO and QUIT in Redis' protocol, typed by hand or sent by a
- * client. `GET group` tells which group it belongs to. Not for anything else.
+ * A backend for trying the proxy out: answers PING, GET, SET, INFO, QUIT and SHUTDOWN in Redis' protocol, typed by hand or sent by
+ * a client. `GET group` answers with the group it belongs to. Not for anything else.
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -10,6 +10,8 @@ const maxRequestBytes = 65_536;
 const maxKeys = 1000;
 
 export interface RunningBackend {
+  /** Resolves when it has ended by itself or was stopped. */
+  readonly ended: Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -26,16 +28,18 @@ export async function startBackend({ group, host, port }: BackendAddress): Promi
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(socket, words => answer(words, values, group));
+    serve(socket, words => {
+      if (words[0]?.toUpperCase() === 'SHUTDOWN') void stop();
+      return answer(words, values, group);
+    });
   });
+  const stop = async () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
   server.listen(port, host);
   await once(server, 'listening');
-  return {
-    async stop() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+  return { ended: once(server, 'close'), stop };
 }
 
 function serve(socket: Socket, answerTo: (words: readonly string[]) => string): void {

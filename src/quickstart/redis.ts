@@ -34,7 +34,7 @@ export async function startRedis({ group, host, port }: BackendAddress): Promise
     await stop();
     throw error;
   }
-  return { stop };
+  return { ended, stop };
 }
 
 /** Rejects as listening would: clearer than what redis-server says. */

@@ -37,8 +37,8 @@ test('the quickstart starts backends, says what to try, and an edit of the dtab 
     },
     args: ['--quickstart'],
   });
-  await proxy.program.printed(/Stop: Ctrl-C/);
-  assert.match(proxy.program.output, /make the line "\/svc\/default => \.\.\." one of these/);
+  await proxy.program.printed(/Ctrl-C to stop/);
+  assert.match(proxy.program.output, /Send 10% to green +npm run route -- blue=90 green=10/);
   assert.equal(await groupBehind(proxy.port), 'blue');
   proxy.folder.write('quickstart/routes.dtab', route('green'));
   const edited = performance.now();

@@ -3,12 +3,10 @@
  * entry here that runs it, on free ports where the pages name fixed ones; a command without an entry fails.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findProgram } from '../../scripts/debian-packages.ts';
 import { projectRoot, whereItListens } from '../support/linkerd-tcp.ts';
-import { type OwnNamerd, startOwnNamerd } from '../support/namerd-own.ts';
 import { freePort } from '../support/ports.ts';
 import { type Program, runProgram, startProgram } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
@@ -87,20 +85,25 @@ async function endpointsAt(adminPort: number): Promise<string> {
   return route.endpoints.map(({ address, branch }) => `${branch} ${address}`).join(', ');
 }
 
-const asksForTheGroup = async (t: TestContext, command: string): Promise<void> => {
-  const { port, examples } = await quickstart(t);
-  const env = findProgram('nc') ? {} : { PATH: `${netcat(t)}:${process.env['PATH']}` };
-  assert.match(await shell(t, command.replace('7474', String(port)), examples.path, env), /^(?:\$4\r\n)?blue\r?\n/);
+/** The commands of the README up to this one, one after the other, against a quickstart on free ports. */
+const playsWithTheQuickstart = async (t: TestContext, command: string): Promise<void> => {
+  const { port, examples, program } = await quickstart(t);
+  const env = { QUICKSTART_DIR: join(examples.path, 'quickstart') };
+  const [blue] = readFileSync(join(examples.path, 'quickstart/disco/blue'), 'utf8').trim().split(' ').slice(1);
+  const story = commandsOf(readme).filter(each => /^npm run (?:try|route|break)\b(?! -- 7475)/.test(each));
+  let output = '';
+  for (const each of story.slice(0, story.lastIndexOf(command) + 1)) {
+    const [, name = '', args = ''] = /^npm run (\w+)(?: --(.*))?$/.exec(each) ?? [];
+    const script = (scripts[name] ?? '').replace('scripts/', `${projectRoot}/scripts/`);
+    const own = name === 'try' ? ` ${port}` : args.replace('7501', String(blue));
+    output = await shell(t, `${script} ${own}`, examples.path, { ...env, QUICKSTART_PORT: blue });
+    if (name === 'route') await program.printed(/resolved to 90% \S+blue .*10% \S+green/);
+  }
+  assert.match(
+    output,
+    /20 connections to 127\.0\.0\.1:\d+: \d+ × (?:blue|green)|routes\.dtab: \/svc\/default => 90|stopped the backend on/,
+  );
 };
-
-/** A stand-in where no netcat is installed: what it is given goes out, what comes is printed. */
-function netcat(t: TestContext): string {
-  const folder = tempDir(t);
-  const source = `process.stdin.pipe(require('node:net').connect(process.argv[2], process.argv[1])).pipe(process.stdout)`;
-  const file = folder.write('nc', `#!/bin/sh\nexec "${process.execPath}" -e "${source}" "$@"\n`);
-  chmodSync(file, 0o755);
-  return dirname(file);
-}
 
 const checksTheOwn = async (t: TestContext, command: string): Promise<void> => {
   const folder = await ownConfiguration(t);
@@ -126,46 +129,59 @@ const preparesTheOwn = async (t: TestContext): Promise<void> => {
   assert.equal(readFileSync(join(folder.path, 'disco/cache'), 'utf8'), '10.0.0.5 6379\n10.0.0.6 6379\n');
 };
 
-/** The commands of the page up to this one, one after the other, with a namerd on free ports. */
+/** The demo and the commands of the README up to this one, on free ports. */
 const changesPolicy = async (t: TestContext, command: string): Promise<void> => {
-  const namerd = await startOwnNamerd(t);
-  const env = { NAMERCTL_BASE_URL: namerd.url };
+  const [namerdPort, first, second] = [await freePort(), await freePort(), await freePort()];
+  const disco = tempDir(t);
+  for (const group of ['blue', 'green']) disco.write(group, `127.0.0.1 ${await freePort()}\n`);
+  const [node, ...args] = (scripts['demo:namerd'] ?? '').split(' ');
+  assert.equal(node, 'node');
+  const demo = startProgram(t, process.execPath, args, {
+    cwd: projectRoot,
+    env: { ...process.env, NAMERD_PORT: `${namerdPort}`, PROXY_PORTS: `${first},${second}`, DISCO_DIR: disco.path },
+  });
+  await demo.printed(/Stop: Ctrl-C/);
+  const env = { NAMERCTL_BASE_URL: `http://127.0.0.1:${namerdPort}` };
   const story = commandsOf(readme);
-  const outputs = new Map<string, string>();
-  for (const each of story.slice(story.indexOf('bin/namerd') + 1, story.indexOf(command) + 1)) {
-    if (each.startsWith('bin/linkerd-tcp')) await followsNamerd(t, each, namerd);
-    else outputs.set(each, await shell(t, each.replace('bin/namerctl', namerctl), namerd.folder.path, env));
+  let output = '';
+  for (const each of story.slice(story.indexOf('npm run demo:namerd') + 1, story.indexOf(command) + 1)) {
+    const ours = each
+      .replace('bin/namerctl', namerctl)
+      .replace('npm run try --', (scripts['try'] ?? '').replace('scripts/', `${projectRoot}/scripts/`));
+    output = await shell(t, ours.replace('7475', String(first)), disco.path, env);
   }
-  const output = outputs.get(command) ?? '';
-  if (/namerctl create/.test(command)) assert.equal(output, 'Created default\n');
-  if (/namerctl split/.test(command)) assert.match(output, /90% \/srv\/blue, 10% \/srv\/green/);
-  if (/namerctl explain/.test(command)) assert.match(output, /10% {2}\/srv\/green.*\n.*127\.0\.0\.1:6381/);
+  if (/explain/.test(command)) assert.match(output, /✓ 127\.0\.0\.1:/);
+  if (/split/.test(command)) assert.match(output, /100% {2}→ {2}90% .*\n.*10% .*\nUpdated default: version 1 → 2\./);
+  if (/try/.test(command)) assert.match(output, /× (?:blue|green)/);
+  if (/history/.test(command)) assert.match(output, /\n2 \* .*90% \/cluster\/blue, 10% \/cluster\/green\n1 /);
+  if (/restore/.test(command)) assert.match(output, /^Restored default to 1: version 2 → 3\./);
+  demo.signal('SIGINT');
+  assert.deepEqual(await within(demo.exited, 'the demo to stop'), { code: 0, signal: null });
 };
 
-async function followsNamerd(t: TestContext, command: string, { url, folder }: OwnNamerd): Promise<void> {
-  const config = readFileSync(join(projectRoot, command.split(' ')[1]!), 'utf8');
-  const file = folder.write('proxy.yml', config.replace('http://127.0.0.1:4180', url).replace(/port: \d+/g, 'port: 0'));
-  const program = startProgram(t, launcher, [file]);
-  const { adminPort } = await whereItListens(program, 1);
-  await until(async () => /127\.0\.0\.1:6380/.test(await endpointsAt(adminPort)), 'the route to be known');
-}
+const printsTheFirst = async (t: TestContext, command: string): Promise<void> => {
+  const folder = tempDir(t);
+  await shell(t, ours(command), folder.path);
+  assert.match(await shell(t, `${launcher} --strict edge.yml`, folder.path), /edge\.yml is valid\n$/);
+};
 
 const exercises: Readonly<Record<string, (t: TestContext, command: string) => Promise<unknown>>> = {
   // The installation itself needs the network: scripts/fresh-clone.ts does that in a real clone.
   'npm install && npm start': quickstart,
-  'redis-cli -p 7474 get group': asksForTheGroup,
-  "printf 'GET group\\r\\nQUIT\\r\\n' | nc 127.0.0.1 7474": asksForTheGroup,
+  'npm run try': playsWithTheQuickstart,
+  'npm run route -- blue=90 green=10': playsWithTheQuickstart,
+  'npm run break -- 7501': playsWithTheQuickstart,
+  'npm run demo:namerd': changesPolicy,
+  'bin/namerctl explain /svc/default': changesPolicy,
+  'bin/namerctl split default /svc/default blue=90 green=10': changesPolicy,
+  'npm run try -- 7475': changesPolicy,
+  'bin/namerctl history default': changesPolicy,
+  'bin/namerctl restore default 1': changesPolicy,
+  'bin/linkerd-tcp init > edge.yml': printsTheFirst,
   'bin/linkerd-tcp --check edge.yml': checksTheOwn,
   'bin/linkerd-tcp edge.yml': runsTheOwn,
   'linkerd-tcp --check edge.yml': checksTheOwn,
   'linkerd-tcp edge.yml': runsTheOwn,
-  'bin/namerd': t => startOwnNamerd(t),
-  "echo '/svc/default => /srv/blue ; /srv/blue => /$/inet/127.1/6380 ; /srv/green => /$/inet/127.1/6381' > web.dtab":
-    changesPolicy,
-  'bin/namerctl create default web.dtab': changesPolicy,
-  'bin/linkerd-tcp examples/namerd.yml': changesPolicy,
-  'bin/namerctl split default /svc/default blue=90 green=10': changesPolicy,
-  'bin/namerctl explain /svc/default': changesPolicy,
   'mkdir disco': preparesTheOwn,
   "echo '10.0.0.5 6379' >  disco/cache": preparesTheOwn,
   "echo '10.0.0.6 6379' >> disco/cache": preparesTheOwn,
@@ -190,7 +206,7 @@ test('every entry of this file stands for a command of a page', () => {
   );
 });
 
-test('README.md: the rule it gives is the last line of the dtab file, edited, and splits 9 to 1', async t => {
+test('README.md: the rule it gives is the last line of the dtab file, edited, and splits 90 to 10', async t => {
   const { examples, adminPort } = await quickstart(t);
   const file = join(examples.path, 'quickstart/routes.dtab');
   const [rule] = readme.filter(({ language }) => language === '') as [Block];
@@ -200,7 +216,7 @@ test('README.md: the rule it gives is the last line of the dtab file, edited, an
     const [route] = (await (await fetch(`http://127.0.0.1:${adminPort}/routes.json`)).json()) as [
       { tree: { union?: readonly { weight: number }[] } },
     ];
-    return route.tree.union?.map(({ weight }) => weight).join() === '9,1';
+    return route.tree.union?.map(({ weight }) => weight).join() === '90,10';
   }, 'the split to be in force');
 });
 

@@ -78,6 +78,7 @@ test('a session that does not finish is cut off after graceSecs', async t => {
   const { client, proxy } = await established(t, 1);
   const start = performance.now();
   proxy.program.signal('SIGTERM');
+  await proxy.program.printed(/stopping \(SIGTERM\): 1 connection open, 1 s to finish; a second signal stops at once/);
   const exit = await within(proxy.program.exited, 'the proxy to end');
   const took = performance.now() - start;
   await client.play('expect over');

@@ -11,6 +11,7 @@ import { kinds } from '../../src/settings/linkerd-tcp/kinds.ts';
 import { loadLinkerdTcp } from '../../src/settings/linkerd-tcp/load.ts';
 import { freePort } from '../support/ports.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { until } from '../support/waiting.ts';
 
 async function quickstart(t: TestContext, installed: readonly string[]) {
   const folder = tempDir(t);
@@ -70,8 +71,8 @@ for (const installed of [[], ['redis-server']])
     await assert.rejects(ask(blue, 'PING\r\n'), { code: 'ECONNREFUSED' });
   });
 
-test('the guide tells which backends run, a command at hand, the line to edit and the admin address', async t => {
-  const { blue, green, start } = await quickstart(t, ['nc']);
+test('the first screen shows what runs, and four things to try', async t => {
+  const { blue, green, start } = await quickstart(t, []);
   const { stop, guide } = await start();
   t.after(stop);
   const said = guide('http://127.0.0.1:9989');
@@ -79,9 +80,11 @@ test('the guide tells which backends run, a command at hand, the line to edit an
     'no redis-server is installed here',
     `blue    127.0.0.1:${blue}`,
     `green   127.0.0.1:${green}`,
-    "printf 'GET group\\r\\nQUIT\\r\\n' | nc 127.0.0.1 7474",
-    'routes.dtab',
-    '/svc/default => /#/io.l5d.fs/green ;',
+    'npm run try',
+    'npm run route -- blue=90 green=10',
+    `npm run break -- ${blue}`,
+    'bin/linkerd-tcp init > edge.yml',
+    'routes.dtab (watched)',
     '/svc/default => 9 * /#/io.l5d.fs/blue & 1 * /#/io.l5d.fs/green ;',
     'http://127.0.0.1:9989/metrics',
   ])
@@ -114,3 +117,12 @@ test('a built-in backend answers a request cut anywhere, and survives anything',
   );
   assert.equal(await ask(blue, 'PING\r\nQUIT\r\n'), '+PONG\r\n+OK\r\n');
 });
+
+for (const installed of [[], ['redis-server']])
+  test(`a backend that is told to shut down starts again after a while, ${installed[0] ?? 'built in'}`, async t => {
+    const { blue, config, has } = await quickstart(t, installed);
+    const { stop } = await startQuickstart(config, { has, restartMs: 1 });
+    t.after(stop);
+    await ask(blue, 'SHUTDOWN NOSAVE\r\n').catch(() => '');
+    await until(async () => (await ask(blue, 'PING\r\nQUIT\r\n').catch(() => '')).startsWith('+PONG'), 'it to answer');
+  });

@@ -18,7 +18,7 @@ export const history: CommandSpec = {
   summary: 'list the versions of a dtab, the newest first',
   about:
     'Shows who wrote each version and what it changed; * marks the current one. Only the namerd of linkerd-tcp keeps a history, ' +
-    'and only in stores that can (sqlite, in memory).',
+    'and only in SQLite.',
   args: [namespaceArgument],
   flags: [
     { flags: '--diff', description: 'show every changed rule' },
