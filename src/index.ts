@@ -33,6 +33,13 @@ export { type ErrorCode, errors, LinkerdTcpError } from './errors.ts';
 // Naming: live values, and what a kind is made of.
 export { type Activity, failed, ok, pending } from './live/activity.ts';
 export { createLog, type Log, type ProgramLog, silentLog } from './log.ts';
+// namerd, as the program runs it.
+export {
+  defineInterface,
+  type InterfaceKind,
+  type NamerdCore,
+  type RunningInterface,
+} from './namerd/core/interface.ts';
 export {
   type Addr,
   type Address,
@@ -70,7 +77,6 @@ export type { Bound, MountedNamer, Name, Namer, Running } from './naming/name.ts
 export type { Kinds } from './settings/linkerd-tcp/config.ts';
 // The proxy, as the program runs it.
 export { kinds as builtInKinds } from './settings/linkerd-tcp/kinds.ts';
-// namerd, as the program runs it.
 export type { NamerdKinds } from './settings/namerd/config.ts';
 export { namerdKinds as builtInNamerdKinds } from './settings/namerd/kinds.ts';
 export type { Backend, Report, Written } from './stores/backend.ts';
