@@ -23,6 +23,8 @@ export interface WatchFileOptions {
   /** A larger file is not read. */
   readonly maxBytes: number;
   readonly pollMs?: number;
+  /** How long a file that had text must be empty before that is believed: many programs truncate before they write. */
+  readonly emptyMs?: number;
 }
 
 /** Editors and shells truncate before they write: one notification is given this long to become a whole edit. */
@@ -35,14 +37,18 @@ const racyMs = 2000;
 type Signature = string;
 
 /** Emits what is there at first, then at each change; never completes, never fails. */
-export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOptions): Observable<FileContent> {
+export function watchFile(
+  path: string,
+  { maxBytes, pollMs = 500, emptyMs = 1000 }: WatchFileOptions,
+): Observable<FileContent> {
   return new Observable(subscriber => {
     let settling: NodeJS.Timeout | undefined;
     let seen: Signature | undefined;
     let last: FileContent | undefined;
     let checking = false;
     let again = false;
-    let wasEmptied = false;
+    let emptySince: number | undefined;
+    let emptied: NodeJS.Timeout | undefined;
 
     const notified = () => {
       settling ??= setTimeout(() => {
@@ -65,13 +71,15 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
         seen = signature;
         // An edit that truncates first looks empty for a moment.
         const isEmptied = content?.type === 'text' && content.text === '' && last?.type === 'text' && last.text !== '';
-        if (isEmptied && !wasEmptied) {
-          wasEmptied = true;
+        clearTimeout(emptied);
+        emptySince = isEmptied ? (emptySince ?? performance.now()) : undefined;
+        const leftMs = emptySince === undefined ? 0 : emptySince + emptyMs - performance.now();
+        if (leftMs > 0) {
           seen = undefined;
-          notified();
+          emptied = setTimeout(() => void check(true), leftMs + 1).unref();
           return;
         }
-        wasEmptied = false;
+        emptySince = undefined;
         if (content === undefined || (last !== undefined && sameContent(content, last))) return;
         // Without a notification the watched directory may no longer be the one on the path.
         if (!wasNotified) entry.renew();
@@ -95,6 +103,7 @@ export function watchFile(path: string, { maxBytes, pollMs = 500 }: WatchFileOpt
     return () => {
       clearInterval(poll);
       clearTimeout(settling);
+      clearTimeout(emptied);
       entry.stop();
     };
   });

@@ -85,7 +85,7 @@ function twigOf(node: Delegation, isTaken: boolean, paint: Paint, above: readonl
     case 'neg':
       // A literal ~ has no path of its own.
       if (node.path.length === 0) return dead(paint('red', '✗ ~ (nothing)'), rule);
-      return dead(path, rule, paint('red', '✗ nothing there'));
+      return dead(path, rule, paint('red', `✗ ${node.message ?? 'nothing there'}`));
     case 'fail':
       return dead(paint('red', '✗ ! (fail: nothing else is tried)'), rule);
     case 'empty':

@@ -65,13 +65,34 @@ export const fsNamer = defineNamer({
     };
     return {
       lookup: path => lookup([], path),
-      list: async () =>
-        (await readdir(rootDir, { withFileTypes: true }))
-          .filter(entry => !entry.isDirectory() && !entry.name.startsWith('.'))
-          .map(entry => [...prefix, labelOf(entry.name)]),
+      list: () => namesIn(rootDir, prefix),
     };
   },
 });
+
+/** More are not listed, and deeper directories are not looked into: a root may hold anything. */
+const maxListed = 10_000;
+const maxDepth = 10;
+
+/** The files of a directory and of those in it, as names below `prefix`. */
+async function namesIn(directory: string, prefix: Path): Promise<readonly Path[]> {
+  const found: Path[] = [];
+  const pending = [{ directory, prefix }];
+  for (const { directory: at, prefix: below } of pending) {
+    const entries = await readdir(at, { withFileTypes: true }).catch(error => {
+      // A directory inside may be gone again; the root is the operator's.
+      if (at === directory) throw error;
+      return [];
+    });
+    for (const entry of entries) {
+      if (entry.name.startsWith('.') || found.length >= maxListed) continue;
+      const name = [...below, labelOf(entry.name)];
+      if (!entry.isDirectory()) found.push(name);
+      else if (name.length - prefix.length < maxDepth) pending.push({ directory: join(at, entry.name), prefix: name });
+    }
+  }
+  return found;
+}
 
 function addrOf(file: string, content: FileContent, dns: Dns): Observable<Addr> {
   if (content.type === 'missing' || content.type === 'directory') return of(negAddr);

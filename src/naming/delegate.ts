@@ -7,7 +7,7 @@
 import { filter, firstValueFrom, forkJoin, map, type Observable, of, switchMap, take, throwError, timeout } from 'rxjs';
 import { type Dentry, matching } from '../dtab/dtab.ts';
 import type { NameTree } from '../dtab/name-tree.ts';
-import { type Path, samePath } from '../dtab/path.ts';
+import { type Path, samePath, startsWith } from '../dtab/path.ts';
 import { showPath } from '../dtab/show.ts';
 import { LinkerdTcpError } from '../errors.ts';
 import { type Binding, lookupNamers } from './bind.ts';
@@ -74,8 +74,11 @@ class Explanation {
         if (state.state === 'failed') return of({ ...node, type: 'exception', message: state.error.message });
         if (state.state === 'pending') return of();
         const { value } = state;
-        if (value.type === 'neg' || value.type === 'empty' || value.type === 'fail')
-          return of({ ...node, type: value.type });
+        if (value.type === 'neg') {
+          const message = withoutNamer(this.#binding, path);
+          return of({ ...node, type: 'neg', ...(message && { message }) });
+        }
+        if (value.type === 'empty' || value.type === 'fail') return of({ ...node, type: value.type });
         if (!this.#size.addTree(value, path, dentry)) return of(this.#tooLarge(node));
         return this.#ofTree<Name>(
           value,
@@ -123,6 +126,13 @@ class Explanation {
         return of({ ...node, path: [], type: tree.type });
     }
   }
+}
+
+/** Names under `/#` belong to a configured namer. */
+function withoutNamer({ namers }: Binding, path: Path): string | undefined {
+  if (path[0] !== '#' || namers.some(({ prefix }) => startsWith(path, prefix))) return undefined;
+  const known = namers.map(({ prefix }) => showPath(prefix)).join(', ');
+  return `no namer is configured for it (configured: ${known || 'none'})`;
 }
 
 function all<T>(sources: readonly Observable<T>[]): Observable<readonly T[]> {

@@ -11,7 +11,9 @@ export interface DelegationNode {
 
 export type Delegation =
   | (DelegationNode & { readonly type: 'exception'; readonly message: string })
-  | (DelegationNode & { readonly type: 'empty' | 'fail' | 'neg' })
+  | (DelegationNode & { readonly type: 'empty' | 'fail' })
+  /** `message`: why there is nothing, where that is not only that the name is unknown. */
+  | (DelegationNode & { readonly type: 'neg'; readonly message?: string })
   | (DelegationNode & { readonly type: 'delegate'; readonly delegate: Delegation })
   | (DelegationNode & { readonly type: 'leaf'; readonly bound: Bound })
   | (DelegationNode & { readonly type: 'alt'; readonly alt: readonly Delegation[] })

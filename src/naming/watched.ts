@@ -12,6 +12,7 @@ import {
   type SchedulerLike,
   share,
   startWith,
+  tap,
 } from 'rxjs';
 import { mapTree, type NameTree } from '../dtab/name-tree.ts';
 import type { Path } from '../dtab/path.ts';
@@ -22,6 +23,7 @@ import { type Addr, sameAddr } from './addr.ts';
 import type { NamingContext } from './kinds.ts';
 import type { Bound, Name, Namer } from './name.ts';
 import { sameNames } from './same.ts';
+import { ToldFailures } from './told-failures.ts';
 
 export interface WatchStatus {
   /** The whole name, e.g. `/#/io.l5d.fs/users`. */
@@ -50,6 +52,7 @@ interface Watch {
 
 export function watched(namer: Namer, { prefix, log, now, random, scheduler }: Surroundings): WatchedNamer {
   const live = new Map<string, Watch>();
+  const told = { trees: new ToldFailures(), addrs: new ToldFailures() };
   const retries = { baseMs: retryBaseMs, maxMs: retryMaxMs, random, scheduler };
 
   /** One live value of the name `shown`, guarded. */
@@ -58,18 +61,25 @@ export function watched(namer: Namer, { prefix, log, now, random, scheduler }: S
     same: (a: S, b: S) => boolean,
     shown: string,
     confirmations: Set<Confirmation>,
+    told: ToldFailures,
   ): Observable<S> =>
     defer(() => {
       const confirmation = new Confirmation(now, failure => {
-        if (failure === undefined) log.info(`${shown}: recovered`);
-        else
-          log.warn(`${shown}: ${failure}${confirmation.ageMs === undefined ? '' : '; the last good answer is kept'}`);
+        if (failure !== undefined && told.isNews(shown, failure))
+          log.warn(
+            `${shown}: ${failure}${confirmation.ageMs === undefined ? '' : '; the last known answer stays in use'}`,
+          );
       });
       confirmations.add(confirmation);
       return source.pipe(
         retryWithBackoff(error => failed(error) as S, retries),
         startWith(pending as S),
         confirmation.observe(),
+        tap(state => {
+          // Also of a failure that an earlier watch of the name has logged.
+          const isGood = state.state !== 'pending' && state.state !== 'failed' && state.unconfirmed === undefined;
+          if (isGood && told.isNews(shown, undefined)) log.info(`${shown}: recovered`);
+        }),
         keepLastGood(),
         distinctUntilChanged(same),
         finalize(() => confirmations.delete(confirmation)),
@@ -80,13 +90,17 @@ export function watched(namer: Namer, { prefix, log, now, random, scheduler }: S
     const confirmations = new Set<Confirmation>();
     const guardAddr = (bound: Bound): Name => ({
       type: 'bound',
-      bound: { ...bound, addr: guard(bound.addr, sameAddr, showPath(bound.id), confirmations).pipe(shareLast()) },
+      bound: {
+        ...bound,
+        addr: guard(bound.addr, sameAddr, showPath(bound.id), confirmations, told.addrs).pipe(shareLast()),
+      },
     });
     const tree = guard(
       defer(() => namer.lookup(path)),
       sameNames,
       key,
       confirmations,
+      told.trees,
     ).pipe(
       map(activity =>
         activity.state === 'ok'

@@ -15,7 +15,8 @@ function endsOf(node: Delegation): readonly string[] {
   switch (node.type) {
     case 'neg':
       // A literal `~` has no path of its own.
-      return [node.path.length === 0 ? 'a rule says ~ (nothing)' : `nothing at ${showPath(node.path)}`];
+      if (node.path.length === 0) return ['a rule says ~ (nothing)'];
+      return [`nothing at ${showPath(node.path)}${node.message === undefined ? '' : `: ${node.message}`}`];
     case 'fail':
       return ['a rule says ! (fail)'];
     case 'empty':

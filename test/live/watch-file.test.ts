@@ -4,6 +4,7 @@ import fs, { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSyn
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type FileContent, watchFile } from '../../src/live/watch-file.ts';
 import { countResources } from '../support/counted-watchers.ts';
 import { observe } from '../support/naming.ts';
@@ -86,6 +87,18 @@ test('an edit that empties the file before it writes is one change', async t => 
     content.values.map(value => value.type === 'text' && value.text),
     ['one', 'two', ''],
   );
+});
+
+test('a file that is empty for less than a second keeps its text', async t => {
+  const folder = tempDir(t);
+  const file = folder.write('file', 'one');
+  const content = observe(t, watchFile(file, options));
+  await content.until(isText('one'), 'the file');
+  writeFileSync(file, '');
+  await delay(300);
+  writeFileSync(file, 'two');
+  await content.until(isText('two'), 'the edit');
+  assert.ok(!content.values.some(isText('')));
 });
 
 test('what does not change the text is no change', async t => {

@@ -286,7 +286,7 @@ test('bound-names lists what the namers can list; with nothing to list it is an 
     namingContext(),
   );
   const rig = await startRig(t, { namers });
-  assert.equal((await rig.ask('GET', 'bound-names')).text, '["/#/files/api","/#/files/web"]\n');
+  assert.equal((await rig.ask('GET', 'bound-names')).text, '["/#/files/api","/#/files/eu/deep","/#/files/web"]\n');
   assert.equal((await rig.ask('POST', 'bound-names')).status, 405);
   const none = await startRig(t);
   assert.equal((await none.ask('GET', 'bound-names')).text, '[]\n');

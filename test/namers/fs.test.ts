@@ -10,6 +10,7 @@ import { showPath } from '../../src/dtab/show.ts';
 import type { Activity } from '../../src/live/activity.ts';
 import { namerKinds } from '../../src/namers/kinds.ts';
 import { type Addr, pendingAddr } from '../../src/naming/addr.ts';
+import { createDns } from '../../src/naming/dns.ts';
 import { namerConfig } from '../../src/naming/kinds.ts';
 import type { Name } from '../../src/naming/name.ts';
 import { transformerKinds } from '../../src/naming/transformers/kinds.ts';
@@ -20,9 +21,9 @@ import { until } from '../support/waiting.ts';
 
 const schema = namerConfig(namerKinds, transformerKinds);
 
-function fsNamer(t: TestContext, { hosts = {}, transformers = [] as object[] } = {}) {
+function fsNamer(t: TestContext, { hosts = {}, transformers = [] as object[], dns = fakeDns(hosts) } = {}) {
   const folder = tempDir(t);
-  const context = namingContext({ dns: fakeDns(hosts) });
+  const context = namingContext({ dns });
   const config = schema.parse({ kind: 'io.l5d.fs', rootDir: folder.path, transformers });
   const mounted = mountNamers([config], namerKinds, transformerKinds, context);
   const lookup = (path: string) => mounted.namers[0].namer.lookup(parsePath(path));
@@ -30,6 +31,7 @@ function fsNamer(t: TestContext, { hosts = {}, transformers = [] as object[] } =
     folder,
     log: context.log,
     watches: mounted.watches,
+    list: () => mounted.namers[0].namer.list!(),
     tree: (path: string) => observe(t, lookup(path)),
     addr: (path: string) => observe(t, lookup(path).pipe(switchMap(addrOf))),
   };
@@ -163,7 +165,7 @@ test('a bad line fails the addr with file and line; after a good set that set is
     [
       'warn: /#/io.l5d.fs/users: 2: malformed address: users:80',
       'info: /#/io.l5d.fs/users: recovered',
-      'warn: /#/io.l5d.fs/users: 2: malformed address: 10.0.0.3 x; the last good answer is kept',
+      'warn: /#/io.l5d.fs/users: 2: malformed address: 10.0.0.3 x; the last known answer stays in use',
     ],
   );
 });
@@ -185,6 +187,32 @@ test('host names are followed: an address that DNS changes is changed', async t 
   await addrs.until(isAt('10.0.0.3:5432', '10.9.9.9:1'), 'the new address');
   db.next({ state: 'neg' });
   await addrs.until(isAt('10.9.9.9:1'), 'the rest');
+});
+
+test('an edit during a DNS outage keeps the addresses that are known', async t => {
+  let isDown = false;
+  const dns = createDns({
+    lookup: async () => {
+      if (isDown) throw new Error('DNS cannot resolve db.example: no answer');
+      return { type: 'found', ips: ['10.0.0.9'], ttlMs: 5 };
+    },
+  });
+  const { folder, addr } = fsNamer(t, { dns });
+  folder.write('users', '10.0.0.1 80\ndb.example 80\n');
+  const users = addr('/users');
+  await users.until(isAt('10.0.0.1:80', '10.0.0.9:80'), 'both');
+  isDown = true;
+  await users.until(each => each.state === 'bound' && each.unconfirmed !== undefined, 'the failure to show');
+  folder.write('users', '# a comment\n10.0.0.2 80\ndb.example 80\n');
+  await users.until(isAt('10.0.0.2:80', '10.0.0.9:80'), 'the edit, with the known address');
+  assert.ok(!users.values.some(isAt('10.0.0.2:80')), 'never without it');
+});
+
+test('names in directories are listed, too; hidden files are not', async t => {
+  const { folder, list } = fsNamer(t);
+  for (const file of ['web', 'eu/db', 'eu/deep/er', '.hidden', '.data/web']) folder.write(file, '');
+  const names = await list();
+  assert.deepEqual(names.map(showPath).sort(), ['/#/io.l5d.fs/eu/db', '/#/io.l5d.fs/eu/deep/er', '/#/io.l5d.fs/web']);
 });
 
 test("a namer's transformers change what it binds", async t => {

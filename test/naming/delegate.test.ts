@@ -151,6 +151,21 @@ suite('how a name is explained', () => {
         },
       },
     ],
+    [
+      'a namer that is not configured',
+      '/svc => /#/io.l5d.nope',
+      '/svc/web',
+      {
+        type: 'delegate',
+        path: '/svc/web',
+        delegate: {
+          type: 'neg',
+          path: '/#/io.l5d.nope/web',
+          ...rule('/svc', '/#/io.l5d.nope'),
+          message: 'no namer is configured for it (configured: /#/namer, /#/error)',
+        },
+      },
+    ],
     ['an unknown class', '', '/$/nope', { type: 'exception', path: '/$/nope', message: 'Unknown namer: nope' }],
     [
       'a rule that leads to itself',

@@ -81,9 +81,22 @@ test('a good answer outlives pending and failed, and its age tells', t => {
   assert.deepEqual(log.lines, [
     'warn: /#/n/x: down',
     'info: /#/n/x: recovered',
-    'warn: /#/n/x: down again; the last good answer is kept',
+    'warn: /#/n/x: down again; the last known answer stays in use',
     'info: /#/n/x: recovered',
   ]);
+});
+
+test('a failure is logged once, however many observers come and go, and again after a recovery', () => {
+  const answers = new BehaviorSubject<Activity<NameTree<Name>>>(failed(new Error('down')));
+  const { namer, log } = around(() => answers);
+  const ask = () => namer.lookup(['x']).subscribe().unsubscribe();
+  for (let i = 0; i < 10; i++) ask();
+  assert.deepEqual(log.lines, ['warn: /#/n/x: down']);
+  answers.next(nothing);
+  ask();
+  answers.next(failed(new Error('down')));
+  for (let i = 0; i < 10; i++) ask();
+  assert.deepEqual(log.lines, ['warn: /#/n/x: down', 'info: /#/n/x: recovered', 'warn: /#/n/x: down']);
 });
 
 test('addresses outlive pending and failed too', t => {

@@ -33,6 +33,8 @@ export function encodeDelegation(root: Delegation, snapshot: AddrSnapshot, size?
     switch (node.type) {
       case 'exception':
         return { message: node.message };
+      case 'neg':
+        return node.message === undefined ? {} : { message: node.message };
       case 'delegate':
         return { delegate: encode(node.delegate) };
       case 'leaf':
@@ -72,6 +74,7 @@ function delegationAt(json: unknown, at: string, nesting: number): Delegation {
   const node = { path, ...(dentry && { dentry }) };
   switch (type) {
     case 'neg':
+      return { ...node, type, ...(typeof payload.message === 'string' && { message: payload.message }) };
     case 'empty':
     case 'fail':
       return { ...node, type };
