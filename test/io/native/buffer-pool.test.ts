@@ -53,3 +53,18 @@ test('in debug mode a buffer given back twice throws, and one given back is pois
   assert.ok(pool.view(id).every(byte => byte === 0xdb));
   assert.throws(() => pool.give(id), /does not own/);
 });
+
+test('pages of buffers that nothing needs after a burst are released, and the buffers are good for the next one', () => {
+  const pool = new BufferPool({ bytes: 64 * 1024, step: 64, limit: 256 });
+  const use = (count: number): void => {
+    const taken = Array.from({ length: count }, () => pool.take());
+    for (const id of taken) pool.view(id).fill(1);
+    for (const id of taken) pool.give(id);
+  };
+  use(256);
+  assert.equal(pool.trim(), 0, 'they were used just now');
+  use(10);
+  assert.equal(pool.trim() + pool.trim(), 256 - 64, 'what was not used since, but for those kept warm');
+  assert.equal(pool.trim(), 0);
+  use(256);
+});

@@ -1,12 +1,13 @@
 /**
  * Buffers of one size for the bytes on their way, outside the JavaScript heap.
  *
- * Freed buffers are used again last in, first out: the ones still in the cache. The pool grows in steps up to its limit; who gets
- * none waits until some are given back. Bytes that have to wait for long are copied out where the pool runs short: ids from the
- * limit on are such copies, of just their size. In debug mode a buffer given back is poisoned, and one given back twice throws.
+ * Freed buffers are used again last in, first out: the ones still in the cache. The pool grows in steps up to its limit; a socket that
+ * gets none waits until one is given back. After a burst the pages of buffers that nothing needed for a while go back to the system.
+ * Bytes that wait for long are copied out when the pool runs short: ids from the limit on are such copies, of just their size. In debug
+ * mode a buffer given back is poisoned, and one given back twice throws.
  */
 import type { BufferId } from '../../driver.ts';
-import { mapMemory, type NativeMemory, pointerOf } from '../kernel/memory.ts';
+import { mapMemory, type NativeMemory, pointerOf, releasePages } from '../kernel/memory.ts';
 
 export interface BufferPoolOptions {
   /** What is received into a buffer at most. */
@@ -20,6 +21,9 @@ export interface BufferPoolOptions {
 const poison = 0xdb;
 /** What encryption adds to the bytes that were received into a whole buffer, at most; a multiple of a cache line. */
 const overheadBytes = 1024;
+/** Buffers whose pages stay, and those whose pages are released at a time: each is a system call. */
+const keptWarm = 64;
+const trimmedAtOnce = 128;
 const noBytes = new Uint8Array(0);
 
 export class BufferPool {
@@ -35,6 +39,10 @@ export class BufferPool {
   readonly #freeCopies: BufferId[] = [];
   #mapped = 0;
   #copies = 0;
+  /** Buffers at the bottom of the free ones that were not used since the last trim. */
+  #idle = 0;
+  /** By id: 1 when its pages are in memory. */
+  readonly #resident: Uint8Array;
   readonly #owned: boolean[] | undefined;
 
   constructor(options: BufferPoolOptions) {
@@ -42,7 +50,8 @@ export class BufferPool {
     this.room = options.bytes + overheadBytes;
     this.#options = options;
     this.#owned = options.debug ? [] : undefined;
-    // Copies come after them: an array with a gap would become a hash table, and be one for ever.
+    this.#resident = new Uint8Array(options.limit);
+    // Fill all ids of the pool first: V8 turns an array with holes into a hash table and never back.
     for (let id = 0; id < options.limit; id++) this.#set(id, noBytes, 0n);
   }
 
@@ -50,8 +59,24 @@ export class BufferPool {
   take(): BufferId {
     if (this.#free.length === 0 && !this.#grow()) return -1;
     const id = this.#free.pop() as BufferId;
+    if (this.#free.length < this.#idle) this.#idle = this.#free.length;
+    this.#resident[id] = 1;
     if (this.#owned) this.#owned[id] = true;
     return id;
+  }
+
+  /** Now and then: releases the pages of buffers that were free all the time since the last call. @returns how many */
+  trim(): number {
+    let trimmed = 0;
+    for (let at = 0; at < this.#idle - keptWarm && trimmed < trimmedAtOnce; at++) {
+      const id = this.#free[at];
+      if (this.#resident[id] === 0) continue;
+      this.#resident[id] = 0;
+      releasePages(this.#pointers[id], this.room);
+      trimmed++;
+    }
+    this.#idle = this.#free.length;
+    return trimmed;
   }
 
   /** Moves a part of a buffer to memory of its own, and gives the buffer back. */
@@ -79,7 +104,7 @@ export class BufferPool {
 
   give(id: BufferId): void {
     if (this.#owned) {
-      if (!this.#owned[id]) throw new Error(`buffer ${id} is given back by who does not own it`);
+      if (!this.#owned[id]) throw new Error(`buffer ${id} is given back by one that does not own it`);
       this.#owned[id] = false;
       this.#views[id].fill(poison);
     }
@@ -125,7 +150,7 @@ export class BufferPool {
     return this.#options.limit - this.#taken;
   }
 
-  /** Whether the pool is running short: who holds a buffer for a slow reader should copy and give it back. */
+  /** Whether the pool is running short: bytes that wait for a slow reader should be copied out and their buffer given back. */
   get underPressure(): boolean {
     return this.#taken * 2 > this.#options.limit;
   }

@@ -24,6 +24,7 @@ import { Splices } from './splices.ts';
 
 /** So many full turns in a row may put deadlines off. */
 const longestLag = 128;
+const trimEveryMs = 1_000;
 
 export abstract class NativeBase implements NativeDriver {
   abstract readonly kind: 'epoll' | 'uring';
@@ -32,6 +33,7 @@ export abstract class NativeBase implements NativeDriver {
   protected readonly sockets = new SocketTable();
   protected readonly splices = new Splices(this.sockets);
   protected readonly gate: AcceptGate;
+  #trimAt = 0;
   #connectPort = new Int32Array(0);
   #fullTurns = 0;
   #isBehind = false;
@@ -58,6 +60,7 @@ export abstract class NativeBase implements NativeDriver {
     this.#isBehind = isFull && this.#fullTurns % longestLag !== 0;
     this.#wakeIfDue();
     this.endTurn();
+    if (this.#now >= this.#trimAt) this.#trim();
   }
 
   get isBehind(): boolean {
@@ -70,6 +73,11 @@ export abstract class NativeBase implements NativeDriver {
 
   wakeAt(time: number): void {
     this.#wakeAt = time;
+  }
+
+  #trim(): void {
+    this.#trimAt = this.#now + trimEveryMs;
+    this.pool.trim();
   }
 
   #wakeIfDue(): void {

@@ -30,6 +30,7 @@ const { functions } = ffi.dlopen(null as unknown as string, {
   pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
   fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'i32', 'i32'], return: 'i32' },
+  madvise: { arguments: ['pointer', 'u64', 'i32'], return: 'i32' },
   getrlimit: { arguments: ['i32', 'pointer'], return: 'i32' },
   if_nametoindex: { arguments: ['string'], return: 'u32' },
   if_indextoname: { arguments: ['u32', 'pointer'], return: 'pointer' },

@@ -37,3 +37,14 @@ export function copyToNative(source: Uint8Array): NativeMemory {
   bytes.set(source);
   return { pointer: pointerOf(bytes), buffer, bytes };
 }
+
+const dontNeed = 4;
+
+const pageBytes = 4096n;
+
+/** Gives the whole pages of a piece of mapped memory back to the system; zeroed ones take their place when they are used again. */
+export function releasePages(pointer: bigint, bytes: number): void {
+  const start = (pointer + pageBytes - 1n) & -pageBytes;
+  const end = (pointer + BigInt(bytes)) & -pageBytes;
+  if (end > start) libc.madvise(start, end - start, dontNeed);
+}
