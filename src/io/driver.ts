@@ -13,7 +13,7 @@
  *   - `data`, `moved` and `ended` come only while reading is on, in order, `ended` last;
  *   - a chunk belongs to the receiver of `data` until it is given to `write` or `release`, and to nobody else;
  *   - `shutdown` sends FIN after all that was written; reading goes on;
- *   - `close` drops what was not written yet, so its caller waits for `pending` to be 0 to end cleanly.
+ *   - `close` drops what the kernel has not taken yet: to end cleanly, wait until `pending` is 0.
  */
 import type { Handle } from './handle.ts';
 
@@ -53,18 +53,18 @@ export interface DriverEvents {
   /** `address` is the bound one: the real port where 0 was asked for. */
   listening(listener: Handle, address: SocketAddress): void;
   accepted(listener: Handle, socket: Handle): void;
-  /** One connection could not be accepted (EMFILE, ECONNABORTED …); the listener goes on. */
+  /** One connection could not be accepted (EMFILE, ECONNABORTED …); the listener continues. */
   acceptFailed(listener: Handle, errno: number): void;
   connected(socket: Handle): void;
   data(socket: Handle, buffer: BufferId, offset: number, length: number): void;
-  /** So many received bytes have gone on to the socket this one is spliced to, where those it does not take yet are `pending`. */
+  /** Received bytes were passed to the socket this one is spliced to; those its kernel has not taken yet are `pending` there. */
   moved(socket: Handle, length: number): void;
   drained(socket: Handle): void;
   ended(socket: Handle): void;
   /** `errno` is positive, as in errno.h. Also for a listener that cannot listen. */
   failed(socket: Handle, errno: number): void;
   closed(socket: Handle): void;
-  /** The time asked for with `wakeAt` has come. */
+  /** The time given to `wakeAt` has come. */
   woken(): void;
 }
 
@@ -77,7 +77,7 @@ export interface Driver {
   readonly isBehind: boolean;
   /** Milliseconds of the monotonic clock all threads of the process share; may be cached for one turn of the loop. */
   now(): number;
-  /** Asks for `woken` at that time; a later call replaces an earlier one; Infinity asks for none. */
+  /** Requests `woken` at that time; a later call replaces an earlier one; Infinity requests none. */
   wakeAt(time: number): void;
 
   listen(options: ListenOptions): Handle;
@@ -88,11 +88,11 @@ export interface Driver {
   connect(address: SocketAddress, options: SocketOptions): Handle;
   /** Sockets start with reading off. */
   reading(socket: Handle, on: boolean): void;
-  /** Takes the buffer over. */
+  /** Takes ownership of the buffer. */
   write(socket: Handle, buffer: BufferId, offset: number, length: number): void;
   /** Bytes written that the kernel has not taken yet. */
   pending(socket: Handle): number;
-  /** Bytes taken by the kernel that the peer's has not acknowledged; undefined where there is no way to tell. */
+  /** Bytes taken by the kernel that the peer has not acknowledged; undefined where the driver cannot know. */
   unacknowledged(socket: Handle): number | undefined;
   /**
    * From now on what `from` receives is `moved` to `to` inside the kernel, which is cheaper for much at a time. Nothing but its
@@ -113,16 +113,16 @@ export interface Driver {
 
   bytes(buffer: BufferId): Uint8Array;
   /**
-   * For a chunk that will be held for long: the buffer returned has just these bytes, at offset 0, and stands for the one given.
-   * A driver that runs short of buffers moves them elsewhere, so that who waits cannot starve who goes on.
+   * For a chunk that will be kept for long: the buffer returned has just these bytes, at offset 0, and replaces the one given.
+   * A driver that runs short of buffers copies them elsewhere, so that waiting sockets cannot starve active ones.
    */
   keep(buffer: BufferId, offset: number, length: number): BufferId;
   release(buffer: BufferId): void;
-  /** A chunk with a copy of bytes of one's own, to be written. */
+  /** A chunk with a copy of the caller's bytes, to be written. */
   wrap(bytes: Uint8Array): BufferId;
   /** `ip:port` of the other end, also after a reset; '' where the platform no longer knows. */
   peer(socket: Handle): string;
-  /** Sockets and listeners not yet `closed`, and buffers not yet given back: 0 and 0 at the end, or something leaks. */
+  /** Sockets and listeners not yet `closed`, and buffers not yet released: both are 0 at the end, or something leaks. */
   ledger(): { readonly sockets: number; readonly buffers: number };
 }
 

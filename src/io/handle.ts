@@ -1,8 +1,8 @@
 /**
  * Handles name sockets of one driver: `generation << 20 | slot`.
  *
- * Slots are small and dense, so that per-socket state lives in arrays. The generation changes at each reuse of a slot:
- * a handle kept too long can be told from its slot's new owner.
+ * Slots are small and dense, so that per-socket state lives in arrays. The generation changes at each reuse of a slot: a stale handle
+ * differs from the handle of its slot's new owner.
  */
 declare const brand: unique symbol;
 export type Handle = number & { readonly [brand]: 'handle' };
@@ -13,12 +13,12 @@ const generations = 1 << 11;
 
 export const slotOf = (handle: Handle): number => handle & (maxSlots - 1);
 
-/** Gives out slots, lowest recently freed first, and stamps each use with a new generation. */
+/** Allocates slots, the most recently freed first, and stamps each use with a new generation. */
 export class HandleTable {
   readonly #generation: number[] = [];
   readonly #free: number[] = [];
 
-  /** @returns a handle no living socket has, or {@link noHandle} when 2^20 sockets are open. */
+  /** @returns a handle that no open socket has, or {@link noHandle} when 2^20 sockets are open. */
   take(): Handle {
     let slot = this.#free.pop();
     if (slot === undefined) {

@@ -6,18 +6,18 @@ export type DriverKind = (typeof driverKinds)[number];
 
 export interface DriverChoice {
   readonly kind: DriverKind;
-  /** For the log: why this one. */
+  /** For the log: why this driver was chosen. */
   readonly reason: string;
 }
 
-/** @throws LinkerdTcpError DRIVER_UNAVAILABLE when the one asked for cannot run here */
+/** @throws LinkerdTcpError DRIVER_UNAVAILABLE when the requested driver cannot run here */
 export async function chooseDriver(wanted: DriverKind | 'auto'): Promise<DriverChoice> {
   if (wanted === 'portable') return { kind: 'portable', reason: 'configured' };
   const obstacles = await findObstacles();
   if (wanted !== 'auto') {
     const obstacle = obstacles[wanted];
     if (obstacle === undefined) return { kind: wanted, reason: 'configured' };
-    const reason = `${obstacle}; with driver: auto the fastest one that can run is taken`;
+    const reason = `${obstacle}; set driver: auto to use the fastest driver that can run here`;
     throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: wanted, reason });
   }
   if (obstacles.uring === undefined) return { kind: 'uring', reason: 'io_uring is allowed here' };
@@ -25,7 +25,7 @@ export async function chooseDriver(wanted: DriverKind | 'auto'): Promise<DriverC
   return { kind: 'portable', reason: `no native driver: ${obstacles.epoll}` };
 }
 
-/** What stands in the way of each native driver; undefined where nothing does. */
+/** Why each native driver cannot run; undefined for one that can. */
 async function findObstacles(): Promise<{ readonly uring?: string; readonly epoll?: string }> {
   if (process.platform !== 'linux') return both(`it needs Linux, this is ${process.platform}`);
   if (process.arch !== 'x64' && process.arch !== 'arm64') return both(`not made for ${process.arch}`);

@@ -1,8 +1,8 @@
 /**
  * TLS over any driver: sockets that were secured go through a stream of a {@link TlsEngine}, all others straight through.
  *
- * Commands never call back, so what an engine tells at once is told by `woken` in the next turn: the time the worker wants to be
- * woken and that of such work share the one alarm of the driver below.
+ * Commands never call back, so what an engine reports at once is delivered by `woken` in the next turn. That work and the time the worker
+ * asks to be woken share the one alarm of the driver below.
  */
 import { constants } from 'node:os';
 import type { ClientHello } from '../../wire/client-hello.ts';
@@ -21,7 +21,7 @@ import type { TlsDetails, TlsEngine, TlsPeer, TlsSink, TlsStream } from './engin
 import type { SecureDriver, SecureEvents } from './secure-driver.ts';
 import type { TlsTrouble } from './trouble.ts';
 
-/** An alert, or close_notify, has this long to be taken by the system. */
+/** How long an alert or close_notify may wait for room in the kernel. */
 const lastWordsMs = 1_000;
 /**
  * What a stream sends by itself, as answers to what it reads, may wait to be sent up to here. Beyond that nothing more is read: a peer
@@ -34,7 +34,7 @@ interface Row {
   readonly socket: Handle;
   stream: TlsStream;
   secured: boolean;
-  /** As the worker wants it; off when the handshake begins. */
+  /** Whether the worker wants to read; off when the handshake begins. */
   reading: boolean;
   /** The stream takes ciphertext. */
   taking: boolean;
@@ -42,17 +42,17 @@ interface Row {
   /** Too many answers wait to be sent. */
   isChoked: boolean;
   trouble: TlsTrouble | null;
-  /** The worker was told `failed`, or has closed the socket: it is told nothing more but `closed`, whatever the stream tells. */
+  /** `failed` was delivered, or the worker has closed the socket: no event but `closed` may follow, whatever the stream reports. */
   over: boolean;
-  /** The socket below has failed: nothing can be written to it any more. */
+  /** The socket below has failed: nothing more can be written to it. */
   failed: boolean;
   /** A FIN is to follow what the stream still encrypts. */
   finWaits: boolean;
   /** close_notify is on its way. */
   notified: boolean;
-  /** Closed by the worker; the socket stays until its last words are sent. */
+  /** Closed by the worker; the socket stays open until its alert or close_notify is sent. */
   lingering: boolean;
-  /** When it will have waited for long enough. */
+  /** When that wait ends. */
   until: number;
   queued: boolean;
 }
@@ -65,11 +65,11 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
   readonly #contexts = new Set<TlsContextId>();
   /** By slot. */
   readonly #rows: (Row | undefined)[] = [];
-  /** Rows that have something to do in the next turn. */
+  /** Rows with work in the next turn. */
   #work: Row[] = [];
-  /** Rows whose last words are on their way. */
+  /** Rows whose alert or close_notify waits to be sent. */
   readonly #waiting = new Set<Row>();
-  /** Not later than the first of them has waited for long enough. */
+  /** Not later than the end of the first of those waits. */
   #waitsEnd = Number.POSITIVE_INFINITY;
   /** The row whose owner is writing plaintext just now. */
   #writing: Row | undefined;
@@ -124,7 +124,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     length: number,
   ): void {
     const row = this.#begin(socket, (this.#engine as TlsEngine).accept(socket, context, hello), true);
-    // A ClientHello alone secures nothing: all that comes of it for the worker is trouble, which is told later.
+    // A ClientHello alone completes no handshake: the only event for the worker can be a failure, and that is delivered later.
     row.stream.receive(buffer, offset, length);
   }
 
@@ -140,7 +140,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   #begin(socket: Handle, stream: TlsStream, readingBelow: boolean): Row {
     const slot = slotOf(socket);
-    // An array that is first written to far beyond its end becomes a hash table.
+    // V8 turns an array with holes into a hash table.
     while (this.#rows.length <= slot) this.#rows.push(undefined);
     const row: Row = {
       socket,
@@ -211,7 +211,10 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     }
   }
 
-  /** A stream that has failed gives up what it had to send: until `failed` is told, that is not to look as if it was sent. */
+  /**
+   * After a failure the stream discards its output. Report a pending byte until `failed` is delivered, so discarded data is not taken for
+   * flushed data.
+   */
   pending(socket: Handle): number {
     const row = this.#rows[slotOf(socket)];
     return this.#unsent(socket) + (row?.trouble && !row.over ? 1 : 0);
@@ -359,7 +362,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     }
   }
 
-  // ---- what streams tell ------------------------------------------------------------------------------------------------
+  // ---- what streams report ----------------------------------------------------------------------------------------------
 
   ciphertext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
     const row = this.#rowOf(socket);
@@ -401,7 +404,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     this.#readBelow(row);
   }
 
-  /** The worker is told when the alert is sent. */
+  /** `failed` is delivered when the alert is sent. */
   troubled(socket: Handle, trouble: TlsTrouble): void {
     const row = this.#rowOf(socket);
     if (row.failed) return;
@@ -425,7 +428,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     this.#arm();
   }
 
-  /** For last words to be sent. */
+  /** For an alert or close_notify to be sent. */
   #wait(row: Row): void {
     row.until = this.#below.now() + lastWordsMs;
     if (this.#waiting.size === 0) this.#waitsEnd = row.until;
@@ -460,7 +463,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
 
   #endWaits(): void {
     const now = this.#below.now();
-    // All wait for the same time, so they are in the order in which it ends.
+    // All wait equally long, so the set is in the order in which the waits end.
     for (const row of this.#waiting) {
       this.#waitsEnd = row.until;
       if (now < row.until) return;
@@ -470,7 +473,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     this.#waitsEnd = Number.POSITIVE_INFINITY;
   }
 
-  /** All that was written is with the system, or with the stream. */
+  /** The kernel has taken all that was written. */
   #written(row: Row): void {
     if (this.#unsent(row.socket) > 0) return;
     if (row.lingering) this.#closeBelow(row);

@@ -1,4 +1,4 @@
-/** Who is slow, or waits, keeps no buffers from those who go on: with a pool of a few buffers everybody is served. */
+/** Slow and waiting sockets do not keep buffers from active ones: with a pool of a few buffers every session is served. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EpollDriver } from '../../../src/io/native/epoll/driver.ts';

@@ -1,5 +1,5 @@
 /**
- * Which sockets' bytes go straight into which: one pipe for each direction of a connection that is bulk.
+ * Which socket's bytes go straight into which other socket: one pipe for each direction of a connection that carries bulk data.
  *
  * A pipe is filled only when it is empty, so EAGAIN of `fill` always means that nothing was received. It belongs to the socket its
  * bytes go to: those are `pending` there, and are still delivered when the socket they came from is gone.
@@ -8,17 +8,17 @@ import { type Handle, slotOf } from '../../handle.ts';
 import { type Pipe, PipePool } from '../kernel/pipes.ts';
 import type { SocketTable } from './socket-table.ts';
 
-/** Less at a time, so often in a row, is not bulk any more. */
+/** So many smaller moves in a row end a splice. */
 const bulkBytes = 8 * 1024;
-const thinMoves = 16;
+const mostSmallMoves = 16;
 
 export interface Splice {
   readonly from: Handle;
   readonly to: Handle;
   readonly pipe: Pipe;
-  /** How often in a row little was moved. */
-  thin: number;
-  /** Nothing will be filled in any more: it ends when the pipe is empty. */
+  /** Small moves in a row. */
+  smallMoves: number;
+  /** The pipe is not filled any more: the splice ends when it is empty. */
   isDetached: boolean;
 }
 
@@ -38,7 +38,7 @@ export class Splices {
     if (this.from(slotOf(from)) || this.into(slotOf(to))) return false;
     const pipe = this.#pipes.take();
     if (!pipe) return false;
-    const splice = { from, to, pipe, thin: 0, isDetached: false };
+    const splice = { from, to, pipe, smallMoves: 0, isDetached: false };
     this.#from[slotOf(from)] = splice;
     this.#into[slotOf(to)] = splice;
     this.#count++;
@@ -60,10 +60,10 @@ export class Splices {
     return this.into(slot)?.pipe.bytes ?? 0;
   }
 
-  /** Remembers how much came at a time; ends a splice that is not worth its pipe any more. */
+  /** Counts small moves; ends a splice that is no longer worth its pipe. */
   moved(splice: Splice, bytes: number): void {
-    splice.thin = bytes < bulkBytes ? splice.thin + 1 : 0;
-    if (splice.thin >= thinMoves && splice.pipe.bytes === 0) this.#end(splice);
+    splice.smallMoves = bytes < bulkBytes ? splice.smallMoves + 1 : 0;
+    if (splice.smallMoves >= mostSmallMoves && splice.pipe.bytes === 0) this.#end(splice);
   }
 
   /** The pipe is empty. */
@@ -71,7 +71,7 @@ export class Splices {
     if (splice.isDetached) this.#end(splice);
   }
 
-  /** The socket is closed, or has failed: it gives and takes no more. What it gave still goes out. */
+  /** The socket is closed, or has failed. Bytes it has put into a pipe are still sent. */
   forget(handle: Handle): void {
     const from = this.from(slotOf(handle));
     if (from) this.#detach(from);
@@ -85,7 +85,7 @@ export class Splices {
     if (splice.pipe.bytes === 0) this.#end(splice);
   }
 
-  /** Gives the pipe back, with what is in it. */
+  /** Returns the pipe to its pool, with the bytes left in it. */
   #end(splice: Splice): void {
     if (!splice.isDetached) this.#from[slotOf(splice.from)] = undefined;
     splice.isDetached = true;

@@ -1,7 +1,7 @@
 /**
  * Bytes written to a socket that the kernel has not taken yet, in order.
  *
- * Where the pool runs short a segment is a copy of just its bytes: one slow reader must not keep a whole buffer from everybody else.
+ * When the pool runs short a segment is a copy of just its bytes, so that a slow reader does not keep a whole buffer from the others.
  */
 import type { BufferId } from '../../driver.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -43,7 +43,7 @@ export class WaitingWrites {
     if (segment.length === 0) this.#pool.give((this.#segments.shift() as Segment).buffer);
   }
 
-  /** Takes the first segment out: its buffer belongs to the caller. */
+  /** Removes the first segment: the caller owns its buffer. */
   shift(): Segment {
     const segment = this.#segments.shift() as Segment;
     this.bytes -= segment.length;

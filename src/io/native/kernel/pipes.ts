@@ -1,8 +1,7 @@
 /**
  * Pipes for bytes that go from one socket to another inside the kernel, by splice(2): its pages change hands, nothing is copied.
  *
- * Few connections are bulk at a time, so there are few pipes. One that was emptied is used again; one with bytes left is closed
- * with them.
+ * Few connections carry bulk data at a time, so there are few pipes. An empty one is reused; one with bytes left is closed.
  */
 import { F_GETPIPE_SZ, F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK, SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from './constants.ts';
 import { reserve } from './descriptor-reserve.ts';

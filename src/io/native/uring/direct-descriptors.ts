@@ -1,9 +1,9 @@
 /**
  * Sockets the ring knows by their row, so that the kernel need not look the descriptor up, and count it, for every send.
  *
- * It takes an operation to register one and another to take it back, so only a socket that has sent some times is registered.
- * The table keeps a socket open: it is taken back before the descriptor is closed. Before Linux 6.13 the kernel could put that off
- * for as long as any send waited for its reader, and a FIN with it; so older ones do without. Source: io_uring_register(2).
+ * Registering and unregistering cost one operation each, so only a socket that has sent several times is registered. The table keeps a
+ * socket open: unregister it before closing the descriptor. Before Linux 6.13 the kernel could delay that, and the FIN with it, for as
+ * long as any send waited for its reader; older kernels do without the table. Source: io_uring_register(2).
  */
 import { release } from 'node:os';
 import type { Ring } from './ring.ts';
@@ -24,7 +24,7 @@ export class DirectDescriptors {
 
   /** Counts a send. @returns whether the socket is to be registered now */
   isDue(slot: number): boolean {
-    // Also for a slot beyond the table: undefined is not equal to anything.
+    // Also for a slot beyond the table, whose count is undefined.
     if (this.#sends[slot] === sendsBefore) return false;
     return ++this.#sends[slot] === sendsBefore;
   }
