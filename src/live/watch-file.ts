@@ -5,7 +5,8 @@
  * link on the way (Kubernetes' `..data`) are seen; a cheap periodic stat finds changes that the notification missed or a file system
  * does not notify, so an edit takes effect within about half a second anywhere. Nothing here keeps the process alive.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Observable } from 'rxjs';
 import { reasonOf } from '../errors.ts';
 import { followEntry } from './watch-folder.ts';
@@ -33,6 +34,12 @@ const settleMs = 20;
 /** A file changed this recently may change again without a new timestamp (coarse clocks), so its text is read again. */
 const racyMs = 2000;
 
+/**
+ * While the system notifies, only each tenth poll looks at the file itself: it finds what was not notified, and a thousand files
+ * cost little. A file that has changed without a notification is looked at by each poll from then on (network file systems).
+ */
+const pollsPerLook = 10;
+
 /** Changes whenever the file does. */
 type Signature = string;
 
@@ -47,6 +54,10 @@ export function watchFile(
     let last: FileContent | undefined;
     let checking = false;
     let again = false;
+    let isUnnotified = false;
+    let isLinked = false;
+    // Spread, so that files that are followed from the start do not all take their turn together.
+    let polls = Math.floor(Math.random() * pollsPerLook);
     let emptySince: number | undefined;
     let emptied: NodeJS.Timeout | undefined;
 
@@ -67,6 +78,7 @@ export function watchFile(
       checking = true;
       try {
         const { content, signature } = await look(path, maxBytes, seen);
+        if (content !== undefined) isLinked = await leadsElsewhere(path);
         if (subscriber.closed) return;
         seen = signature;
         // An edit that truncates first looks empty for a moment.
@@ -82,7 +94,10 @@ export function watchFile(
         emptySince = undefined;
         if (content === undefined || (last !== undefined && sameContent(content, last))) return;
         // Without a notification the watched directory may no longer be the one on the path.
-        if (!wasNotified) entry.renew();
+        if (!wasNotified) {
+          isUnnotified = last !== undefined;
+          entry.renew();
+        }
         last = content;
         subscriber.next(content);
       } finally {
@@ -96,6 +111,8 @@ export function watchFile(
 
     const poll = setInterval(() => {
       entry.listen();
+      polls++;
+      if (!isUnnotified && !isLinked && seen !== undefined && polls % pollsPerLook !== 0 && entry.isWatched()) return;
       void check(false);
     }, pollMs).unref();
     void check(true);
@@ -107,6 +124,16 @@ export function watchFile(
       entry.stop();
     };
   });
+}
+
+/** Whether the file is in another directory than its name: what happens there is not notified. */
+async function leadsElsewhere(path: string): Promise<boolean> {
+  try {
+    const [file, directory] = await Promise.all([realpath(path), realpath(dirname(path))]);
+    return dirname(file) !== directory;
+  } catch {
+    return true;
+  }
 }
 
 /** Looks once. `content` is absent when nothing changed since the look that returned `seen`. */

@@ -9,6 +9,8 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export interface FollowedEntry {
+  /** Whether the directory that is on the path now is the one that is watched: then the system notifies of its changes. */
+  isWatched(): boolean;
   /** Watches the directory unless it is watched: it may have been missing, or the system out of watches. */
   listen(): void;
   /** Makes sure that the watched directory is the one on the path. */
@@ -17,10 +19,15 @@ export interface FollowedEntry {
   stop(): void;
 }
 
+/** How old the comparison of a directory with its path may be. */
+const compareMs = 250;
+
 class Folder {
   readonly #path: string;
   readonly entries = new Map<string, Set<() => void>>();
   #watcher: FSWatcher | undefined;
+  #isCurrent = false;
+  #comparedAt = Number.NEGATIVE_INFINITY;
   /** Of what is watched. */
   #identity: string | undefined;
 
@@ -50,7 +57,18 @@ class Folder {
     this.listen();
   }
 
+  /** Compared once for all entries that ask at about the same time. */
+  isWatched(): boolean {
+    if (this.#watcher === undefined) return false;
+    const now = performance.now();
+    if (now - this.#comparedAt < compareMs) return this.#isCurrent;
+    this.#comparedAt = now;
+    this.#isCurrent = this.#identity !== undefined && this.#identity === identityOf(this.#path);
+    return this.#isCurrent;
+  }
+
   close(): void {
+    this.#comparedAt = Number.NEGATIVE_INFINITY;
     this.#watcher?.close();
     this.#watcher = undefined;
   }
@@ -85,6 +103,7 @@ export function followEntry(path: string, changed: () => void): FollowedEntry {
   folder.entries.set(name, followers.add(tell));
   folder.listen();
   return {
+    isWatched: () => folder.isWatched(),
     listen: () => folder.listen(),
     renew: () => folder.renew(),
     stop: () => {

@@ -101,6 +101,17 @@ test('a file that is empty for less than a second keeps its text', async t => {
   assert.ok(!content.values.some(isText('')));
 });
 
+test('a file in another directory, behind a link, is looked at by each poll: nothing there is notified', async t => {
+  const [folder, other] = [tempDir(t), tempDir(t)];
+  const target = other.write('file', 'one');
+  symlinkSync(target, join(folder.path, 'link'));
+  // A tenth of the polls would take a minute.
+  const content = observe(t, watchFile(join(folder.path, 'link'), { ...options, pollMs: 50 }));
+  await content.until(isText('one'), 'the file');
+  writeFileSync(target, 'two');
+  await content.until(isText('two'), 'the edit');
+});
+
 test('what does not change the text is no change', async t => {
   const folder = tempDir(t);
   const file = folder.write('file', 'one');
