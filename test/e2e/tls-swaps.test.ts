@@ -103,7 +103,7 @@ for (const driver of driverKinds)
       const from = proxy.program.output.length;
       const said = (pattern: RegExp) => proxy.program.printed(pattern, { from });
       proxy.folder.write(`${name}/cert.pem`, 'this is no certificate\n');
-      await said(/the certificate in \S*n0\.test\/cert\.pem changed and cannot be used; what was there before stays/);
+      await said(/the certificate in \S*n0\.test\/cert\.pem changed and cannot be used; the previous content stays/);
       assert.equal(await shake(proxy.port, name), expected);
       proxy.folder.write(`${name}/cert.pem`, stranger.chain);
       await said(/the key in \S+ does not belong to the certificate in/);
