@@ -15,19 +15,20 @@ import { known, presentOf, rejects } from './contract.ts';
 const root = '--user=root:secret';
 
 /** `writer` and `reader` may do so below /namerd/dtabs; their passwords are their names. */
-async function withUsers(etcd: Etcd): Promise<void> {
-  await etcd.ctl('user', 'add', 'root:secret');
-  await etcd.ctl('user', 'grant-role', 'root', 'root');
+async function withUsers(etcd: Etcd, identity: readonly string[] = []): Promise<void> {
+  const run = (...args: readonly string[]) => etcd.ctl(...identity, ...args);
+  await run('user', 'add', 'root:secret');
+  await run('user', 'grant-role', 'root', 'root');
   for (const [user, right] of [
     ['writer', 'readwrite'],
     ['reader', 'read'],
   ] as const) {
-    await etcd.ctl('user', 'add', `${user}:${user}`);
-    await etcd.ctl('role', 'add', user);
-    await etcd.ctl('role', 'grant-permission', user, right, '--prefix=true', '/namerd/dtabs/');
-    await etcd.ctl('user', 'grant-role', user, user);
+    await run('user', 'add', `${user}:${user}`);
+    await run('role', 'add', user);
+    await run('role', 'grant-permission', user, right, '--prefix=true', '/namerd/dtabs/');
+    await run('user', 'grant-role', user, user);
   }
-  await etcd.ctl('auth', 'enable');
+  await run('auth', 'enable');
 }
 
 test('users of etcd: whoever may only read is forbidden to write, and reads on; tokens and passwords may change', async t => {
@@ -83,6 +84,28 @@ test('users of etcd: whoever may only read is forbidden to write, and reads on; 
     'the new password',
   );
   await seen.until(() => presentOf(seen)?.dtab === '/svc=>/c', 'the last write');
+});
+
+test('authentication that is enabled again is no lock-out, also with a client certificate', async t => {
+  const ca = createAuthority(t);
+  const server = ca.issue({ names: ['etcd.example'], ips: ['127.0.0.1'] });
+  // etcd takes the name in the certificate for the user of a request without a token.
+  const client = ca.issue({ names: ['reader'], client: true });
+  const etcd = await startEtcd(t, { tls: { ca: ca.file, cert: server.certFile, key: server.keyFile } });
+  const identity = [`--cacert=${ca.file}`, `--cert=${client.certFile}`, `--key=${client.keyFile}`];
+  const password = tempDir(t).write('writer.password', 'writer\n');
+  const tls = `tls: {trustCertsBundle: ${ca.file}, clientAuth: {certPath: ${client.certFile}, keyPath: ${client.keyFile}}}`;
+  const place = `host: 127.0.0.1, port: ${etcd.port}, ${tls}`;
+  const store = configuredEtcdStore(t, `${place}, username: writer, passwordFile: ${password}`);
+  const seen = await known(observe(t, store.observe('web')));
+  await store.put('web', parseDtab('/svc=>/a'));
+  await withUsers(etcd, identity);
+  await store.put('web', parseDtab('/svc=>/b'));
+  await etcd.ctl(...identity, root, 'auth', 'disable');
+  await store.put('web', parseDtab('/svc=>/c'));
+  await etcd.ctl(...identity, 'auth', 'enable');
+  await store.put('web', parseDtab('/svc=>/d'));
+  await seen.until(() => presentOf(seen)?.dtab === '/svc=>/d', 'the last write');
 });
 
 test('TLS: both sides show certificates; what does not fit is an error that says so', async t => {

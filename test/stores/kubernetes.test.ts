@@ -11,8 +11,8 @@ import { namerdKinds } from '../../src/settings/namerd/kinds.ts';
 import { loadNamerd } from '../../src/settings/namerd/load.ts';
 import { resource } from '../../src/stores/kubernetes/dtab.ts';
 import type { RemoteStore } from '../../src/stores/remote-store.ts';
-import { type FakeKubernetes, respond, startKubernetes } from '../support/fake-kubernetes.ts';
-import type { Stored } from '../support/fake-kubernetes-objects.ts';
+import { type FakeKubernetes, respond, startKubernetes, tooManyRequests } from '../support/fake-kubernetes.ts';
+import { Refusal, type Stored } from '../support/fake-kubernetes-objects.ts';
 import { observe } from '../support/naming.ts';
 import { until, within } from '../support/waiting.ts';
 import { dtabs, known, presentOf, rejects, storeContract } from './contract.ts';
@@ -226,6 +226,64 @@ test('what Kubernetes forbids is told with the rule that would allow it', async 
   );
 });
 
+test('a 403 that no Role would change is reported without the rule: admission, and a namespace that is being deleted', async t => {
+  const server = await startKubernetes(t);
+  const { store } = openKubernetes(t, server);
+  server.objects.isTerminating = true;
+  await assert.rejects(store.create('web', first), (error: LinkerdTcpError) => {
+    assert.equal(error.code, 'STORE_FORBIDDEN');
+    assert.match(error.message, /because it is being terminated; check/);
+    return true;
+  });
+  server.objects.isTerminating = false;
+  server.objects.admission = () => {
+    throw new Refusal(403, 'Forbidden', 'admission webhook "policy.example" denied the request: no');
+  };
+  await assert.rejects(store.create('web', first), (error: LinkerdTcpError) => {
+    assert.equal(error.code, 'STORE_FORBIDDEN');
+    assert.match(error.message, /admission webhook "policy.example" denied the request: no; check/);
+    return true;
+  });
+});
+
+test('an object that Kubernetes refuses for its content or its size is refused for good', async t => {
+  const server = await startKubernetes(t);
+  const { store, log } = openKubernetes(t, server);
+  for (const [code, message, expected] of [
+    [422, 'DTab.l5d.io "web" is invalid: dentries: Too many', 'STORE_REJECTED'],
+    [400, 'admission webhook "policy.example" denied the request: no', 'STORE_REJECTED'],
+    [413, 'Request entity too large: limit is 3145728', 'STORE_TOO_LARGE'],
+    [500, 'etcdserver: request is too large', 'STORE_TOO_LARGE'],
+  ] as const) {
+    server.objects.admission = () => {
+      throw new Refusal(code, undefined, message);
+    };
+    await rejects(store.create('web', first), expected);
+    await rejects(store.put('web', first), expected);
+  }
+  assert.deepEqual(log.lines, []);
+});
+
+test('an API server that has just come back may forbid what it allows later: that is a passing failure', async t => {
+  const server = await startKubernetes(t);
+  const { store } = openKubernetes(t, server);
+  const seen = observe(t, store.list());
+  await known(seen);
+  await server.stop();
+  await seen.until(state => state.state === 'ok' && state.unconfirmed !== undefined, 'the failure');
+  for (const verb of ['list', 'watch', 'create'] as const) server.forbidden.add(verb);
+  await server.start();
+  await server.until(({ requests }) => requests.length > 3);
+  await assert.rejects(store.create('web', first), (error: LinkerdTcpError) => {
+    assert.equal(error.code, 'STORE_UNAVAILABLE');
+    assert.match(error.message, /the API server has just come back and may not know its roles yet/);
+    return true;
+  });
+  server.forbidden.clear();
+  await store.create('web', first);
+  await seen.until(state => state.state === 'ok' && state.unconfirmed === undefined, 'recovery');
+});
+
 test('a Role that allows lists and no watches is told once, and asked about less and less', async t => {
   const server = await startKubernetes(t);
   const { store, log } = openKubernetes(t, server);
@@ -303,7 +361,7 @@ test('a write waits for a server that asks for patience, as long as there is tim
   const busy = (retryAfter: string) => {
     server.instead = (_verb, response) => {
       server.instead = undefined;
-      respond(response, 429, { kind: 'Status', message: 'too many requests' }, { 'retry-after': retryAfter });
+      tooManyRequests(response, retryAfter);
     };
   };
   busy('0');

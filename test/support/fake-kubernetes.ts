@@ -6,9 +6,10 @@
  * the list's resourceVersion; an event as one JSON document `{type, object}`); "Watch bookmarks"; "410 Gone responses"; "Retrieving large
  * results sets in chunks" (`limit`, `continue`, pages of one moment); "Resource versions" (no resourceVersion: the most recent);
  * "Deletion" and finalizers. API conventions: "Concurrency Control and Consistency" (409 where resourceVersion is not the present one),
- * "Response Status Kind". Behaviour they do not tell is that of kube-apiserver 1.30: a replacement that changes nothing makes no new
- * resourceVersion; a watch sends its headers at once; a bookmark comes before a watch ends; an unknown resource is a 404 in plain text;
- * a list in a namespace that does not exist is empty.
+ * "Response Status Kind". Everything else is as recorded of kube-apiserver 1.36 (transcripts/kubernetes, which
+ * fake-kubernetes.test.ts compares): a replacement that changes nothing makes no new resourceVersion; a watch sends its headers at
+ * once; bookmarks come each minute, and two and one seconds before a watch ends; a watch from a version that is still to come is
+ * silent and ends as asked; an unknown resource is a 404 in plain text; a list in a namespace that does not exist is empty.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -24,7 +25,9 @@ export interface FakeKubernetesOptions {
 
 interface Watch {
   readonly response: ServerResponse;
-  timer?: NodeJS.Timeout;
+  /** Nothing up to this revision is told. */
+  readonly from: number;
+  readonly timers: NodeJS.Timeout[];
 }
 
 interface Page {
@@ -41,11 +44,11 @@ export class FakeKubernetes {
   /** Valid bearer tokens; undefined: no token is required. */
   tokens: readonly string[] | undefined;
   hasDefinition = true;
-  /** Whether a forgotten revision is reported by the status of the answer or by an event. */
+  /** A forgotten revision is reported by an event; by the status of the answer only where something stands before the server. */
   goneAs: 'status' | 'event' = 'event';
   /** Pieces that events are sent in; 0: whole. */
   chunkBytes = 0;
-  /** Sent before a watch ends as asked. */
+  /** Whether watches that allow bookmarks get any. */
   sendsBookmarks = true;
   /** Whether `timeoutSeconds` is kept. */
   endsWatches = true;
@@ -108,7 +111,7 @@ export class FakeKubernetes {
     if (server === undefined) return;
     const closed = new Promise(resolve => server.close(resolve));
     for (const socket of this.#sockets) socket.resetAndDestroy();
-    for (const { timer } of this.#watches) clearTimeout(timer);
+    for (const watch of this.#watches) clearTimers(watch);
     this.#watches.clear();
     await closed;
   }
@@ -147,7 +150,7 @@ export class FakeKubernetes {
 
   /** Nothing more is sent on the watches open now, and they stay open, as when a proxy between has lost them. */
   muteWatches(): void {
-    for (const { timer } of this.#watches) clearTimeout(timer);
+    for (const watch of this.#watches) clearTimers(watch);
     this.#watches.clear();
   }
 
@@ -188,7 +191,7 @@ export class FakeKubernetes {
       this.#authorize(verb, request, namespace);
       if (this.instead !== undefined) return this.instead(verb, response);
       if (namespace === undefined || !this.hasDefinition) {
-        response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
+        response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
         return;
       }
       if (verb === 'watch') return this.#watch(url, response);
@@ -227,9 +230,10 @@ export class FakeKubernetes {
     if (verb === 'get') return [200, this.objects.get(name!)];
     if (verb === 'update') return [200, this.objects.replace(name!, parsed(text))];
     const { preconditions } = text === '' ? {} : parsed(text);
+    const { uid } = this.objects.get(name!).metadata;
     const kept = this.objects.delete(name!, preconditions ?? {});
     const done = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
-    return [200, kept ?? { ...done, details: { name, group: 'l5d.io', kind: 'dtabs' } }];
+    return [200, kept ?? { ...done, details: { name, group: 'l5d.io', kind: 'dtabs', uid } }];
   }
 
   #list(namespace: string, url: URL): unknown {
@@ -251,7 +255,7 @@ export class FakeKubernetes {
     return {
       apiVersion: 'l5d.io/v1alpha1',
       kind: 'DTabList',
-      metadata: { resourceVersion, ...(next && { continue: next, remainingItemCount: rest.length }) },
+      metadata: { resourceVersion, continue: next ?? '', ...(next && { remainingItemCount: rest.length }) },
       items: limit > 0 ? page.items.slice(0, limit) : page.items,
     };
   }
@@ -268,10 +272,10 @@ export class FakeKubernetes {
       refusal = error;
     }
     response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
-    const watch: Watch = { response };
+    const watch: Watch = { response, from: Number(from), timers: [] };
     this.#watches.add(watch);
     response.on('close', () => {
-      clearTimeout(watch.timer);
+      clearTimers(watch);
       this.#watches.delete(watch);
       this.#wake();
     });
@@ -280,23 +284,27 @@ export class FakeKubernetes {
       this.#send(watch, 'ERROR', refusal.status);
       return this.#end(watch);
     }
-    for (const { type, object } of changes) this.#send(watch, type, object);
+    for (const change of changes) this.#tellWatch(watch, change);
     const seconds = Number(url.searchParams.get('timeoutSeconds') ?? 1800);
     if (!this.endsWatches) return;
     const bookmarks = this.sendsBookmarks && url.searchParams.get('allowWatchBookmarks') === 'true';
-    watch.timer = setTimeout(() => {
-      if (bookmarks) this.#send(watch, 'BOOKMARK', this.#bookmark());
-      this.#end(watch);
-    }, seconds * 1000).unref();
+    const later = (ms: number, run: () => void) => watch.timers.push(setTimeout(run, ms).unref());
+    if (bookmarks)
+      for (const at of bookmarkTimes(seconds)) later(at * 1000, () => this.#send(watch, 'BOOKMARK', this.#bookmark()));
+    later(seconds * 1000, () => this.#end(watch));
   }
 
   #bookmark() {
     const resourceVersion = String(this.objects.revision);
-    return { kind: 'DTab', apiVersion: 'l5d.io/v1alpha1', metadata: { resourceVersion, creationTimestamp: null } };
+    return { kind: 'DTab', apiVersion: 'l5d.io/v1alpha1', metadata: { resourceVersion } };
   }
 
-  #tell({ type, object }: Change): void {
-    for (const watch of this.#watches) this.#send(watch, type, object);
+  #tell(change: Change): void {
+    for (const watch of this.#watches) this.#tellWatch(watch, change);
+  }
+
+  #tellWatch(watch: Watch, { type, object, revision }: Change): void {
+    if (revision > watch.from) this.#send(watch, type, object);
   }
 
   #send({ response }: Watch, type: string, object: unknown): void {
@@ -310,12 +318,29 @@ export class FakeKubernetes {
   }
 
   #end(watch: Watch): void {
-    const { response, timer } = watch;
-    clearTimeout(timer);
+    const { response } = watch;
+    clearTimers(watch);
     this.#watches.delete(watch);
     if (this.#paused) this.#paused.push(() => response.end());
     else response.end();
   }
+}
+
+const clearTimers = ({ timers }: Watch): void => {
+  for (const timer of timers) clearTimeout(timer);
+};
+
+/** In seconds from the beginning of a watch. Watches shorter than real clients ask for have one in the middle. */
+function bookmarkTimes(seconds: number): readonly number[] {
+  const minutes = Array.from({ length: Math.floor(seconds / 60) }, (_, i) => (i + 1) * 60);
+  const last = [seconds - 2, seconds - 1].filter(at => at > 0);
+  return [...minutes, ...(last.length > 0 ? last : [seconds / 2])];
+}
+
+/** What a server whose queues are full answers. */
+export function tooManyRequests(response: ServerResponse, seconds = '1'): void {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'retry-after': seconds };
+  response.writeHead(429, headers).end('Too many requests, please try again later.\n');
 }
 
 function verbOf(method: string, name: string | undefined, { searchParams }: URL): Verb {
@@ -331,7 +356,9 @@ function parsed(text: string): any {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Refusal(400, 'BadRequest', 'the object provided is unrecognized');
+    const problem = `couldn't get version/kind; json parse error: unexpected end of JSON input (${text})`;
+    const message = `the object provided is unrecognized (must be of type DTab): ${problem}`;
+    throw new Refusal(400, 'BadRequest', message);
   }
 }
 
