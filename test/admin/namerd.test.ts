@@ -102,7 +102,7 @@ test('a shutdown begins when its answer is out', async t => {
   assert.equal(await within(called.promise, 'the shutdown'), 'POST /admin/shutdown');
 });
 
-test('what is stored, and how well it is known, is shown', async t => {
+test('the stored dtabs are shown, with the reason if they cannot be confirmed', async t => {
   const { ask, store } = await start(t);
   const shown = async () => (await ask('/storage.json')).json();
   assert.deepEqual(await shown(), { state: 'ok', namespaces: {} });

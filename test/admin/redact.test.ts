@@ -1,11 +1,11 @@
-/** What of a config may be shown. */
+/** Secrets are hidden in a configuration that is shown. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redact } from '../../src/admin/redact.ts';
 
 const shown = { a: 1, b: 'x', c: [true, null], d: { e: 1.5 } };
 
-test('what is no secret is shown as it is', () => {
+test('values that are not secret are shown unchanged', () => {
   assert.deepEqual(redact(shown), shown);
 });
 

@@ -199,7 +199,7 @@ test('the answers of GET are what the proxy says', async t => {
   });
 });
 
-test('an unknown path is told which paths there are, a wrong method which ones it takes', async t => {
+test('the answer to an unknown path lists the paths, the answer to a wrong method the right ones', async t => {
   const { ask } = await admin(t);
   const paths = '/ /metrics /ping /ready /config.json /routes.json /delegator.json /shutdown /abort /reload';
   assert.deepEqual((await ask('GET', '/nope?x=1')).json, {

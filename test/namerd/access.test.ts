@@ -1,4 +1,4 @@
-/** Bearer tokens: who may do what, and that nothing is told to those who may not. */
+/** Bearer tokens: their rights, and answers to requests without a right reveal nothing. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -182,7 +182,7 @@ test('no way of writing a path or a parameter leads to another namespace', async
   assert.equal((await rig.ask('GET', 'dtabs/secret', { ...by('all'), accept: 'text/plain' })).text, '/a=>/secret\n');
 });
 
-test('whatever is asked, a token is told and changes nothing of a namespace it has no right to', async t => {
+test('property: a token neither sees nor changes a namespace without a right to it, whatever it requests', async t => {
   const rig = await guardedRig(t);
   const marker = '/hidden';
   for (const namespace of ['secret', 'web/secret', 'history', 'secret/history'])

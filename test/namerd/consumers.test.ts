@@ -17,7 +17,7 @@ const isText = (value: unknown) => typeof value === 'string';
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** As strict as linkerd-tcp 0.1 is. @returns what it routes to; undefined where it says that the name is not bound */
+/** As strict as linkerd-tcp 0.1 is. @returns the addresses it routes to; undefined for a name that is not bound */
 function decodeAsLinkerdTcp(status: number, text: string) {
   assert.equal(status, 200);
   const document = JSON.parse(text);

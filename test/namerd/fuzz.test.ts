@@ -95,7 +95,7 @@ const query = fc
     { maxLength: 4 },
   )
   .map(pairs => new URLSearchParams(pairs.map(([key, value]) => [key, value.toWellFormed()])).toString());
-/** What a query may be that nobody wrote with a library. */
+/** Queries that no library would write. */
 const rawQuery = fc.string({ unit: fc.constantFrom(...'pathdtb=&?%/+;2F'), maxLength: 30 });
 const headerValue = fc.oneof(
   fc.constantFrom(
@@ -206,7 +206,7 @@ async function exchange(rig: Rig, bytes: Buffer): Promise<string> {
   socket.setEncoding('latin1').on('data', chunk => {
     received += chunk;
   });
-  // What the server has refused already it may reset.
+  // The server may reset a request that it has refused.
   socket.on('error', () => {});
   const over = Promise.withResolvers<void>();
   socket.on('close', () => over.resolve());

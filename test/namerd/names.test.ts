@@ -434,7 +434,7 @@ test('delegate without a namespace in the URL takes its question from the query 
   assert.equal((await rig.ask('PUT', 'delegate?path=/a')).status, 405);
 });
 
-test('what a name means is followed live between requests', async t => {
+test('the meaning of a name is followed live between requests', async t => {
   const rig = await startRig(t);
   const addr = new BehaviorSubject<Addr>(boundAddr([at(1)]));
   says(rig, '/foo', name(foo, addr));

@@ -1,4 +1,4 @@
-/** Our own client of namerd against our namerd. */
+/** The interpreter io.l5d.namerd.http against this namerd. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BehaviorSubject } from 'rxjs';
@@ -38,7 +38,7 @@ test('the client follows trees and addresses, and leaves nothing behind', async 
   assert.equal(rig.store.observers, 0);
 });
 
-test('the client sends its own dtab, which wins, and is told how a name is delegated', async t => {
+test('the client sends its own dtab, which wins, and receives the delegation of a name', async t => {
   const rig = await startRig(t);
   await rig.put('default', '/svc => /$/inet/127.1/80');
   const { bind, interpreter } = interpreterOf(t, rig.url);

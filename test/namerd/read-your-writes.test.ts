@@ -1,4 +1,4 @@
-/** Who writes a dtab and then asks gets an answer by that dtab: never by the one before, whatever is slow. */
+/** A request after a write is answered by the new dtab, never by the one before, whatever is slow. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -100,7 +100,7 @@ for (const [what, slow] of [
   ['a tree that is pending', pending],
   ['addresses that are', boundTo('/#/io.l5d.namer/slow', '/', NEVER)],
 ] as const)
-  test(`whoever watches does not keep the old answer alive for others: ${what}`, async t => {
+  test(`a watch does not keep the old answer alive for other requests: ${what}`, async t => {
     const rig = await startRig(t, { api: { answerTimeoutMs: 30, addrWaitMs: 30 } });
     rig.namer.answer('/slow', slow);
     await rig.put('tea', '/svc => /$/inet/127.1/1');
@@ -120,7 +120,7 @@ for (const [what, slow] of [
     rig.namer.answer('/slow', boundTo('/#/io.l5d.namer/slow', '/', fixedAddr(2)));
   });
 
-test('a namespace that was deleted means nothing at once, and what it is made again as at once', async t => {
+test('a deleted namespace has no rules at once, and a new one has its new rules at once', async t => {
   const rig = await startRig(t);
   for (let port = 1; port <= 30; port++) {
     await rig.ask('POST', 'dtabs/tea', { 'content-type': 'application/dtab' }, `/svc => /$/inet/127.1/${port}`);
@@ -177,7 +177,7 @@ test('property: whatever is written, watched, asked and forgotten in between, an
   );
 });
 
-test('of many who write and ask at the same time each is told its own write or a later one', async t => {
+test('of many clients that write and ask at the same time each receives its own write or a later one', async t => {
   const rig = await startRig(t);
   const versions = new Map<number, number>();
   const told: { readonly mine: number; readonly port: number }[] = [];

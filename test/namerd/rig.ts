@@ -36,7 +36,7 @@ export class TestStore implements DtabStore {
   readonly #versions = new Map<string, StoredVersion[]>();
   /** Thrown by every write. */
   refusal: Error | undefined;
-  /** What reading says instead of what is stored. */
+  /** Answer of reads, instead of the stored value. */
   readonly state = new BehaviorSubject<Activity<never> | undefined>(undefined);
   observers = 0;
 

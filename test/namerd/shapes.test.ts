@@ -81,7 +81,7 @@ function filesRig(t: TestContext, transformers: readonly object[] = []): Promise
   return startRig(t, { namers: mountNamers([config], namerKinds, transformerKinds, namingContext()).namers });
 }
 
-test('an ip is always a number: a host that has none is left out', async t => {
+test('an ip is always a number: a host without one is omitted', async t => {
   const rig = await filesRig(t);
   const addrs = [{ ip: '10.0.0.1', port: 8080, meta: {} }, at(8082)];
   assert.deepEqual((await rig.ask('GET', `addr/tea${asked('/#/io.l5d.fs/web')}`)).json, {

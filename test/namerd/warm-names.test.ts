@@ -51,7 +51,7 @@ const dentry = fc.oneof(...(['a', 'b', 'c', 'z'] as const).map(dentriesFrom));
 
 type Answer = Activity<NameTree<Name>>;
 
-/** What a namer may say: nothing yet, that it fails, a name, or a path that goes through the dtab again. */
+/** Answers of a namer: nothing yet, that it fails, a name, or a path that goes through the dtab again. */
 const answer: fc.Arbitrary<Answer> = fc.oneof(
   fc.constantFrom<Answer>(answers.pending, answers.neg, answers.failed, answers.empty),
   fc.constantFrom('/#/n/a', '/#/n/b').map(id => boundTo(id)),

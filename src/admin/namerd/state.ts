@@ -12,7 +12,7 @@ const patienceMs = 1000;
 export const storageEndpoint = (store: DtabStore): Endpoint => ({
   method: 'GET',
   path: '/storage.json',
-  purpose: 'what is stored, and why it cannot be confirmed if it cannot',
+  purpose: 'the stored dtabs, and the reason if they cannot be confirmed',
   answer: async () => {
     const list = await latest(store.list());
     const names = list.state === 'ok' ? list.value : [];

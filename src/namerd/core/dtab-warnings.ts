@@ -1,5 +1,5 @@
 /**
- * What is questionable about a valid dtab: rules that never apply, rules that lead back to themselves, namers that do not
+ * Warnings about a valid dtab: rules that never apply, rules that lead back to themselves, namers that do not
  * exist. Only what is certain is reported, whatever the names will be.
  *
  * Bounded, since a dry run needs only the right to read: the report has at most `maxWarnings` warnings of a few hundred

@@ -300,7 +300,7 @@ does not support is 405 with \`Allow\`; a body with a Content-Encoding is 415.
 
 **Watches** (\`watch=1\`) are answers with status 200 that stay open: one document per line, in the media type of the answer
 without \`watch\`, the first one as soon as it is known. Equal documents are not repeated. A line break every 20 seconds keeps the
-connection alive. A slow reader gets the newest document and not the ones before it. If the watch fails, one line of text says why,
+connection alive. A slow reader gets the newest document and not the ones before it. If the watch fails, one line of text has the reason,
 and the stream ends. A watch ends when its token is revoked.
 
 **Tokens** have rights to read or write namespaces, if namerd is configured to require them. Without tokens or client certificates
