@@ -16,9 +16,9 @@ export type FormatRecord = (record: ConnectionRecord) => string;
 export const textRecord: FormatRecord = record => {
   const upstream = record.endpoint === null ? '-' : `${field(record.branch ?? '')}/${record.endpoint}`;
   const phases = `${Math.round(record.bindMs)}/${Math.round(record.connectMs)}/${Math.round(record.totalMs)}`;
-  const reason = record.reason === null ? '' : ` ${printable(JSON.stringify(record.reason))}`;
+  const reason = record.reason === null ? '' : ` ${quoted(record.reason)}`;
   return (
-    `${isoTime(record.at)} ${record.client} ${field(record.router)}/${record.server} ${field(record.dst)} ${upstream} ` +
+    `${isoTime(record.at)} ${field(record.client)} ${field(record.router)}/${field(record.server)} ${field(record.dst)} ${upstream} ` +
     `${phases} ${record.rx}/${record.tx} ${record.retries} ${record.end}${tlsFields(record)}${reason}\n`
   );
 };
@@ -26,7 +26,7 @@ export const textRecord: FormatRecord = record => {
 export const jsonRecord: FormatRecord = record =>
   `${JSON.stringify({
     time: isoTime(record.at),
-    client: record.client,
+    client: record.client || null,
     router: record.router,
     server: record.server,
     dst: record.dst,
@@ -64,9 +64,20 @@ const isoTime = (ms: number): string => new Date(ms).toISOString();
 /** Microseconds are as fine as the clock is. */
 const milliseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
 
+/** JSON escapes the backslash and the first control characters by itself. */
+const quoted = (text: string): string => JSON.stringify(text).replace(unsafe, escaped);
+
 /** A field of the text form: never empty, never with a space. */
 const field = (text: string): string => (text === '' ? '-' : printable(text).replaceAll(' ', '\\x20'));
 
-/** Names come from clients (SNI) and from other systems: they must not break the line or steer a terminal. */
-const printable = (text: string): string =>
-  text.replace(/[\x00-\x1f\x7f-\x9f]/g, each => `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}`);
+/**
+ * Names come from clients (SNI) and from other systems: they must not break the line, steer a terminal or reorder what it shows. The
+ * backslash is escaped too, so that an escape can be told from a name that looks like one.
+ */
+const unsafe = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const printable = (text: string): string => text.replaceAll('\\', '\\\\').replace(unsafe, escaped);
+
+function escaped(unit: string): string {
+  const code = unit.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+}

@@ -43,6 +43,8 @@ const handshakeRecord = 22;
 const clientHelloType = 1;
 const recordHeaderBytes = 5;
 const messageHeaderBytes = 4;
+/** Most ClientHellos fit. */
+const firstBytes = 2 * 1024;
 const mostRecordBytes = 16 * 1024;
 const serverNameExtension = 0;
 const alpnExtension = 16;
@@ -64,9 +66,11 @@ export class ClientHelloReader {
   #recordHeaderRead = 0;
   /** Bytes of the record that are still to come. */
   #recordLeft = 0;
-  /** Header and body; grown when the header says how much that is. */
+  /** Header and body. It grows with what has come, not with the length that the header announces: that costs a client nothing. */
   #message = new Uint8Array(messageHeaderBytes);
   #messageRead = 0;
+  /** Of header and body, as far as known. */
+  #messageBytes = messageHeaderBytes;
   #result: ReadResult = more;
 
   constructor({ mostBytes = 64 * 1024 }: ReaderLimits = {}) {
@@ -89,7 +93,8 @@ export class ClientHelloReader {
     header.set(bytes.subarray(0, count), this.#recordHeaderRead);
     this.#recordHeaderRead += count;
     // The first byte is enough to tell who does not speak TLS: it may never send five.
-    if (header[0] !== handshakeRecord) return this.#refuse(count, Alert.unexpectedMessage, 'not a TLS handshake');
+    if (header[0] !== handshakeRecord)
+      return this.#refuse(count, Alert.unexpectedMessage, isPostgres(bytes) ? postgres : 'not a TLS handshake');
     if (this.#recordHeaderRead < recordHeaderBytes) return count;
     const length = (header[3] << 8) | header[4];
     if (header[1] !== 3)
@@ -103,14 +108,23 @@ export class ClientHelloReader {
 
   /** @param bytes of the record at hand, all of them or some */
   #readMessage(bytes: Uint8Array): number {
-    const count = Math.min(bytes.length, this.#message.length - this.#messageRead);
+    const count = Math.min(bytes.length, this.#messageBytes - this.#messageRead);
+    this.#grow(this.#messageRead + count);
     this.#message.set(bytes.subarray(0, count), this.#messageRead);
     this.#messageRead += count;
     this.#recordLeft -= count;
-    if (this.#messageRead < this.#message.length) return count;
-    if (this.#messageRead > messageHeaderBytes) this.#result = parseBody(this.#message.subarray(messageHeaderBytes));
+    if (this.#messageRead < this.#messageBytes) return count;
+    if (this.#messageRead > messageHeaderBytes)
+      this.#result = parseBody(this.#message.subarray(messageHeaderBytes, this.#messageBytes));
     else this.#openMessage();
     return count;
+  }
+
+  #grow(bytes: number): void {
+    if (bytes <= this.#message.length) return;
+    const larger = new Uint8Array(Math.min(this.#messageBytes, Math.max(bytes, firstBytes, 2 * this.#message.length)));
+    larger.set(this.#message.subarray(0, this.#messageRead));
+    this.#message = larger;
   }
 
   #openMessage(): void {
@@ -120,11 +134,7 @@ export class ClientHelloReader {
     else if (length > this.#mostBytes)
       this.#result = refused(Alert.handshakeFailure, `a ClientHello of ${length} bytes`);
     else if (length === 0) this.#result = refused(Alert.decodeError, 'an empty ClientHello');
-    else {
-      const whole = new Uint8Array(messageHeaderBytes + length);
-      whole.set(this.#message);
-      this.#message = whole;
-    }
+    else this.#messageBytes += length;
   }
 
   #refuse(count: number, alert: Alert, reason: string): number {
@@ -132,6 +142,15 @@ export class ClientHelloReader {
     return count;
   }
 }
+
+/** SSLRequest and GSSENCRequest come alone, in one segment: a length of 8 and a code. PostgreSQL's protocol, "Message Formats". */
+const postgresRequests = [Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47), Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 48)];
+const postgres =
+  'a PostgreSQL client that asks for TLS in its own way (SSLRequest): TLS of PostgreSQL cannot be terminated or routed by name here; ' +
+  'remove tls or sni from this server to pass it through, or connect with sslnegotiation=direct (PostgreSQL 17)';
+
+const isPostgres = (bytes: Uint8Array): boolean =>
+  postgresRequests.some(request => request.every((byte, i) => bytes[i] === byte));
 
 const refused = (alert: Alert, reason: string): NoClientHello => ({ kind: 'refused', alert, reason });
 

@@ -101,3 +101,27 @@ test('no name and no reason can break the line, its fields or the terminal', () 
     }),
   );
 });
+
+test('whatever names and addresses are, a line has the same number of fields, and each name can be read back', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', '\\', ' ', 'x20', '"', '\n', '\u202e', '\u2028', '\x1b', 'é') });
+  fc.assert(
+    fc.property(text, text, text, text, (client, router, dst, branch) => {
+      const line = textRecord({ ...relayed, client, router, dst, branch });
+      assert.equal(line.split(' ').length, 9, line);
+      assert.doesNotMatch(line.slice(0, -1), /[\x00-\x1f\u2028-\u202e]/);
+      const shown = line.split(' ')[3] as string;
+      const read =
+        shown === '-' && dst === ''
+          ? ''
+          : JSON.parse(
+              `"${shown.replaceAll('"', '\\"').replace(/\\\\|\\x/g, one => (one === '\\x' ? '\\u00' : one))}"`,
+            );
+      assert.equal(read, dst);
+    }),
+  );
+});
+
+test('a client whose address is unknown is a dash in text, and null in JSON', () => {
+  assert.match(textRecord({ ...relayed, client: '' }), /Z - edge\/127/);
+  assert.equal(JSON.parse(jsonRecord({ ...relayed, client: '' })).client, null);
+});

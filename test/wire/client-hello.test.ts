@@ -248,3 +248,22 @@ test('pre-shared keys that are cut off are refused with decode_error', () => {
   const result = read(helloWith(extension(41, whole.subarray(0, -3))));
   assert.equal(result.kind === 'refused' && result.alert, Alert.decodeError);
 });
+
+test('a PostgreSQL client that asks for TLS is told apart from what is not TLS at all', () => {
+  for (const code of [47, 48]) {
+    const heard = new ClientHelloReader().read(Uint8Array.of(0, 0, 0, 8, 4, 210, 22, code));
+    assert.equal(heard.kind, 'refused');
+    assert.match(heard.kind === 'refused' ? heard.reason : '', /PostgreSQL.*SSLRequest.*sslnegotiation=direct/);
+  }
+  const other = new ClientHelloReader().read(Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 46));
+  assert.equal(other.kind === 'refused' && other.reason, 'not a TLS handshake');
+});
+
+test('a client that announces a long ClientHello and sends little of it takes little memory', () => {
+  const announced = Uint8Array.of(22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff, ...new Array(200).fill(0));
+  const before = process.memoryUsage().arrayBuffers;
+  const readers = Array.from({ length: 200 }, () => new ClientHelloReader());
+  for (const reader of readers) assert.equal(reader.read(announced).kind, 'more');
+  const taken = (process.memoryUsage().arrayBuffers - before) / readers.length;
+  assert.ok(taken < 8 * 1024, `${taken} bytes for each`);
+});
