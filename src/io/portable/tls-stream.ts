@@ -175,8 +175,8 @@ export class NodeTlsStream implements TlsStream {
   #secured(): void {
     const socket = this.#tls;
     if (this.#isOver || !socket) return;
-    // Node says so again when it has refused to renegotiate.
-    if (this.#isSecured) return this.#trouble(renegotiation);
+    // Node reports this again when it has refused to renegotiate. The alert that says so to the peer is written after this event.
+    if (this.#isSecured) return void setImmediate(() => this.#trouble(renegotiation));
     const { role, certificateOf } = this.#options;
     const peerCertificate = certificateOf(socket);
     // A client's verdict is in: node would have told an error.

@@ -397,6 +397,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     });
     await bench.until(() => near.trouble, 'the refusal');
     assert.equal(near.trouble?.kind, 'renegotiation');
+    await bench.until(() => far.error, 'the alert that says why');
     assert.equal(near.told.filter(event => event === 'secured').length, 1);
   });
 
