@@ -302,7 +302,9 @@ test('/routes.json shows the bound tree, and each endpoint with its load and wei
   await client.play('send 10');
   const open = await until(async () => {
     const [route] = (await ask(proxy, '/routes.json')).json;
-    return route.endpoints.some((one: { open: number }) => one.open === 1) && route;
+    const { endpoints } = route as { endpoints: readonly { open: number; connecting: number }[] };
+    // A connection is counted as open just before it is no longer counted as connecting.
+    return endpoints.some(({ open, connecting }) => open === 1 && connecting === 0) && route;
   }, 'an open connection');
   assert.equal(open.router, 'test');
   assert.equal(open.dst, '/svc/web');
