@@ -10,7 +10,7 @@ export async function ask(port: number, request: string, host = '127.0.0.1'): Pr
   return text(socket);
 }
 
-/** What `GET group` is answered with; undefined where the connection ended without an answer. */
+/** The answer to `GET group`; undefined if the connection ended without one. */
 export async function groupAt(port: number): Promise<string | undefined> {
   return /\r\n(\w+)\r\n/.exec(await ask(port, 'GET group\r\nQUIT\r\n'))?.[1];
 }

@@ -40,7 +40,7 @@ export async function checkConfig({ program, file, strict, live, load }: CheckOp
   return strict && warnings.length > 0 ? exitCodes.config.code : exitCodes.ok.code;
 }
 
-/** What stands in the way of each address that cannot be listened on. All are held until the last one has been tried. */
+/** The reason for each address that cannot be used. All sockets stay open until the last address has been tried. */
 async function unusable(addresses: readonly WantedAddress[]): Promise<readonly string[]> {
   const held: ReturnType<typeof createServer>[] = [];
   const problems: string[] = [];

@@ -1,8 +1,8 @@
 /**
  * Keeps the compiled code of a program in the user's cache directory, so that the next run need not compile it again.
  *
- * Compiled code is run without a check, so the directory must be this user's alone: not the shared one that Node takes by
- * default, and not one that `sudo` has left in the environment. Without such a directory nothing is kept.
+ * Compiled code is run without a check, so the directory must be this user's alone: not the shared one of Node's
+ * default, and not one that `sudo` left in the environment. Without such a directory nothing is kept.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
@@ -13,7 +13,7 @@ export function useCompileCache(env: NodeJS.ProcessEnv = process.env): void {
   if (directory !== undefined) enableCompileCache(directory);
 }
 
-/** Undefined where there is none that only this user can write to. */
+/** Undefined if there is no directory that only this user can write to. */
 export function cacheDirectory(env: NodeJS.ProcessEnv): string | undefined {
   const home = env['HOME'] ?? '';
   const caches = env['XDG_CACHE_HOME'] || join(home, '.cache');

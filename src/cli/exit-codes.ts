@@ -3,10 +3,10 @@ import { LinkerdTcpError } from '../errors.ts';
 
 export const exitCodes = {
   ok: { code: 0, text: 'stopped cleanly, or there was nothing to complain about' },
-  aborted: { code: 1, text: 'ended at once on demand: POST /abort, or a second signal' },
+  aborted: { code: 1, text: 'stopped immediately on request: POST /abort, or a second signal' },
   usage: { code: 64, text: 'wrong use of the command line' },
-  unavailable: { code: 69, text: 'an address to listen on cannot be had' },
-  internal: { code: 70, text: 'internal error, or no Node.js that is new enough' },
+  unavailable: { code: 69, text: 'a listen address is unavailable' },
+  internal: { code: 70, text: 'internal error, or no suitable Node.js' },
   config: { code: 78, text: 'the configuration, or a file it names, cannot be used' },
 } as const;
 

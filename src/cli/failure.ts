@@ -1,7 +1,7 @@
-/** What an operator reads when a program ends by an error. */
+/** The message for an operator when a program ends with an error. */
 import { LinkerdTcpError } from '../errors.ts';
 
-/** A report stands for itself; other errors of ours are one line; a stack is shown for our own defects only. */
+/** A report is complete; other known errors take one line; a stack is shown only for defects of the program. */
 export function failureText(program: string, error: unknown): string {
   if (!(error instanceof LinkerdTcpError))
     return `${program}: internal error, please report it\n${error instanceof Error ? error.stack : String(error)}\n`;

@@ -10,7 +10,7 @@ accessLog:
 
 routers:
 - label: edge
-  # Routing: names on the left, where they lead on the right. The last rule that matches wins.
+  # Routing: names on the left, their destinations on the right. The last rule that matches wins.
   dtab: |
     /svc/cache => 1 * /$/inet/127.0.0.1/7501 & 1 * /$/inet/127.0.0.1/7502 ;
   servers:

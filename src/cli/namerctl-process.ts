@@ -15,7 +15,7 @@ function interruption(): AbortSignal {
 }
 
 async function edit(command: string, file: string): Promise<number | string> {
-  // The terminal tells us of a Ctrl-C that is meant for the editor.
+  // The terminal also sends this process a Ctrl-C that is meant for the editor.
   const ignore = () => {};
   process.on('SIGINT', ignore);
   try {
@@ -40,7 +40,7 @@ async function ask(question: string): Promise<string> {
 }
 
 process.stdout.on('error', error => {
-  // The reader of a pipe left, as `head` does: there is nobody to tell more.
+  // The reader has closed the pipe, as `head` does, which is not an error.
   if ('code' in error && error.code === 'EPIPE') process.exit(exitCodes.ok.code);
   const failure = new LinkerdTcpError('OUTPUT_FAILED', { reason: reasonOf(error) }, { cause: error });
   process.stderr.write(failureText(failure));
@@ -61,6 +61,6 @@ const code = await runNamerctl(process.argv.slice(2), {
   complain: text => void process.stderr.write(text),
   edit,
 });
-// What a pipe has not taken yet would be lost.
+// Output that a pipe has not accepted yet would be lost.
 await Promise.all([process.stdout, process.stderr].map(stream => new Promise(resolve => stream.write('', resolve))));
 process.exit(code);

@@ -1,4 +1,4 @@
-/** The command line of the programs that run until they are told to stop: one config, `--check`, `--json-schema`, help. */
+/** The command line of the daemons: one config, `--check`, `--json-schema`, help. */
 import { Command, Option } from 'commander';
 import { version } from '../version.ts';
 import { exitCodesHelp } from './exit-codes.ts';

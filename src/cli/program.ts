@@ -1,4 +1,4 @@
-/** What the programs that run until they are told to stop have in common: options, signals, exit codes. */
+/** Options, signals and exit codes of the daemons. */
 import { CommanderError } from 'commander';
 import { z } from 'zod';
 import type { Outcome } from '../app/outcome.ts';
@@ -32,7 +32,7 @@ export async function runProgram<P extends Running>(run: Run<P>): Promise<number
   try {
     await unblockSigusr1();
     const program = await Promise.race([run.start(log), starting.stopped]);
-    // What has been started by then ends with the process.
+    // Whatever has started by then ends with the process.
     if (typeof program === 'string') return codeOfOutcome[program];
     starting.become(program);
     await run.started?.(program);

@@ -1,5 +1,5 @@
 /**
- * What signals do to linkerd-tcp and namerd, from the start of the process on.
+ * The effect of signals on linkerd-tcp and namerd, from the start of the process.
  *
  *   signal                        | effect
  *   ------------------------------+--------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ export interface SignalOptions {
 const samePressMs = 500;
 const ignored = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
 
-/** @returns what stops following */
+/** @returns a function that removes the listeners */
 export function followSignals(program: Signalled, options: SignalOptions): () => void {
   const { warn, signals = process, now = () => performance.now(), env = process.env } = options;
   const isUnderNpm = env['npm_lifecycle_event'] !== undefined;

@@ -24,7 +24,7 @@ export function addressText(addr: Addr): string {
   }
 }
 
-/** What addresses decoded from a document say: they say it at once and do not change. */
+/** The state of addresses decoded from a document: known at once, and constant. */
 export function snapshotOf(addr: Observable<Addr>): Addr {
   let snapshot: Addr = { state: 'pending' };
   addr

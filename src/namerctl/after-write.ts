@@ -1,4 +1,4 @@
-/** What a write leaves to say: the version that came of it, how to undo it, and what namerd finds questionable. */
+/** The outcome of a write: the new version, the command that undoes it, and the warnings of namerd. */
 import { LinkerdTcpError } from '../errors.ts';
 import type { DtabBody } from './namerd-api.ts';
 import { nameOf, type PastVersion } from './past-versions.ts';
@@ -26,7 +26,7 @@ export async function versionsText(session: Session, namespace: string): Promise
   return `: version ${nameOf(previous)} → ${nameOf(current)}${undo}`;
 }
 
-/** Shows the warnings of the server; those that could be had. */
+/** Shows the warnings of the server, if it has any to give. */
 export async function warnOf(session: Session, namespace: string, body: DtabBody): Promise<void> {
   for (const warning of await session.api.warnings(namespace, body)) {
     session.terminal.complain(`namerctl: warning: ${namespace}: ${warning}\n`);

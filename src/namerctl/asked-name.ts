@@ -38,7 +38,7 @@ function checked<T>(what: string, text: string, parse: (text: string) => T): T {
   }
 }
 
-/** What `decode` makes of the answer. @throws LinkerdTcpError NAMERD_ANSWER */
+/** The decoded answer. @throws LinkerdTcpError NAMERD_ANSWER */
 export function understood<T>(session: Session, endpoint: string, decode: () => T): T {
   try {
     return decode();

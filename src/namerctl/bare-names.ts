@@ -1,5 +1,5 @@
 /**
- * What a bare name stands for in a split, so that `a=90 b=10` never leads where nobody meant it to.
+ * The path that a bare name means in a split, so that `a=90 b=10` never sends traffic to an unintended place.
  *
  *   the rule now           | a name stands for
  *   -----------------------+------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ function readTree(dst: string): NameTree<Path> | undefined {
   try {
     return parseTree(dst);
   } catch {
-    // A server that stores what we cannot read: no name stands for anything there.
+    // The server stores a rule that this parser does not understand, so bare names mean nothing in it.
     return undefined;
   }
 }

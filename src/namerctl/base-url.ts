@@ -4,11 +4,11 @@ import type { Settings } from './settings.ts';
 
 export interface BaseUrl {
   readonly url: URL;
-  /** Who said so, for messages. */
+  /** Its source, for messages. */
   readonly origin: string;
 }
 
-/** Where our namerd and the original listen unless told otherwise. */
+/** The default address of this namerd and of the original. */
 export const defaultBaseUrl = 'http://127.0.0.1:4180';
 
 /** @throws LinkerdTcpError BASE_URL_INVALID */

@@ -10,7 +10,7 @@ const truths: Readonly<Record<string, boolean>> = {
   false: false,
 };
 
-/** The same arguments with `--flag=false` written as `--no-flag`, as commander knows it. What follows `--` is left alone. */
+/** The same arguments with `--flag=false` written as `--no-flag`, as commander knows it. Arguments after `--` are not changed. */
 export function plainFlags(args: readonly string[], flags: readonly string[]): string[] {
   const end = args.indexOf('--');
   const head = end < 0 ? args : args.slice(0, end);

@@ -1,4 +1,4 @@
-/** What a command is: the table that the command line, its help and the completions of shells are made from. */
+/** The description of a command, from which the command line, its help and shell completions are made. */
 import type { Session } from './session.ts';
 
 export interface Argument {
@@ -6,7 +6,7 @@ export interface Argument {
   readonly description: string;
   /** Any number of them, at least one. */
   readonly isRepeated?: boolean;
-  /** What a shell offers: namespaces of the server, names of files, or these words. */
+  /** Completions that a shell offers: namespaces of the server, names of files, or these words. */
   readonly completes?: 'namespaces' | 'files' | readonly string[];
 }
 

@@ -1,7 +1,7 @@
 /**
  * The configuration file: the nearest `.namerctl.*` from the working directory upwards, or the one that --config names.
  *
- * JSON and YAML are read whole. The other formats the original takes are read as far as our keys need: lines of
+ * JSON and YAML are read whole. The other formats the original takes are read only as far as these keys need: lines of
  * `base-url = "…"` and comments; anything else in them is refused with its place.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileReason, LinkerdTcpError } from '../errors.ts';
 import { keyOf, type SettingKey, unknownKey, type Values, wrong } from './setting-keys.ts';
 import type { Terminal } from './terminal.ts';
 
-/** In one folder the first that exists counts. */
+/** Within one directory, the first that exists counts. */
 const extensions = ['json', 'toml', 'yaml', 'yml', 'properties', 'props', 'prop', 'hcl'] as const;
 const documents = ['json', 'yaml', 'yml'];
 
@@ -19,7 +19,7 @@ export interface ConfigFile {
   readonly values: Values;
 }
 
-/** What `explicit` says, else the nearest file; undefined where there is none. */
+/** The file `explicit`, else the nearest one; undefined if none exists. */
 export async function readConfigFile(terminal: Terminal, explicit?: string): Promise<ConfigFile | undefined> {
   const file = explicit === undefined ? nearestFile(terminal) : resolve(terminal.folder, explicit);
   return file === undefined ? undefined : { file, values: await valuesIn(file, read(file)) };

@@ -26,7 +26,7 @@ export async function connectionOf(settings: Settings): Promise<Connection> {
   return { ...identity, baseUrl, headers, tls: await tlsFor(settings, baseUrl), timeoutMs };
 }
 
-/** What TLS takes is loaded only for https, unless a flag asks for TLS without it and is refused. */
+/** TLS code is loaded only for https, or to refuse a TLS flag without https. */
 async function tlsFor(settings: Settings, baseUrl: BaseUrl): Promise<ConnectionOptions | undefined> {
   const { tlsCa, tlsCert, tlsKey } = settings.flags;
   if (baseUrl.url.protocol !== 'https:' && [tlsCa, tlsCert, tlsKey].every(flag => flag === undefined)) return undefined;

@@ -1,4 +1,4 @@
-/** Statuses 401 and 403: namerd does not know who we are, or knows and says no. The advice is the hint below the message. */
+/** Statuses 401 and 403: namerd does not accept the credentials, or does not allow the request. The advice is the hint below the message. */
 import { LinkerdTcpError } from '../errors.ts';
 import type { Connection } from './connection.ts';
 
@@ -34,4 +34,4 @@ function whoYouAre({ token, withheld, headers }: Connection, challenge = 'Bearer
 const whatYouMay = ({ token }: Connection): string =>
   token === undefined
     ? `Perhaps it wants a token: ${waysToGive}.`
-    : `Ask whoever runs it what the token of ${token.origin} may do.`;
+    : `Ask its operator for the permissions of the token of ${token.origin}.`;

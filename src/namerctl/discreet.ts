@@ -1,7 +1,7 @@
 /**
  * The terminal, guarded: secrets that a server repeats and control sequences that it sends are not shown.
  *
- * What goes to a pipe is left as it is, so that scripts get the bytes that namerd stores.
+ * Output to a pipe is not changed, so that scripts get the bytes that namerd stores.
  */
 import type { Terminal } from './terminal.ts';
 

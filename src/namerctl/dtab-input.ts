@@ -1,6 +1,6 @@
 /**
  * A dtab from a file or standard input: text, or JSON where the first character is `{` or `[`. Checked here, so that a mistake
- * is told with its place in the file and nothing is sent.
+ * is reported with its place in the file and nothing is sent.
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -22,7 +22,7 @@ export interface DtabInput {
   readonly body: DtabBody;
   /** The `version` of a JSON object. */
   readonly version?: string;
-  /** What stands in a `# version` line, which only counts where it is asked for. */
+  /** The version of a `# version` line, which counts only with --if-unchanged. */
   readonly noted?: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The text a person edits: a dtab with its version, and above it notices of ours, lines that begin with `#!`. All of them are
+ * The text a person edits: a dtab with its version, and above it notices of namerctl, lines that begin with `#!`. All of them are
  * comments of the dtab language, and every round takes the notices of the last one away.
  */
 import { prettyDtab } from './layout.ts';
@@ -20,7 +20,7 @@ export function withNotice(text: string, notice: readonly string[]): string {
   return `${notice.map(line => `${noticeMark} ${line}`.trimEnd()).join('\n')}\n${text}`;
 }
 
-/** What a person wrote. */
+/** The text without notices. */
 export function withoutNotices(text: string): string {
   return text
     .split('\n')

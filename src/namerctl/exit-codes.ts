@@ -11,7 +11,7 @@ export const exitCodes = {
   ok: { code: 0, text: 'done', errors: [] },
   refused: {
     code: 1,
-    text: 'namerd refuses: no such namespace, exists already, has changed meanwhile; or a name has no addresses',
+    text: 'refused by namerd: no such namespace, already exists, has changed; or a name does not resolve',
     errors: [
       'NAMERD_REFUSED',
       'NAMERD_MISSING',
@@ -35,12 +35,12 @@ export const exitCodes = {
     text: 'namerd cannot be reached in time, or fails (5xx)',
     errors: ['NAMERD_UNREACHABLE', 'NAMERD_STATUS'],
   },
-  internal: { code: 70, text: 'internal error, or no Node.js that is new enough', errors: [] },
+  internal: { code: 70, text: 'internal error, or no suitable Node.js', errors: [] },
   output: { code: 74, text: 'the output cannot be written', errors: ['OUTPUT_FAILED'] },
-  protocol: { code: 76, text: 'what answers does not speak like namerd', errors: ['NAMERD_ANSWER'] },
+  protocol: { code: 76, text: 'the server is not namerd', errors: ['NAMERD_ANSWER'] },
   denied: {
     code: 77,
-    text: 'namerd does not know who you are (401), or does not allow it (403)',
+    text: 'namerd does not accept the credentials (401), or does not allow the request (403)',
     errors: ['NAMERD_UNAUTHORIZED', 'NAMERD_FORBIDDEN'],
   },
   config: {
@@ -58,7 +58,7 @@ export const exitCodesHelp = (): string =>
 
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof LinkerdTcpError)) return exitCodes.internal.code;
-  // What made a person's work in the editor be left is what matters.
+  // The cause of an abandoned edit decides.
   if (error.code === 'EDIT_ABANDONED' && error.cause instanceof LinkerdTcpError) return exitCodeOf(error.cause);
   const row = Object.values<Row>(exitCodes).find(({ errors }) => errors.includes(error.code));
   return (row ?? exitCodes.internal).code;

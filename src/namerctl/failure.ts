@@ -1,8 +1,9 @@
-/** What an operator reads when namerctl fails: once, on standard error, with the next step where there is one. */
+/** The message for an operator when namerctl fails: once, on standard error, with the next step if known. */
 import { type ErrorCode, LinkerdTcpError } from '../errors.ts';
 
 const hints: Partial<Record<ErrorCode, string>> = {
-  NAMERD_UNREACHABLE: 'Is namerd there? Say where with --base-url, NAMERCTL_BASE_URL or base-url in .namerctl.yaml.',
+  NAMERD_UNREACHABLE:
+    'Is namerd running? Set its address with --base-url, NAMERCTL_BASE_URL or base-url in .namerctl.yaml.',
   NAMERD_ANSWER: 'Is that namerd? The base URL must lead to its HTTP API, mostly on port 4180.',
   NAMERD_EXISTS: 'Replace it with: namerctl update {namespace} FILE',
   NAMERD_CONFLICT: 'Nothing was changed. See what is there now with: namerctl get {namespace}',

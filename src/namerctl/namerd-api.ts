@@ -94,7 +94,7 @@ export class NamerdApi {
     }
   }
 
-  /** The version of a namespace, without its dtab; undefined where there is none. */
+  /** The version of a namespace, without its dtab; undefined if it does not exist. */
   async versionOf(namespace: string): Promise<string | undefined> {
     const { status, etag } = await this.#send('HEAD', pathOf(namespace));
     return status === 200 ? etag : undefined;
@@ -131,7 +131,7 @@ export class NamerdApi {
     this.#expect(answer, written);
   }
 
-  /** Only our namerd has it. */
+  /** A namerd of Linkerd 1.x has none. */
   async history(namespace: string, { limit, before, withDtabs }: HistoryQuery): Promise<HistoryPage> {
     const accept = { accept: 'application/json' };
     const query = { limit: String(limit), before: before?.toString(), dtab: withDtabs ? 'true' : undefined };
@@ -147,7 +147,7 @@ export class NamerdApi {
     return this.#expect(answer, written).etag;
   }
 
-  /** An earlier version by its number or entity tag. Only our namerd has it. */
+  /** An earlier version by its number or entity tag. */
   async earlier(namespace: string, version: string): Promise<ShownDtab> {
     const accept = { accept: 'application/json' };
     const answer = await this.#send('GET', pathOf(namespace), accept, undefined, { version });
@@ -165,7 +165,7 @@ export class NamerdApi {
   }
 
   /**
-   * What a namerd of ours finds questionable about a dtab. Nothing is sent to another one: the namerd of Linkerd 1.x would not check
+   * The warnings of this namerd about a dtab. Nothing is sent to another one: the namerd of Linkerd 1.x would not check
    * the dtab but store it.
    */
   async warnings(namespace: string, body: DtabBody): Promise<readonly string[]> {
@@ -180,13 +180,13 @@ export class NamerdApi {
     }
   }
 
-  /** Its description of itself is what tells our namerd from others. */
+  /** Only this namerd describes its API. */
   async #canValidate(): Promise<boolean> {
     const { status, text } = await this.#send('GET', '/openapi.json', { accept: 'application/json' });
     return status === 200 && text.includes('"validate"');
   }
 
-  /** What a name means in a namespace, as JSON. */
+  /** The resolution of a name in a namespace, as JSON. */
   async name(
     endpoint: 'bind' | 'resolve' | 'delegate',
     namespace: string,
@@ -299,7 +299,7 @@ export class NamerdApi {
     }
   }
 
-  /** A namerd without a history has nothing to say, ours says why. */
+  /** A namerd without a history answers with an empty body, this one with a reason. */
   async #withoutHistory({ text }: Answer, namespace: string, version?: string): Promise<LinkerdTcpError> {
     const said = text.trim();
     if ((said === '' || version === undefined) && (await this.versionOf(namespace)) === undefined)

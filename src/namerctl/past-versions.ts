@@ -16,14 +16,14 @@ export interface PastVersion {
   readonly restoredFrom?: number;
   readonly isCurrent: boolean;
   readonly isDeletion: boolean;
-  /** Absent where it was not asked for, and of a deletion. */
+  /** Absent if not requested, and for a deletion. */
   readonly dtab?: ShownDtab;
 }
 
 export interface HistoryPage {
   /** Newest first. */
   readonly versions: readonly PastVersion[];
-  /** What to ask for next: versions before this number. */
+  /** The next page has versions before this number. */
   readonly next?: number;
 }
 

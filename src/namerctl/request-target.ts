@@ -1,4 +1,4 @@
-/** What is asked of namerd, as it goes on the wire: a path below the base URL's, and a query. */
+/** The request target: a path below the base URL's, and a query. */
 
 /** Like Go's net/url: namerd does not decode namespaces, so characters that may stand in a path stay as they are. */
 export function encodeNamespace(namespace: string): string {

@@ -1,4 +1,4 @@
-/** What a server says in words, fit for one message. */
+/** A server's text, shortened to fit one message. */
 
 const longest = 1000;
 

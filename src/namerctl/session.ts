@@ -13,7 +13,7 @@ export class Session {
   #connection: Connection | undefined;
   #api: NamerdApi | undefined;
 
-  /** @param keepSecret is told what the terminal must never show */
+  /** @param keepSecret receives each word that the terminal must never show */
   constructor(terminal: Terminal, flags: CommonFlags, keepSecret: (word: string) => void) {
     this.terminal = terminal;
     this.flags = flags;
@@ -35,7 +35,7 @@ export class Session {
     return this.#api;
   }
 
-  /** Finds out where namerd is and who we are; nothing is sent. @throws LinkerdTcpError where a setting cannot be used */
+  /** Reads the address of namerd and the credentials; sends nothing. @throws LinkerdTcpError where a setting cannot be used */
   async connect(): Promise<void> {
     const connection = await connectionOf(new Settings(this.flags, this.terminal));
     this.#connection = connection;

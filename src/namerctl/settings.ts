@@ -1,4 +1,4 @@
-/** What holds for every command, and who said so: a flag, the environment, the configuration file. */
+/** Settings of every command, each with its source: a flag, the environment, or the configuration file. */
 import { dirname, resolve } from 'node:path';
 import { LinkerdTcpError } from '../errors.ts';
 import { type ConfigFile, readConfigFile } from './config-file.ts';
@@ -77,7 +77,7 @@ export class Settings {
   }
 }
 
-/** What an operator has to look at. */
+/** The place where an operator can change it. */
 export const labelOf = (key: SettingKey, { by, origin }: Setting): string =>
   by === 'file' ? `${key} in ${origin}` : origin;
 

@@ -1,5 +1,5 @@
 /**
- * What a split changes for each destination: its share before and after, and whether it has addresses.
+ * Shares of each destination before and after a split, and the number of its addresses.
  *
  *     /cluster/redis1    100%  →  90%    1 address
  *   + /cluster/purple      0%  →  10%    ✗ resolves to nothing

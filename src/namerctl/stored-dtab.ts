@@ -44,7 +44,7 @@ export function normalDentry({ prefix, dst }: ShownDentry): ShownDentry {
   try {
     return { prefix: showPrefix(parsePrefix(prefix)), dst: showTree(parseTree(dst)) };
   } catch {
-    // A server that stores what we cannot read: it is compared as it is.
+    // The server stores text that this parser does not understand: compare the text.
     return { prefix, dst };
   }
 }

@@ -11,7 +11,7 @@ export interface Terminal {
   readonly hasColour: boolean;
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Asks the person at the terminal; undefined where there is none to ask. @returns the answer, a line */
+  /** Asks the operator at the terminal; undefined without a terminal. @returns the answer, a line */
   readonly ask?: ((question: string) => Promise<string>) | undefined;
   /** Aborted by Ctrl-C or SIGTERM, which from the first call on do not end the program by themselves. */
   interruption(): AbortSignal;

@@ -1,11 +1,11 @@
-/** How an https base URL is trusted, and the certificate we show it: --tls-ca, --tls-cert, --tls-key and their like. */
+/** How an https base URL is trusted, and the client certificate: --tls-ca, --tls-cert, --tls-key and their variables. */
 import { type ConnectionOptions, createSecureContext } from 'node:tls';
 import { connectionOptions, readMaterial } from '../clients/client-tls.ts';
 import { LinkerdTcpError, reasonOf } from '../errors.ts';
 import type { BaseUrl } from './base-url.ts';
 import { labelOf, type Settings } from './settings.ts';
 
-/** OpenSSL says where in its code, before it says what. */
+/** OpenSSL puts the place in its code before the reason. */
 const openSslPlace = /^error:[\dA-F]+:[^:]*:[^:]*:/;
 
 /** Undefined for plain http. @throws LinkerdTcpError TLS_UNUSABLE, CONFIG_UNREADABLE */

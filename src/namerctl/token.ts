@@ -1,5 +1,5 @@
 /**
- * The token that says who we are to namerd: from --token-file, NAMERCTL_TOKEN, NAMERCTL_TOKEN_FILE or `token-file` in the
+ * The token that authenticates namerctl to namerd: from --token-file, NAMERCTL_TOKEN, NAMERCTL_TOKEN_FILE or `token-file` in the
  * configuration file, in this order. It is for the base URL alone; one of a configuration file is for the base URL of that file.
  */
 import { readFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ async function given(settings: Settings, baseUrl: BaseUrl): Promise<Identity> {
   return { token: { text: checked(firstLine(read(file.value)), file.value), origin: file.value } };
 }
 
-/** Whether the token of the configuration file is for this base URL: another one may belong to somebody else. */
+/** Whether the token of the configuration file is for this base URL: another one may belong to another organization. */
 async function isFor(settings: Settings, { url }: BaseUrl): Promise<boolean> {
   const file = await settings.file();
   const own = file?.values['base-url'];
@@ -73,7 +73,7 @@ function unusable(origin: string, reason: string): never {
   throw new LinkerdTcpError('TOKEN_UNUSABLE', { origin, reason });
 }
 
-/** What to tell where others on the way can read the token. */
+/** The warning if others on the network path can read the token. */
 export function exposure(token: Token | undefined, { url }: BaseUrl): string | undefined {
   if (token === undefined || url.protocol === 'https:' || isLoopback(url)) return undefined;
   return `the token of ${token.origin} goes to ${shownUrl(url)} unencrypted; use https`;

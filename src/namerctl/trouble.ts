@@ -1,4 +1,4 @@
-/** What the network does to us, in the words of an operator, with advice where there is some. */
+/** Network failures in the words of an operator, with advice if there is any. */
 import { networkReason } from '../errors.ts';
 
 interface Trouble {
@@ -24,7 +24,7 @@ const troubles: readonly (readonly [RegExp, string, string?])[] = [
   [/ECONNRESET|UND_ERR_SOCKET|other side closed|CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE/, cut],
 ];
 
-/** @param isAnonymous over TLS without a certificate of ours: that is how TLS 1.3 looks where one is asked for */
+/** @param isAnonymous over TLS without a client certificate: TLS 1.3 fails like this if the server requires one */
 export function troubleOf(error: unknown, isAnonymous: boolean): Trouble {
   const { code } = error as { code?: unknown };
   const text = networkReason(error);

@@ -1,6 +1,6 @@
 /**
  * The backends of the quickstart: one for every address in a discovery directory, a redis-server if one is installed, otherwise a
- * small one of our own. One that ends by itself is started again after a while, so that people can break it.
+ * small built-in one. A backend that ends by itself is started again after a while, so that people can break it.
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -85,7 +85,7 @@ Updated default: version 1 → 2.   Undo: namerctl restore default 1
   );
   assert.equal((await namerctl(['restore', 'default', first])).code, 0);
   assert.deepEqual(await namerctl(['list']), done('default\n'));
-  // Nobody is warned of what is right; a loop and an unknown namer are told by every command that writes or tries.
+  // Every command that writes or tries a dtab warns of a loop and of an unknown namer.
   const loop = { input: '/a => /b ;\n/b => /a ;\n/c => /#/io.l5d.consul ;\n' };
   for (const args of [
     ['create', 'loop', '-'],
@@ -142,7 +142,7 @@ interfaces:
   const refused = await ci(['split', 'web', '/svc', 'a=90', 'b=10', '--force']);
   assert.equal(refused.code, 77);
   assert.match(refused.stderr, / does not allow this \(403\): .*ci is not allowed to write namespace web/);
-  assert.match(refused.stderr, /\nAsk whoever runs it what the token of NAMERCTL_TOKEN may do\.\n$/);
+  assert.match(refused.stderr, /\nAsk its operator for the permissions of the token of NAMERCTL_TOKEN\.\n$/);
   for (const [env, advice] of [
     [{}, /\nGive a token with --token-file, /],
     [{ NAMERCTL_TOKEN: 'the-token-of-a-stranger' }, /\nIt does not take the token of NAMERCTL_TOKEN: wrong, expired, /],

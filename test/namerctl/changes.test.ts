@@ -138,7 +138,7 @@ test('a person sees when a version was written relative to now, and what to do n
   );
 });
 
-test('authors, deletions and restored versions are told, and more pages are fetched as far as wanted', async t => {
+test('history shows authors, deletions and restored versions, and fetches as many pages as it needs', async t => {
   const at = '2026-01-01T00:00:00.000Z';
   const rows = [
     { number: 4, version: 'D=', at, by: 'ann', restoredFrom: 2, current: true, dtab: '/a=>/b' },
@@ -178,7 +178,7 @@ test('the older form of the history, a list, is understood', async t => {
   );
 });
 
-test('no such version, no such namespace and a namerd without history are told apart', async t => {
+test('a missing version, a missing namespace and a namerd without history have different messages', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
   namerd.setDtab('default', '/a=>/b');

@@ -15,7 +15,7 @@ const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 const updated = (namespace: string, from: number) =>
   done(`Updated ${namespace}: version ${from} → ${from + 1}.   Undo: namerctl restore ${namespace} ${from}\n`);
 
-test('list prints one name per line; an empty line where there is none', async t => {
+test('list prints one name per line, or an empty line', async t => {
   const namerd = await startNamerd(t);
   const namerctl = namerctlOf(namerd);
   assert.deepEqual(await namerctl(['dtab', 'list']), done('\n'));
@@ -60,7 +60,7 @@ test('get prints the version and aligned dentries, one line, or JSON', async t =
     assert.deepEqual(await namerctl(args), done(stdout), args.join(' '));
 });
 
-test('get leaves out the version line where the server has no ETag, and null entries', async t => {
+test('get omits null entries, and the version line if the server sends no ETag', async t => {
   const server = await answering(t, () => ({ status: 200, body: '[null,{"prefix":"/a","dst":"0.90*/b & 0.10*/c"}]' }));
   const namerctl = namerctlOf(server);
   assert.deepEqual(await namerctl(['get', 'x']), done('/a  => 0.90*/b & 0.10*/c ;\n'));
@@ -220,7 +220,7 @@ test('property: what get prints goes back by update and comes out the same, as J
   );
 });
 
-test('create, update and delete say what they did as JSON, with the new version where the server tells it', async t => {
+test('create, update and delete print their result as JSON, with the new version if the server sends it', async t => {
   const server = await answering(t, ({ method }) => ({
     status: 204,
     ...(method === 'PUT' && { headers: { etag: 'B=' } }),
@@ -266,7 +266,7 @@ test('delete with a version goes with If-Match, and is not sent where another ve
   assert.deepEqual(sent().at(-1), ['DELETE', undefined]);
 });
 
-test('delete with a version that somebody changes at that moment says so', async t => {
+test('delete with a version reports a change at that very moment', async t => {
   let versions = ['A=', 'B='];
   const server = await answering(t, ({ method }) => {
     if (method === 'DELETE') return { status: 412 };
@@ -279,7 +279,7 @@ test('delete with a version that somebody changes at that moment says so', async
   assert.match(stderr, /^namerctl: namespace x has changed since version A=: it is now at B=\n/);
 });
 
-test('delete with a version of a namespace that is gone says that it is missing', async t => {
+test('delete with a version of a missing namespace reports that it is missing', async t => {
   const namerd = await startNamerd(t);
   const { code, stderr } = await namerctlOf(namerd)(['delete', 'x', '--version', 'A=']);
   assert.deepEqual(

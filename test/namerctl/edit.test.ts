@@ -14,7 +14,7 @@ const done = (stdout: string) => ({ code: 0, stdout, stderr: '' });
 interface Editor {
   readonly edit: Terminal['edit'];
   readonly env: Readonly<Record<string, string>>;
-  /** What was opened, time after time. */
+  /** The texts the editor was opened with. */
   readonly seen: readonly string[];
   readonly commands: readonly string[];
   /** The file that was opened last. */
@@ -47,7 +47,7 @@ function editor(folder: TempDir, ...steps: readonly ((text: string) => string | 
 
 const keep = (text: string) => text;
 
-test('what is saved is stored, and shown', async t => {
+test('saved changes are stored and shown', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('my/ns', demo);
   const user = editor(tempDir(t), text => text.replace('=> /cluster', '=> /cluster | /backup'));
@@ -133,7 +133,7 @@ test('a text that is no dtab opens again with the place, until it is one', async
   );
 });
 
-test('whoever gives up on a mistake finds the text where it was', async t => {
+test('after giving up on a mistake, the text is still in the file', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', demo);
   const user = editor(tempDir(t), text => `${text}/mine`, keep);
@@ -146,7 +146,7 @@ test('whoever gives up on a mistake finds the text where it was', async t => {
   assert.equal(statSync(user.file).mode & 0o077, 0);
 });
 
-test('a change by somebody else is shown, and only replaced by whoever saw it', async t => {
+test('a concurrent change is shown, and replaced only after it was shown', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', demo);
   const user = editor(
@@ -177,7 +177,7 @@ test('a change by somebody else is shown, and only replaced by whoever saw it', 
   assert.equal((await namerctlOf(namerd)(['get', 'default', '--no-pretty'])).stdout, `${demo};/mine=>/y;\n`);
 });
 
-test('whoever leaves the conflict as it is stores nothing and keeps the text', async t => {
+test('an unresolved conflict stores nothing and keeps the text', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', demo);
   const user = editor(
@@ -195,7 +195,7 @@ test('whoever leaves the conflict as it is stores nothing and keeps the text', a
   assert.equal((await namerctlOf(namerd)(['get', 'default', '--no-pretty'])).stdout, '/theirs=>/x;\n');
 });
 
-test('a namerd that is gone leaves the text where it was', async t => {
+test('if namerd is unreachable, the text stays in the file', async t => {
   const namerd = await startNamerd(t);
   namerd.setDtab('default', demo);
   const folder = tempDir(t);

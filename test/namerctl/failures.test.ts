@@ -1,5 +1,5 @@
 /**
- * Every way the original fails, with our message: told once, on standard error, with an exit code that says what kind it is.
+ * Every way the original fails, with the message of namerctl: once, on standard error, with an exit code for its kind.
  * The original ends with 255 for all of them and repeats the message on standard output.
  */
 import assert from 'node:assert/strict';
@@ -59,7 +59,7 @@ test('a namerd that is not there', async () => {
     failed(
       69,
       `namerctl: cannot reach ${url}/api/1/dtabs/default: connection refused\n` +
-        'Is namerd there? Say where with --base-url, NAMERCTL_BASE_URL or base-url in .namerctl.yaml.\n',
+        'Is namerd running? Set its address with --base-url, NAMERCTL_BASE_URL or base-url in .namerctl.yaml.\n',
     ),
   );
 });
@@ -172,7 +172,7 @@ test('a redirect is said and not followed', async t => {
   );
 });
 
-test('what the server finds wrong with a text is shown at its place in the file', async t => {
+test('a problem the server finds in a text is shown at its place in the file', async t => {
   const input = '# rules\n/svc => /a ;\n/srv => /b ;\n';
   const body = `no such thing expected but 's' found at '${input.replace('/srv', '/[s]rv')}'`;
   const server = await answering(t, () => ({ status: 400, body }));

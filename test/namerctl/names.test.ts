@@ -154,7 +154,7 @@ test('a path or dentries that are none are refused before anything is sent', asy
   assert.equal((await namerctl(['bind', '/svc', '--dtab', '/a'])).code, 64);
 });
 
-test('an answer that is no tree is told with its place', async t => {
+test('an answer that is not a tree is reported with its place', async t => {
   const server = await answering(t, () => ({ status: 200, body: '{"type":"what","path":"/a"}' }));
   assert.deepEqual(await namerctlOf(server)(['explain', '/a']), {
     code: 76,

@@ -39,7 +39,7 @@ test('an output that cannot be written is said', async t => {
   const { code, output } = await bash('$namerctl get default > /dev/full');
   assert.equal(code, 74);
   assert.match(output, /^namerctl: cannot write to standard output: .*no space left on device/);
-  // Nobody can be told, but the command is done.
+  // The output cannot be written, but the command is done.
   assert.equal((await bash('$namerctl delete default 2> /dev/full >&-')).code, 0);
 });
 

@@ -43,7 +43,7 @@ for (const [name, text] of [
     assert.equal(await used([], { folder: folder.path }), at('x'));
   });
 
-test('the nearest folder counts, and in it the first of the endings', async t => {
+test('the nearest directory counts, and in it the first of the extensions', async t => {
   const folder = tempDir(t);
   folder.write('.namerctl.json', `{"base-url": "${at('far')}"}`);
   folder.write('a/.namerctl.yml', `base-url: ${at('yml')}`);

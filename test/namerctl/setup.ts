@@ -1,4 +1,4 @@
-/** namerctl in this process, with a terminal that keeps what it is told. */
+/** namerctl in this process, with a terminal that records its output. */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,7 +18,7 @@ export interface TestTerminal extends Partial<Terminal> {
   readonly input?: string;
 }
 
-/** A folder without a configuration file in it or above it. */
+/** A directory without a configuration file in it or above it. */
 const emptyFolder = '/proc/self/fdinfo';
 
 export async function namerctl(args: readonly string[], options: TestTerminal = {}): Promise<Ran> {
@@ -63,7 +63,7 @@ export interface Answer {
   readonly body?: string;
 }
 
-/** A server that answers what it is told and keeps what it heard, for what the test namerd cannot say. */
+/** A server with the given answers that records its requests, for answers that the test namerd cannot give. */
 export async function answering(t: Scope, answer: (request: Heard) => Answer) {
   const heard: Heard[] = [];
   const server = createServer(async (request, response) => {

@@ -9,7 +9,7 @@ import { runProgram } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { namerctl } from './setup.ts';
 
-/** What a line becomes when Tab is typed at its end, where only one thing fits. */
+/** Lines before and after a Tab at their end, with one possible completion each. */
 const completed = [
   ['namerctl spl', 'namerctl split '],
   ['namerctl dtab res', 'namerctl dtab restore '],
@@ -22,7 +22,7 @@ const completed = [
   ['namerctl completion z', 'namerctl completion zsh '],
 ] as const;
 
-/** A folder with the script of a shell, and the environment of a person who has no settings of the shell. */
+/** A directory with the script of a shell, and the environment of a person who has no settings of the shell. */
 async function prepared(t: TestContext, shell: string) {
   const namerd = await startNamerd(t);
   for (const name of ['default', 'staging']) namerd.setDtab(name, '/a=>/b');
@@ -86,7 +86,7 @@ test('zsh loads its script and completes commands, flags, namespaces and files',
   assert.deepEqual(trimmed(await typed(t, shell, 'zsh -d -i')), expected);
 });
 
-test('zsh loads its script from a folder of functions, too', async t => {
+test('zsh loads its script also from a directory of functions', async t => {
   const { folder, env } = await prepared(t, 'zsh');
   folder.write('functions/_namerctl', (await namerctl(['completion', 'zsh'])).stdout);
   const asked = 'fpath=(./functions $fpath); autoload -Uz compinit; compinit -D -u; print $_comps[namerctl]';
@@ -133,7 +133,7 @@ const hostileNames = [
   '`id>pwnedN`',
 ];
 
-/** A folder in which `namerctl list` prints the hostile names, and `namerctl get NAME` the name it was given. */
+/** A directory in which `namerctl list` prints the hostile names, and `namerctl get NAME` the name it was given. */
 async function amongHostileNames(t: TestContext, shell: string) {
   const folder = tempDir(t);
   folder.write('names', `${hostileNames.join('\n')}\n`);

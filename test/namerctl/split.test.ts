@@ -146,7 +146,7 @@ test('property: bare names are where the same names are as whole paths, and noth
   );
 });
 
-test('split stores nothing when somebody else was faster', async t => {
+test('split refuses to overwrite a concurrent change', async t => {
   const server = await answering(t, ({ method }) =>
     method === 'PUT'
       ? { status: 412 }
@@ -158,7 +158,7 @@ test('split stores nothing when somebody else was faster', async t => {
   assert.equal(server.heard.find(({ method }) => method === 'PUT')?.headers['if-match'], 'A=');
 });
 
-test('split refuses a server that does not say which version it has', async t => {
+test('split refuses a server that sends no version', async t => {
   const server = await answering(t, () => ({ status: 200, body: '[{"prefix":"/a","dst":"/b"}]' }));
   const { code, stderr } = await namerctlOf(server)(['split', 'default', '/a', '/c=100']);
   assert.equal(code, 76);

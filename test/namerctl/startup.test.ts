@@ -1,4 +1,4 @@
-/** What namerctl loads before it does anything: the time of a short command is almost only that. */
+/** The packages that namerctl loads: loading takes almost all the time of a short command. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
@@ -63,7 +63,7 @@ test('compiled code is kept where only this user can write', t => {
 });
 
 test('a directory of another user is not used, as sudo may leave it in HOME', () => {
-  // The directory belongs to root, or to this user who asks as somebody else.
+  // The directory belongs to root or to this user, and another user asks.
   const stranger = (process.getuid?.() ?? 0) + 1;
   const { getuid } = process;
   process.getuid = () => stranger;

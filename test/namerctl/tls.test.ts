@@ -1,4 +1,4 @@
-/** https: a private authority, a certificate of our own, and what is wrong with files. */
+/** https: a private authority, a client certificate, and unusable files. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
@@ -9,7 +9,7 @@ import { type Authority, createAuthority } from '../support/certificates.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { answering, namerctl } from './setup.ts';
 
-/** Answers with the common name of whoever asks. */
+/** Answers with the common name of the client. */
 async function asking(t: TestContext, authority: Authority, requestCert: boolean): Promise<string> {
   const { chain: cert, key } = authority.issue({ ips: ['127.0.0.1'] });
   const options = { cert, key, ca: authority.certificate, requestCert, rejectUnauthorized: requestCert };
@@ -26,7 +26,7 @@ async function asking(t: TestContext, authority: Authority, requestCert: boolean
   return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test('an authority of our own is trusted where it is named, by flag, variable or configuration file', async t => {
+test('a private authority is trusted if a flag, a variable or the configuration file names it', async t => {
   const authority = createAuthority(t);
   const url = await asking(t, authority, false);
   const nobody = { code: 0, stdout: 'nobody\n', stderr: '' };
@@ -60,7 +60,7 @@ test('a certificate is shown to a server that asks for one', async t => {
   assert.match(without.stderr, /: the connection was cut\nPerhaps it wants a certificate: --tls-cert, --tls-key\.\n$/);
 });
 
-test('what else is wrong with TLS is said', async t => {
+test('other TLS failures are reported', async t => {
   const authority = createAuthority(t);
   const url = await asking(t, authority, false);
   const elsewhere = await namerctl([

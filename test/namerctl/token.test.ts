@@ -7,7 +7,7 @@ import { answering, namerctl, namerctlOf, type TestTerminal } from './setup.ts';
 const token = 's3cret.Token-of_mine';
 const good = { status: 200, body: '["default"]' };
 
-/** What Authorization a server hears. */
+/** The Authorization header that a server receives. */
 async function sent(t: Parameters<typeof answering>[0], args: readonly string[], options: TestTerminal = {}) {
   const server = await answering(t, () => good);
   const ran = await namerctlOf(server)(['list', ...args], options);
@@ -103,7 +103,7 @@ for (const [status, challenge, env, hint] of [
     'It does not take the token of NAMERCTL_TOKEN: wrong, expired, or of another namerd.',
   ],
   [401, 'Basic realm=x', {}, 'It asks for a user and a password: they go into the base URL,'],
-  [403, '', { NAMERCTL_TOKEN: token }, 'Ask whoever runs it what the token of NAMERCTL_TOKEN may do.\n'],
+  [403, '', { NAMERCTL_TOKEN: token }, 'Ask its operator for the permissions of the token of NAMERCTL_TOKEN.\n'],
   [403, '', {}, 'Perhaps it wants a token: --token-file,'],
 ] as const)
   test(`${status} with "${challenge}" and ${JSON.stringify(env)} says what to do`, async t => {

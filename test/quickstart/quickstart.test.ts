@@ -119,7 +119,7 @@ test('a built-in backend answers a request cut anywhere, and survives anything',
 });
 
 for (const installed of [[], ['redis-server']])
-  test(`a backend that is told to shut down starts again after a while, ${installed[0] ?? 'built in'}`, async t => {
+  test(`a backend that shuts down starts again after a while, ${installed[0] ?? 'built in'}`, async t => {
     const { blue, config, has } = await quickstart(t, installed);
     const { stop } = await startQuickstart(config, { has, restartMs: 1 });
     t.after(stop);

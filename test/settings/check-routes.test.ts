@@ -29,7 +29,7 @@ test('a configuration whose names are covered has no warnings', () => {
     assert.deepEqual(warningsOf(config), [], config);
 });
 
-test('no routers, a name without a rule, an undeclared namer, a loop and a port out of range are warned of', () => {
+test('--check warns of no routers, a name without a rule, an undeclared namer, a loop and a port out of range', () => {
   for (const [config, ...expected] of [
     ['routers: []', '1:10 routers: no routers: nothing is proxied'],
     [

@@ -19,7 +19,7 @@ export function loadUndici(): Undici {
 }
 
 function loadParts(): Undici {
-  // What undici's own entry does for all methods of its API.
+  // undici's own entry does this for all methods of its API.
   const Dispatcher = require('undici/lib/dispatcher/dispatcher.js');
   Dispatcher.prototype.request ??= require('undici/lib/api/api-request.js');
   return {

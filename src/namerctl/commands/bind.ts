@@ -12,7 +12,7 @@ import { jsonLine } from '../layout.ts';
 export const bind: CommandSpec = {
   name: 'bind',
   summary: 'show what a name is bound to, with weights and addresses',
-  about: 'What a proxy is told. A name that is bound to nothing ends with exit code 1.',
+  about: 'The tree that a proxy receives. The exit code is 1 if the name is bound to nothing.',
   args: [pathArgument],
   flags: nameFlags,
   examples: [

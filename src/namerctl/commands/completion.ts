@@ -16,9 +16,9 @@ export function completion(known: readonly CommandSpec[]): CommandSpec {
     summary: 'print a completion script for a shell',
     args: [{ name: 'shell', description: Object.keys(shells).join(', '), completes: Object.keys(shells) }],
     examples: [
-      ['completion bash > /etc/bash_completion.d/namerctl', 'for everybody'],
+      ['completion bash > /etc/bash_completion.d/namerctl', 'for all users'],
       ['completion zsh > ~/.zfunc/_namerctl', 'with fpath+=~/.zfunc before compinit'],
-      ['completion fish > ~/.config/fish/completions/namerctl.fish', 'for you'],
+      ['completion fish > ~/.config/fish/completions/namerctl.fish', 'for the current user'],
     ],
     isOfDtab: false,
     isOffline: true,

@@ -18,7 +18,7 @@ export const diff: CommandSpec = {
   args: [namespaceArgument, fileArgument],
   flags: [{ flags: '--exit-code', description: 'end with 1 where they differ' }],
   examples: [
-    ['diff default default.dtab', 'what an update with the file would change'],
+    ['diff default default.dtab', 'changes that an update with the file would make'],
     ['diff default default.dtab --exit-code', 'for a check in a script'],
   ],
   isOfDtab: true,

@@ -27,8 +27,8 @@ export const edit: CommandSpec = {
   name: 'edit',
   summary: 'change a dtab in your editor',
   about:
-    'Opens $VISUAL, else $EDITOR, else vi. What you save is stored unless somebody else changed the dtab meanwhile: then, and ' +
-    'where it is not a dtab, the editor opens again and says why. An editor with a window must be told to wait: ' +
+    'Opens $VISUAL, else $EDITOR, else vi. The saved text is stored unless the dtab has changed in the meantime or the text is ' +
+    'not a dtab: then the editor opens again and shows the reason. An editor with a window needs a flag to wait: ' +
     "EDITOR='code --wait'.",
   args: [namespaceArgument],
   examples: [['edit default', 'leave the file as it is to change nothing']],
@@ -96,7 +96,7 @@ class Editing {
     }
   }
 
-  /** What the file holds after a person had it. */
+  /** The content of the file after the editor has ended. */
   async #edited(draft: string, isFirst: boolean): Promise<string> {
     const { env } = this.#session.terminal;
     const command = env['VISUAL'] || env['EDITOR'] || 'vi';
@@ -105,7 +105,7 @@ class Editing {
     const saved = this.#saved();
     if (ended === 0) return saved;
     const reason = typeof ended === 'number' ? `${command} ended with ${ended}` : `${command}: ${ended}`;
-    // The first draft is nobody's work.
+    // The first draft has no work in it yet.
     if (!isFirst || saved !== draft) throw this.#abandoned(reason);
     rmSync(dirname(this.#file), { recursive: true });
     throw new LinkerdTcpError('EDITOR_FAILED', { reason });

@@ -25,7 +25,7 @@ export const history: CommandSpec = {
     { flags: '--limit <n>', description: `how many versions (default ${defaultLimit})` },
   ],
   examples: [
-    ['history default', 'who wrote it, when, and what changed'],
+    ['history default', 'author, time and change of each version'],
     ['history default --diff --limit 5', 'every rule that the last five writes changed'],
   ],
   isOfDtab: true,
@@ -78,7 +78,7 @@ async function newest(session: Session, namespace: string, wanted: number) {
   return { versions: await withCurrent(session, namespace, versions), isMore };
 }
 
-/** The older form of the history does not say which one is current, and may lack it. */
+/** The older form of the history does not mark the current version. */
 async function withCurrent(session: Session, namespace: string, versions: readonly PastVersion[]) {
   if (versions.some(({ number }) => number !== undefined)) return versions;
   const { version } = await session.api.getOrEmpty(namespace);

@@ -18,13 +18,13 @@ export const update: CommandSpec = {
     'a comment unless --if-unchanged is given.',
   args: [namespaceArgument, fileArgument],
   flags: [
-    { flags: '--version <version>', description: 'only if this is the present version' },
-    { flags: '--if-unchanged', description: 'only if the version in the file is the present one' },
+    { flags: '--version <version>', description: 'only if this is the current version' },
+    { flags: '--if-unchanged', description: 'only if the version in the file is the current one' },
     dryRunFlag,
   ],
   examples: [
     ['update default default.dtab', 'whatever is there now'],
-    ['update default default.dtab --if-unchanged', 'unless somebody changed it since: namerctl get default'],
+    ['update default default.dtab --if-unchanged', 'only if it has not changed since: namerctl get default'],
     ['update default - --dry-run < new.dtab', 'only shows what would change'],
   ],
   isOfDtab: true,
@@ -46,7 +46,7 @@ export const update: CommandSpec = {
   },
 };
 
-/** The program that should have written to our input failed, most likely; an empty dtab would stop all traffic. */
+/** Most likely the program before the pipe failed; an empty dtab would stop all traffic. */
 function refuseNothing({ file, text }: DtabInput): void {
   if (text.trim() !== '') return;
   const reason = 'nothing there; write [] to store a dtab without rules';

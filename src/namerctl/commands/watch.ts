@@ -19,7 +19,7 @@ import { decodeDtab, type ShownDtab } from '../stored-dtab.ts';
 export const watchDtab: CommandSpec = {
   name: 'watch',
   summary: 'print a dtab and every change of it until Ctrl-C',
-  about: 'Goes on through restarts of namerd. A dtab that does not exist yet is waited for.',
+  about: 'Continues through restarts of namerd, and waits for a dtab that does not exist yet.',
   args: [namespaceArgument],
   examples: [
     ['watch default', 'the dtab, then changes as a diff'],
@@ -71,7 +71,7 @@ function states(session: Session, namespace: string): Observable<Activity<ShownD
   }).pipe(finalize(() => void client.close()));
 }
 
-/** Nobody is left alone with a name mistyped; what else fails, the watch itself says. */
+/** A mistyped name is reported; any other failure is reported by the watch itself. */
 async function sayWhetherItIsThere({ api, terminal }: Session, namespace: string): Promise<void> {
   try {
     await api.get(namespace);
@@ -102,7 +102,7 @@ class Changes {
     if (this.#trouble !== '') terminal.complain(`namerctl: ${shownUrl(this.#session.api.baseUrl.url)} answers again\n`);
     this.#trouble = '';
     const lines = diffDtabs(this.#last ?? [], dtab);
-    // After a new connection the same is told again.
+    // A new connection sends the same state again.
     if (this.#last !== undefined && isSame(lines)) return;
     const at = new Date().toISOString();
     if (isJson) this.#session.print(jsonLine({ namespace: this.#namespace, at, dtab }));

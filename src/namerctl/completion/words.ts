@@ -1,4 +1,4 @@
-/** What a shell can offer, read from the table of commands. */
+/** The words a shell can offer, read from the table of commands. */
 import { Option } from 'commander';
 import type { Argument, CommandSpec, Flag } from '../command-spec.ts';
 

@@ -86,7 +86,7 @@ function commandTree(terminal: Terminal, commands: readonly CommandSpec[], run: 
   return root.addHelpText('after', rootHelp);
 }
 
-/** A command of commands: alone it prints its help, with an unknown word it says which one was meant. */
+/** A command of commands: alone it prints its help; for an unknown word it suggests the nearest. */
 function grouping(command: Command): void {
   common(command)
     .usage('<command> [options]')
@@ -151,7 +151,7 @@ function common(command: Command): Command {
   });
 }
 
-/** What was given nearest to the command counts. */
+/** The flag nearest to the command counts. */
 function flagsOf(command: Command): Flags {
   const own = Object.fromEntries(Object.entries(command.opts<Flags>()).filter(([, value]) => value !== undefined));
   return command.parent ? { ...flagsOf(command.parent), ...own } : own;

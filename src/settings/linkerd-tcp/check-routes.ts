@@ -1,5 +1,5 @@
 /**
- * What a configuration lets one foresee of its routes, without looking anything up: names that no rule covers, namers that are not
+ * Problems of routes that a configuration shows without any lookup: names that no rule covers, namers that are not
  * declared, ports that do not exist, and rules that lead a connection back to the proxy that accepted it.
  *
  * Only routers whose dtab is in the configuration or in a file beside it are judged: namerd may know rules and namers of its own.
@@ -54,11 +54,11 @@ export function checkRoutes(root: unknown, complain: Complain, document: ConfigD
 
 interface Rules {
   readonly dtab: Dtab;
-  /** What warnings of the dtab point at. */
+  /** The key that warnings about the dtab point to. */
   readonly place: ValuePath;
 }
 
-/** Undefined where rules come from namerd, or cannot be read: others complain about that. */
+/** Undefined where rules come from namerd, or cannot be read: other checks report that. */
 function rulesOf(root: unknown, router: ValuePath): Rules | undefined {
   const kind = textAt(root, [...router, 'interpreter', 'kind']) ?? 'default';
   const own = textAt(root, [...router, 'dtab']);
