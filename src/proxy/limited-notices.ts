@@ -7,7 +7,7 @@
 import type { WorkerContext } from './context.ts';
 
 const everyMs = 10_000;
-const maxSubjects = 256;
+const maxSubjects = 32;
 
 interface Subject {
   writtenAt: number;

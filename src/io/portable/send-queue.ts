@@ -42,11 +42,16 @@ export class SendQueues {
   }
 }
 
-/** `  0: 0100007F:1F90 0100007F:D431 01 0000000A:00000000 …`: local and remote end, state, queues. */
+/**
+ * The connections with a send queue: most have none, and a reading may be kept for long.
+ *
+ * `  0: 0100007F:1F90 0100007F:D431 01 0000000A:00000000 …`: local and remote end, state, queues.
+ */
 function* rowsOf(file: string): Iterable<readonly [string, number]> {
   for (const line of linesOf(file).slice(1)) {
     const [, local, remote, , queue] = line.trim().split(/\s+/);
-    if (queue !== undefined) yield [`${local} ${remote}`, Number.parseInt(queue.slice(0, 8), 16)];
+    const bytes = Number.parseInt(queue?.slice(0, 8) ?? '', 16);
+    if (bytes > 0) yield [`${local} ${remote}`, bytes];
   }
 }
 
