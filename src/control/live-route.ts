@@ -46,6 +46,8 @@ export interface RouteSurroundings extends EndpointStore {
   readonly plane: DataPlane;
   readonly counts: SharedCounts;
   readonly log: Log;
+  /** Has the host of an address that failed looked up again. */
+  readonly nudge?: (ip: string) => void;
   readonly stateDir?: Pick<StateDir, 'fallbackOf' | 'learned'> | undefined;
 }
 
@@ -162,7 +164,9 @@ export class LiveRoute {
 
   /** Why an endpoint last failed. */
   noteError(slot: number, at: number, reason: string): void {
-    this.#endpoints.noteError(slot, { at, reason });
+    const address = this.#endpoints.noteError(slot, { at, reason });
+    // DNS may say by now that its host is elsewhere.
+    if (address !== undefined) this.#around.nudge?.(address.replace(/:\d+$/, '').replace(/^\[|\]$/g, ''));
   }
 
   view(): RouteView {

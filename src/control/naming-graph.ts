@@ -70,6 +70,11 @@ export class NamingGraph {
     return made;
   }
 
+  /** An address could not be reached: its host is looked up again, at most once a second. */
+  nudge(ip: string): void {
+    this.#context.dns.nudge(ip);
+  }
+
   /** Closes what the configuration in force does not use, and nothing observes any more. */
   keepOnly(config: LinkerdTcpConfig): void {
     const used = new Set(config.routers.map(router => this.keyOf(config, router)));

@@ -101,6 +101,7 @@ export class ProxyParts {
       counts,
       log,
       stateDir: options.stateDir,
+      nudge: ip => options.naming.nudge(ip),
     });
     return parts;
   }

@@ -99,11 +99,12 @@ export class RouteEndpoints {
     }
   }
 
-  noteError(slot: number, error: LastError): void {
-    for (const member of this.#members.values()) {
-      const series = member.slot === slot ? this.#series.get(member.key) : undefined;
-      if (series) series.lastError = error;
-    }
+  /** @returns the address of the endpoint; undefined where it is gone */
+  noteError(slot: number, error: LastError): string | undefined {
+    const member = this.#members.values().find(each => each.slot === slot);
+    const series = member && this.#series.get(member.key);
+    if (series) series.lastError = error;
+    return member?.key;
   }
 
   #since({ key, slot }: Member): number {

@@ -316,6 +316,15 @@ test('delegate explains a name by the stored dtab, and by what the request adds 
   });
 });
 
+test('an explanation says that the namespace does not exist, which is not the same as a name that does not', async t => {
+  const rig = await startRig(t);
+  await rig.put('default', '/svc => /x');
+  const messageOf = async (namespace: string) =>
+    ((await rig.ask('GET', `delegate/${namespace}${query('/web')}`)).json as { message?: string }).message;
+  assert.equal(await messageOf('nope'), 'there is no namespace nope');
+  assert.equal(await messageOf('default'), undefined);
+});
+
 test('delegate answers under 5 MB, however wide the stored rule or the rule of the request is', async t => {
   const rig = await startRig(t);
   const json = { 'content-type': 'application/json' };

@@ -53,14 +53,14 @@ async function explain(
   path: Path,
   { namespaces, store, addrWaitMs }: DelegateContext,
 ): Promise<Answer> {
-  const delegation = await namespaces.delegate(namespace, dtab, path);
+  const found = await namespaces.delegate(namespace, dtab, path);
+  const missing = namespace === null ? {} : namespaceHeader(namespace, { store });
+  const isUnstored = found.type === 'neg' && Object.keys(missing).length > 0;
+  const delegation = isUnstored ? { ...found, message: `there is no namespace ${namespace}` } : found;
   const snapshot = await firstValueFrom(settle(boundsOf(delegation), addrWaitMs));
   return {
     status: 200,
-    headers: {
-      'content-type': 'application/json',
-      ...(namespace !== null && namespaceHeader(namespace, { store })),
-    },
+    headers: { 'content-type': 'application/json', ...missing },
     body: JSON.stringify(encodeDelegation(delegation, snapshot, new AnswerSize('the explanation'))),
   };
 }
