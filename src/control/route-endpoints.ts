@@ -99,7 +99,7 @@ export class RouteEndpoints {
     }
   }
 
-  /** @returns the address of the endpoint; undefined where it is gone */
+  /** @returns the address of the endpoint; undefined if it was removed */
   noteError(slot: number, error: LastError): string | undefined {
     const member = this.#members.values().find(each => each.slot === slot);
     const series = member && this.#series.get(member.key);
