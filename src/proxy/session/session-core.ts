@@ -98,7 +98,7 @@ export class SessionCore {
     const now = driver.now();
     deadlines.clear(firstSessionDeadline + s);
     if (table.heldBuffer[s] >= 0) driver.release(table.heldBuffer[s]);
-    this.#knowPeer(s);
+    if (context.recorder) this.#knowPeer(s);
     account(context, table, s, code, now);
     const isCut = code === 'RL' || code === 'RD' || code === 'FL' || code === 'FD';
     this.#part(table.clientOf(s), reset || (isCut && (table.flags[s] & Flag.upstreamEnded) === 0));

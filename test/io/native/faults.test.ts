@@ -138,7 +138,7 @@ test('uring: a listener that is closed while an accept fails for want of descrip
   driver.turn(0);
   driver.turn(0);
   const address = { ip: '127.0.0.1', port };
-  const client = openConnector(address, { keepAliveSecs: 0 });
+  const client = openConnector(address);
   t.after(() => libc.close(client));
   const one = mapMemory(8);
   one.bytes[0] = 1;

@@ -25,7 +25,11 @@ for (const { kind, createDriver } of drivers) {
       rig.open.add(socket);
       const server = await upstream.next();
       await rig.event(socket, 'connected');
-      assert.deepEqual(optionsOf(server.socket.remotePort as number, upstream.port), expected);
+      // The native drivers set it in the first turn after a second.
+      rig.driver.wakeAt(rig.driver.now() + 1_001);
+      const options = () => optionsOf(server.socket.remotePort as number, upstream.port);
+      await rig.until(() => options() !== 'off', 'keep-alive of the connection');
+      assert.deepEqual(options(), expected);
     } finally {
       await rig.finish();
     }

@@ -14,10 +14,11 @@ import type {
   SocketOptions,
 } from '../../driver.ts';
 import { type Handle, noHandle, slotOf } from '../../handle.ts';
-import { adjustListener, openListener, resetOnClose } from '../kernel/socket-options.ts';
+import { adjustListener, openListener, resetOnClose, setKeepAlive } from '../kernel/socket-options.ts';
 import { isSelfConnected, peerAddress, unacknowledged } from '../kernel/socket-state.ts';
 import { AcceptGate } from './accept-gate.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import { DelayedQueue } from './delayed-queue.ts';
 import { longestWaitMs, type NativeDriver } from './native-driver.ts';
 import { Flag, longer, SocketTable } from './socket-table.ts';
 import { Splices } from './splices.ts';
@@ -25,6 +26,8 @@ import { Splices } from './splices.ts';
 /** So many full turns in a row may put deadlines off. */
 const longestLag = 128;
 const trimEveryMs = 1_000;
+/** Keep-alive takes four system calls, and most short connections end before it could matter. */
+const keepAliveDelayMs = 1_000;
 
 export abstract class NativeBase implements NativeDriver {
   abstract readonly kind: 'epoll' | 'uring';
@@ -35,6 +38,8 @@ export abstract class NativeBase implements NativeDriver {
   protected readonly gate: AcceptGate;
   #trimAt = 0;
   #connectPort = new Int32Array(0);
+  #keepAliveSecs = new Int32Array(0);
+  readonly #withoutKeepAlive = new DelayedQueue(keepAliveDelayMs);
   #fullTurns = 0;
   #isBehind = false;
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -46,6 +51,7 @@ export abstract class NativeBase implements NativeDriver {
     this.gate = new AcceptGate(events, this.sockets);
     this.sockets.whenGrown(rows => {
       this.#connectPort = longer(this.#connectPort, rows);
+      this.#keepAliveSecs = longer(this.#keepAliveSecs, rows);
     });
   }
 
@@ -61,6 +67,7 @@ export abstract class NativeBase implements NativeDriver {
     this.#wakeIfDue();
     this.endTurn();
     if (this.#now >= this.#trimAt) this.#trim();
+    this.#keepAlive();
   }
 
   get isBehind(): boolean {
@@ -162,8 +169,19 @@ export abstract class NativeBase implements NativeDriver {
 
   // ---- connecting -----------------------------------------------------------------------------------------------------
 
-  protected connectingTo(handle: Handle, { port }: SocketAddress): void {
-    this.#connectPort[slotOf(handle)] = port;
+  protected connectingTo(handle: Handle, { port }: SocketAddress, { keepAliveSecs }: SocketOptions): void {
+    const slot = slotOf(handle);
+    this.#connectPort[slot] = port;
+    this.#keepAliveSecs[slot] = keepAliveSecs;
+    if (keepAliveSecs > 0) this.#withoutKeepAlive.push(handle, this.#now);
+  }
+
+  #keepAlive(): void {
+    for (let handle = this.#withoutKeepAlive.take(this.#now); handle !== undefined; ) {
+      const slot = slotOf(handle);
+      if (this.sockets.isOpen(handle)) setKeepAlive(this.sockets.fd[slot], this.#keepAliveSecs[slot]);
+      handle = this.#withoutKeepAlive.take(this.#now);
+    }
   }
 
   protected isSelfConnected(handle: Handle): boolean {

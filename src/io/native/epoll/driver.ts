@@ -84,10 +84,10 @@ export class EpollDriver extends NativeBase {
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {
-    const fd = openConnector(address, options);
+    const fd = openConnector(address);
     const handle = this.sockets.adopt(fd, Flag.connecting);
     if (handle === noHandle || fd < 0) return handle;
-    this.connectingTo(handle, address);
+    this.connectingTo(handle, address, options);
     const failure = startConnect(fd, address);
     if (failure === 0 || failure === EINPROGRESS) this.#watch(fd, handle, watched);
     else this.sockets.fail(handle, failure);

@@ -1,6 +1,6 @@
 /** Opens sockets and sets their options: the same for both native drivers. */
 import { constants } from 'node:os';
-import type { ListenerSettings, ListenOptions, SocketAddress, SocketOptions } from '../../driver.ts';
+import type { ListenerSettings, ListenOptions, SocketAddress } from '../../driver.ts';
 import { keepAliveIntervalSecs, keepAliveProbes } from '../../driver.ts';
 import * as c from './constants.ts';
 import { reserve } from './descriptor-reserve.ts';
@@ -20,13 +20,15 @@ function set(fd: number, level: number, option: number, value: number): void {
   libc.setsockopt(fd, level, option, intPointer, 4);
 }
 
-/** Accepted sockets inherit the options of their listener. */
-function tune(fd: number, { keepAliveSecs }: SocketOptions): void {
+function tune(fd: number): void {
   set(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1);
   // Urgent bytes stay in the stream: RFC 6093. Without it the kernel takes them out, and they are lost.
   set(fd, c.SOL_SOCKET, c.SO_OOBINLINE, 1);
+}
+
+export function setKeepAlive(fd: number, keepAliveSecs: number): void {
+  set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, keepAliveSecs > 0 ? 1 : 0);
   if (keepAliveSecs === 0) return;
-  set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 1);
   set(fd, c.IPPROTO_TCP, c.TCP_KEEPIDLE, keepAliveSecs);
   set(fd, c.IPPROTO_TCP, c.TCP_KEEPINTVL, keepAliveIntervalSecs);
   set(fd, c.IPPROTO_TCP, c.TCP_KEEPCNT, keepAliveProbes);
@@ -35,17 +37,17 @@ function tune(fd: number, { keepAliveSecs }: SocketOptions): void {
 /** A second listen(2) changes the length of the queue, and nothing else. */
 export function adjustListener(fd: number, { backlog, socket }: ListenerSettings): void {
   libc.listen(fd, backlog);
-  if (socket.keepAliveSecs === 0) set(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, 0);
-  tune(fd, socket);
+  setKeepAlive(fd, socket.keepAliveSecs);
 }
 
-/** @returns the listening descriptor, or -errno */
+/** Accepted sockets inherit the options of their listener. @returns the listening descriptor, or -errno */
 export function openListener(options: ListenOptions): number {
   const fd = open(options);
   if (fd < 0) return fd;
   set(fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1);
   if (options.reusePort) set(fd, c.SOL_SOCKET, c.SO_REUSEPORT, 1);
-  tune(fd, options.socket);
+  tune(fd);
+  setKeepAlive(fd, options.socket.keepAliveSecs);
   const length = writeSockaddr(scratch, options);
   if (libc.bind(fd, scratch.pointer, length) === 0 && libc.listen(fd, options.backlog) === 0) return fd;
   const failure = errno();
@@ -53,15 +55,15 @@ export function openListener(options: ListenOptions): number {
   return -failure;
 }
 
-/** @returns a descriptor to connect, or -errno */
-export function openConnector(address: SocketAddress, options: SocketOptions): number {
+/** Without keep-alive, which {@link setKeepAlive} sets later. @returns a descriptor to connect, or -errno */
+export function openConnector(address: SocketAddress): number {
   const fd = open(address);
   if (fd < 0) return fd;
   if (reserve.isReserved(fd)) {
     libc.close(fd);
     return -constants.errno.EMFILE;
   }
-  tune(fd, options);
+  tune(fd);
   return fd;
 }
 

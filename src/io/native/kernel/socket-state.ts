@@ -1,4 +1,5 @@
 /** Asks the kernel about a socket: its addresses, its error, what it has not delivered. */
+import { readFileSync } from 'node:fs';
 import type { SocketAddress } from '../../driver.ts';
 import { showAddress } from '../../driver.ts';
 import * as c from './constants.ts';
@@ -33,12 +34,25 @@ export function isGone(fd: number): boolean {
   return asked === 0 && (ints[10] & 0xff) === c.TCP_CLOSE;
 }
 
+/** The ports that the kernel chooses from for connecting sockets. All of them if it does not tell. */
+const localPorts = readLocalPorts();
+
+function readLocalPorts(): { readonly first: number; readonly last: number } {
+  try {
+    const [first, last] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'latin1').trim().split(/\s+/);
+    return { first: Number(first), last: Number(last) };
+  } catch {
+    return { first: 1, last: 65_535 };
+  }
+}
+
 /**
  * Whether a connected socket is connected to itself. TCP allows that: where nothing listens on a port of the ephemeral range, the kernel
  * may choose that very port for the connecting socket, and the handshake with itself succeeds (simultaneous open).
  * @param port that it was to connect to
  */
 export function isSelfConnected(fd: number, port: number): boolean {
+  if (port < localPorts.first || port > localPorts.last) return false;
   const local = localAddress(fd);
   return local.port === port && showAddress(local) === peerAddress(fd);
 }

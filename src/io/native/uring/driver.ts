@@ -86,10 +86,10 @@ export class UringDriver extends NativeBase {
   }
 
   connect(address: SocketAddress, options: SocketOptions): Handle {
-    const fd = openConnector(address, options);
+    const fd = openConnector(address);
     const handle = this.sockets.adopt(fd, fd < 0 ? 0 : Flag.connecting);
     if (handle === noHandle || fd < 0) return handle;
-    this.connectingTo(handle, address);
+    this.connectingTo(handle, address, options);
     this.#operations.connect(handle, fd, address);
     return handle;
   }
