@@ -29,7 +29,7 @@ export const fsInterpreter = defineInterpreter({
   create: ({ dtabFile }, { namers, dns, log, now }) => {
     const builtin = builtinNamer(dns);
     const stored = followDtab(dtabFile, now, (problem, isBridged) => {
-      if (problem === undefined) log.info(`${dtabFile}: recovered; its dtab is in force`);
+      if (problem === undefined) log.info(`${dtabFile}: recovered; its dtab is in effect`);
       else log.error(`${problem}${isBridged ? '; the last good dtab stays in force' : '; no name can be bound'}`);
     });
     return {

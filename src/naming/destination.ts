@@ -204,7 +204,7 @@ export function destination(
     const nothing = (otherwise: string) => {
       if (explained === undefined) {
         const mine: { reason: string; isPreliminary?: true } = {
-          reason: `${showPath(path)} names nothing: ${otherwise}`,
+          reason: `${showPath(path)} does not resolve: ${otherwise}`,
           isPreliminary: true,
         };
         explained = mine;
@@ -213,7 +213,7 @@ export function destination(
           delegation => {
             mine.isPreliminary = undefined;
             const tried = deadEnds(delegation);
-            if (tried.length > 0) mine.reason = `${showPath(path)} names nothing: ${tried.join('; ')}`;
+            if (tried.length > 0) mine.reason = `${showPath(path)} does not resolve: ${tried.join('; ')}`;
             if (explained === mine && !subscriber.closed) schedule();
           },
           error => {

@@ -34,7 +34,7 @@ const unbound: ConnectionRecord = {
   bindMs: -1,
   connectMs: -1,
   end: 'NN',
-  reason: '/svc/web names nothing: no rule "matches"',
+  reason: '/svc/web does not resolve: no rule "matches"',
 };
 
 test('a clean connection is one line of text', () => {
@@ -48,7 +48,7 @@ test('what is unknown is a dash, and the reason of a bad end is quoted', () => {
   assert.equal(
     textRecord(unbound),
     '2026-11-22T12:00:00.250Z 10.0.0.7:50312 edge/127.0.0.1:7474 - - -1/-1/184 512/20480 1 NN ' +
-      '"/svc/web names nothing: no rule \\"matches\\""\n',
+      '"/svc/web does not resolve: no rule \\"matches\\""\n',
   );
 });
 

@@ -153,7 +153,7 @@ for (const format of ['text', 'json'] as const)
       const { end, dst, branch, endpoint, bindMs, connectMs, totalMs, reason } = (await lines(3))[2] as Line;
       assert.deepEqual({ end, dst, branch, endpoint }, { end: 'NN', dst: '/svc/none', branch: null, endpoint: null });
       assert.deepEqual([bindMs >= 0, connectMs, totalMs >= 0], [true, -1, true]);
-      assert.match(reason ?? '', /\/svc\/none names nothing/);
+      assert.match(reason ?? '', /\/svc\/none does not resolve/);
 
       await (await connectPeer(t, portOf('/svc/dead'))).play('expect over');
       const refused = (await lines(4))[3] as Line;

@@ -102,7 +102,7 @@ test('a client that connects all the time is never refused once a route exists, 
   await prober.next(50);
 
   await startOwnNamerd(t, { config: memoryConfig(namerd.apiPort, namers), folder });
-  await untilRoute(proxy, ({ stale }) => /names nothing/.test(stale?.reason ?? ''), 'the empty memory to be seen');
+  await untilRoute(proxy, ({ stale }) => /does not resolve/.test(stale?.reason ?? ''), 'the empty memory to be seen');
   await prober.next(50);
   await create();
   await prober.next(20);

@@ -57,9 +57,9 @@ test('a connection that waits for a lost namerd is served when that answers', as
 });
 
 for (const [what, tree, reason] of [
-  ['nothing', { type: 'neg' }, /\/svc\/web names nothing: nothing at \/svc\/web/],
-  ['explicitly nothing', { type: 'fail' }, /\/svc\/web names nothing: /],
-  ['an empty set', { type: 'empty' }, /\/svc\/web names nothing: /],
+  ['nothing', { type: 'neg' }, /\/svc\/web does not resolve: nothing at \/svc\/web/],
+  ['explicitly nothing', { type: 'fail' }, /\/svc\/web does not resolve: /],
+  ['an empty set', { type: 'empty' }, /\/svc\/web does not resolve: /],
   ['a service without an address', leafJson('/#/fs/gone'), /\/svc\/web has no address: there is none in \/#\/fs\/gone/],
 ] as readonly (readonly [string, Json, RegExp])[]) {
   test(`a name that means ${what} from the start is refused at once, with the reason in the access log`, async t => {

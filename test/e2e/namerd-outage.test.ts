@@ -66,7 +66,7 @@ for (const [where, limits] of [
     assert.ok((await the.proxy.metric('l5d:resolver:failure_count')) > 0);
 
     await the.namerd.start();
-    await isStale(the.proxy, /\/svc\/web names nothing/);
+    await isStale(the.proxy, /\/svc\/web does not resolve/);
     await serves(the);
     await followsAgain(the);
   });
@@ -142,8 +142,8 @@ test('a namerd that stands still in the middle of everything is waited out', asy
 });
 
 for (const [what, vanish, reason] of [
-  ['a tree that is neg', namerd => setTree(namerd, { type: 'neg' }), /names nothing/],
-  ['a tree that is empty', namerd => setTree(namerd, { type: 'empty' }), /a rule says \$ \(empty\)|names nothing/],
+  ['a tree that is neg', namerd => setTree(namerd, { type: 'neg' }), /does not resolve/],
+  ['a tree that is empty', namerd => setTree(namerd, { type: 'empty' }), /a rule says \$ \(empty\)|does not resolve/],
   ['addresses that are neg', namerd => namerd.call('setAddr', '/#/fs/a', { type: 'neg' }), /none in \/#\/fs\/a/],
   ['an empty set of addresses', namerd => namerd.call('setAddr', '/#/fs/a', boundJson([])), /none in \/#\/fs\/a/],
   [

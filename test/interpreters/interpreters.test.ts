@@ -102,10 +102,10 @@ test('a dtab file that turns bad or goes keeps the last good dtab, and is report
     made.log.lines.map(line => line.replaceAll(dtabFile, 'FILE')),
     [
       "error: FILE:2:5: '>' expected but ' ' found; no name can be bound",
-      'info: FILE: recovered; its dtab is in force',
+      'info: FILE: recovered; its dtab is in effect',
       "error: FILE:1:9: a path, '(', '~', '!' or '$' expected but end of input found; the last good dtab stays in force",
       'error: FILE: no such file; the last good dtab stays in force',
-      'info: FILE: recovered; its dtab is in force',
+      'info: FILE: recovered; its dtab is in effect',
     ],
   );
 });

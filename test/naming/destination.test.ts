@@ -320,7 +320,7 @@ test('an explicit ! is believed whatever was good before', async t => {
   d.tree(leaf(named('/a', at('10.0.0.1 1'))));
   await d.settled();
   d.tree(fail);
-  assert.match(show(await d.settled()), /^negative: \/svc\/web names nothing: a rule says !/);
+  assert.match(show(await d.settled()), /^negative: \/svc\/web does not resolve: a rule says !/);
 });
 
 test('a negative answer tells what was tried', async t => {
@@ -334,7 +334,7 @@ test('a negative answer tells what was tried', async t => {
   d.tree(neg);
   assert.equal(
     show(await d.settled()),
-    'negative: /svc/web names nothing: nothing at /#/io.l5d.fs/web; nothing at /#/io.l5d.fs/default',
+    'negative: /svc/web does not resolve: nothing at /#/io.l5d.fs/web; nothing at /#/io.l5d.fs/default',
   );
   const isPreliminary = d.observer.values.map(value => 'isPreliminary' in value);
   assert.deepEqual(isPreliminary, [true, false], 'the first reason is not logged: a better one follows at once');
@@ -391,7 +391,7 @@ test('what another naming had found is kept, stale, while this one fails, or kno
     '1*/a[10.0.0.1:1] stale since 1000: /svc/web cannot be resolved: namerd is away',
   );
   d.tree(neg);
-  assert.match(show(await d.settled()), /^1\*\/a\[10\.0\.0\.1:1\] stale since 1000: \/svc\/web names nothing: /);
+  assert.match(show(await d.settled()), /^1\*\/a\[10\.0\.0\.1:1\] stale since 1000: \/svc\/web does not resolve: /);
   d.tree(leaf(named('/b', at('10.0.0.2 2'))));
   assert.equal(show(await d.settled()), '1*/b[10.0.0.2:2]');
 });

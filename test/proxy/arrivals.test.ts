@@ -127,12 +127,12 @@ for (const [what, hello, alert, end] of [
 test('a name that means nothing gets unrecognized_name, and the record says why', () => {
   const made = listening();
   const client = saying(made, helloFor('nobody.test'));
-  made.relay.publishRoute(named, { state: 'negative', reason: '/svc/nobody.test names nothing' });
+  made.relay.publishRoute(named, { state: 'negative', reason: '/svc/nobody.test does not resolve' });
   answer(made, 'nobody.test', named);
   assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
   made.finish();
   assert.deepEqual(ends(made), ['NN']);
-  assert.equal(made.relay.records[0]?.reason, '/svc/nobody.test names nothing');
+  assert.equal(made.relay.records[0]?.reason, '/svc/nobody.test does not resolve');
 });
 
 test('a name nobody may ask for any more gets unrecognized_name', () => {
@@ -152,7 +152,7 @@ test('where the listener has a destination of its own, it takes whose name is mi
   saying(made, helloFor('refused.test'));
   answer(made, 'refused.test', null);
   saying(made, helloFor('nobody.test'));
-  made.relay.publishRoute(named, { state: 'negative', reason: 'names nothing' });
+  made.relay.publishRoute(named, { state: 'negative', reason: 'does not resolve' });
   answer(made, 'nobody.test', named);
   connectAll(made);
   assert.equal(made.driver.upstreams(1001).length, 3);
@@ -162,7 +162,7 @@ test('where the listener has a destination of its own, it takes whose name is mi
 
 test('where that one means nothing either, the client is refused', () => {
   const made = fakeRelay({ listener: { hello, nameFrom: 'sni' }, chunkBytes: 10_000 });
-  made.relay.publish({ state: 'negative', reason: 'the last resort names nothing' });
+  made.relay.publish({ state: 'negative', reason: 'the last resort does not resolve' });
   const client = saying(made, helloFor());
   assert.deepEqual(alertOf(client), [...alertRecord(Alert.unrecognizedName)]);
   made.finish();

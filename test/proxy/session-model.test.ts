@@ -131,7 +131,7 @@ const tlsBytes = 30;
 const publications: readonly Publication[] = [
   { state: 'pending' },
   { state: 'pending', reason: 'cannot be resolved just now' },
-  { state: 'negative', reason: 'names nothing' },
+  { state: 'negative', reason: 'does not resolve' },
   { state: 'bound', branches: [] },
   bound([]),
   bound([1001]),

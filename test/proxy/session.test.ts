@@ -136,12 +136,12 @@ for (const { kind, createDriver } of drivers) {
 
   test(`${kind}: a name known to be negative ends the connection at once, with its reason`, async t => {
     const relay = await startRelay(t, { createDriver });
-    relay.publish({ state: 'negative', reason: '/svc/test names nothing: no rule' });
+    relay.publish({ state: 'negative', reason: '/svc/test does not resolve: no rule' });
     const client = await connectTo(t, relay);
     await client.play('expect over');
     const record = await relay.record();
     assert.equal(record.end, 'NN');
-    assert.equal(record.reason, '/svc/test names nothing: no rule');
+    assert.equal(record.reason, '/svc/test does not resolve: no rule');
     assert.equal(record.endpoint, null);
   });
 

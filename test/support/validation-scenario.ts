@@ -53,7 +53,7 @@ export async function playValidation(t: Scope, namerd: MortalNamerd): Promise<vo
   for (let i = 0; i < 20; i++) assert.equal(await whoAnswers(proxy.port), 'b');
 
   await namerd.rise();
-  await untilRoute(proxy, ({ stale }) => /names nothing/.test(stale?.reason ?? ''), 'the empty memory to be seen');
+  await untilRoute(proxy, ({ stale }) => /does not resolve/.test(stale?.reason ?? ''), 'the empty memory to be seen');
   assert.equal(await whoAnswers(proxy.port), 'b');
   assert.equal(await create(), 204);
   await routeTo(namerd, dtab, c);
