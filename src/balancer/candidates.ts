@@ -2,7 +2,7 @@
  * The endpoints one picker chooses from, and which of them may be chosen for this connection.
  *
  * An endpoint of weight 0 takes no new connection, whatever happens to the others (HAProxy's meaning of 0: drained);
- * only when all weights are 0 are they all 1. What is no finite positive number counts as 0.
+ * only when all weights are 0 do they all count as 1. A weight that is not a finite positive number counts as 0.
  */
 import type { EndpointSlot, EndpointTable } from './endpoint-table.ts';
 import { claimProbe, isAvailable, standing } from './health.ts';
@@ -13,10 +13,10 @@ export interface Endpoint {
   readonly weight: number;
 }
 
-/** What `pick` returns for an empty set. */
+/** `pick` returns this for an empty set. */
 export const noEndpoint = -1;
 
-/** Whether a candidate may be picked: a `due` one only by whoever claims its probe. */
+/** Whether a candidate may be picked: a `due` one only by the session that claims its probe. */
 export type Eligibility = 0 | 1 | 2;
 export const barred = 0;
 export const eligible = 1;

@@ -1,5 +1,5 @@
 /**
- * What all threads know about every endpoint: one row of 64 bytes (a cache line) each, in shared memory.
+ * The state of every endpoint that all threads share: one row of 64 bytes (a cache line) each, in shared memory.
  *
  *   bytes  | what                                                      | written by
  *   -------+-----------------------------------------------------------+---------------------------

@@ -12,9 +12,9 @@
  * sent a byte: a dead application behind a live kernel. After that, connects prove nothing, and the first byte is the success.
  *
  * State and deadline share one word, so every move is one compareExchange: two threads cannot both win it, and a
- * deadline never belongs to another move than its state. TimerHeap count ticks of 8 ms modulo 2^30, so one that nobody
- * looked at for 49 days reads as ahead again. `now` is the same clock on all threads, never negative. Any outcome that
- * arrives during a probe decides it, the probe's own or a straggler's.
+ * state and its deadline always come from the same move. Deadlines count ticks of 8 ms modulo 2^30, so a deadline that
+ * no thread has read for 49 days appears to lie ahead again. `now` is the same clock on all threads, never negative. Any
+ * outcome that arrives during a probe decides it, whether it is the probe's own or that of an earlier connection.
  */
 import {
   cellShift,
@@ -70,8 +70,8 @@ export function isAvailable(table: EndpointTable, slot: EndpointSlot): boolean {
 }
 
 /**
- * Takes the one probe of a due endpoint. Who gets `true` connects to it and then reports with recordConnect,
- * recordFailure or releaseProbe; without a report the probe is free again after {@link probeLeaseMs}.
+ * Claims the only probe of a due endpoint. A caller that gets `true` connects to the endpoint, then reports with
+ * recordConnect, recordFailure or releaseProbe; without a report the probe is free again after {@link probeLeaseMs}.
  */
 export function claimProbe(table: EndpointTable, slot: EndpointSlot, now: number): boolean {
   const word = wordOf(table, slot);
@@ -89,7 +89,7 @@ export function releaseProbe(table: EndpointTable, slot: EndpointSlot): void {
 
 /**
  * A connection was made: a success, unless the last ones were closed early.
- * @returns whether the endpoint had been ejected and is back; of racing successes, one is told
+ * @returns whether this ended an ejection of the endpoint; of racing successes, only one returns true
  */
 export function recordConnect(table: EndpointTable, slot: EndpointSlot, now: number, latencyMs: number): boolean {
   observeLatency(table, slot, now, latencyMs);

@@ -1,5 +1,5 @@
 /**
- * Peak EWMA of connection latency: believes a slower sample at once, a faster one only gradually.
+ * Peak EWMA of connection latency: follows a slower sample at once, a faster one only gradually.
  *
  * Between samples the estimate decays towards zero, so an endpoint that was slow is tried again after some decay times.
  * Source: Finagle's PeakEwma; the floor is linkerd2-proxy's for TCP.

@@ -107,7 +107,7 @@ export class WeightedDraw {
       scaled[j] -= 1 - scaled[i];
       if (scaled[j] < 1) light.push(heavy.pop() as number);
     }
-    // What is left is 1 but for rounding, and keeps its stay of 1. A zero must not profit from the rounding.
+    // The rest are 1 except for rounding, and keep their stay of 1. A weight of 0 must not gain from the rounding.
     for (const i of light) {
       if (weights[i] > 0) continue;
       this.#stay[i] = 0;

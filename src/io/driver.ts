@@ -11,8 +11,8 @@
  *
  * Invariants every driver keeps (test/io/contract.ts):
  *   - `data`, `moved` and `ended` come only while reading is on, in order, `ended` last;
- *   - a chunk belongs to the receiver of `data` until it is given to `write` or `release`, and to nobody else;
- *   - `shutdown` sends FIN after all that was written; reading goes on;
+ *   - only the receiver of `data` owns a chunk, until it passes it to `write` or `release`;
+ *   - `shutdown` sends FIN after all written bytes; reading continues;
  *   - `close` drops what the kernel has not taken yet: to end cleanly, wait until `pending` is 0.
  */
 import type { Handle } from './handle.ts';
@@ -23,7 +23,7 @@ export interface SocketAddress {
   readonly port: number;
 }
 
-/** What can be changed while it listens. */
+/** Settings that can change while the socket listens. */
 export interface ListenerSettings {
   /** Length of the kernel's queue of connections not yet accepted. */
   readonly backlog: number;
@@ -39,7 +39,7 @@ export interface ListenOptions extends SocketAddress, ListenerSettings {
 export interface SocketOptions {
   /**
    * Idle seconds before TCP keepalive probes start; 0 turns them off. A peer that answers none of {@link keepAliveProbes} probes,
-   * one each {@link keepAliveIntervalSecs}, is gone: ETIMEDOUT. TCP_NODELAY is always set.
+   * one each {@link keepAliveIntervalSecs}, fails with ETIMEDOUT. TCP_NODELAY is always set.
    */
   readonly keepAliveSecs: number;
 }
@@ -95,8 +95,8 @@ export interface Driver {
   /** Bytes taken by the kernel that the peer has not acknowledged; undefined where the driver cannot know. */
   unacknowledged(socket: Handle): number | undefined;
   /**
-   * From now on what `from` receives is `moved` to `to` inside the kernel, which is cheaper for much at a time. Nothing but its
-   * bytes may be written to `to`. What was received before still comes as `data`, and so does all that follows when either
+   * From now on, bytes that `from` receives are `moved` to `to` inside the kernel, which is cheaper for bulk data. Only these
+   * bytes may be written to `to`. Bytes received before still come as `data`, and so do all later ones when either
    * socket is closed, or little comes at a time for a while.
    * @returns false when the driver cannot, or not now: nothing has changed then
    */

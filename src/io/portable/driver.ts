@@ -28,7 +28,7 @@ const nothing = Buffer.alloc(0);
 /** An alarm this late means that the loop was busy. */
 const latenessMs = 20;
 
-/** What the driver knows of a socket, kept on it so that one set of listeners serves all sockets. */
+/** The driver's state of a socket, kept on it so that one set of listeners serves all sockets. */
 const state = Symbol('driver state');
 interface SocketState {
   readonly driver: PortableDriver;
@@ -39,7 +39,7 @@ interface SocketState {
   gone: boolean;
   failed: boolean;
   reading: boolean;
-  /** The peer's FIN came while reading was off: `ended` is told when it is on. */
+  /** The peer's FIN came while reading was off: `ended` is delivered when it is on. */
   endWaits: boolean;
   awaitingDrain: boolean;
   /** `shutdown` came while writes waited: FIN goes out after them. */
@@ -243,7 +243,7 @@ export class PortableDriver implements Driver {
     return { sockets: this.#handles.live, buffers: this.#buffers.length - this.#freeBuffers.length };
   }
 
-  /** For the listeners below: node's chunk becomes a buffer of the driver, owned by whoever gets the event. */
+  /** For the listeners below: node's chunk becomes a buffer of the driver, owned by the receiver of the event. */
   chunk(handle: Handle, bytes: Buffer): void {
     this.#events.data(handle, this.#put(bytes), 0, bytes.length);
   }
@@ -252,7 +252,7 @@ export class PortableDriver implements Driver {
     return this.#events;
   }
 
-  /** The socket is gone and its owner knows: the handle dies. */
+  /** The socket is closed and its owner has been notified: frees the handle. */
   bury(handle: Handle): void {
     this.#sockets[slotOf(handle)] = null;
     this.#handles.release(handle);
@@ -374,8 +374,8 @@ function descriptorCeiling(): number {
 }
 
 /**
- * What node's resetAndDestroy() should be: that one waits for all writes to be flushed, then sends a FIN before the RST, so
- * that the peer takes half an answer for a whole one.
+ * Resets at once. Node's resetAndDestroy() waits for all writes to be flushed, then sends a FIN before the RST, so that the
+ * peer mistakes a truncated answer for a complete one.
  */
 function resetNow(socket: net.Socket): void {
   const isFinishing = socket.writableEnded && !socket.writableFinished;

@@ -95,7 +95,7 @@ const ticketNameBytes = 16;
 
 const ticketName = (key: Uint8Array): string => Buffer.from(key.subarray(0, ticketNameBytes)).toString('latin1');
 
-/** 16 bytes each of name, HMAC and AES key: the same wherever they come from the same one of ours. */
+/** 16 bytes each of name, HMAC and AES key, always the same for the same configured key. */
 function nodeTicketKeys(key: Uint8Array): Buffer {
   const secrets = hkdfSync('sha256', key.subarray(ticketNameBytes), '', 'node:tls session tickets', 32);
   return Buffer.concat([key.subarray(0, ticketNameBytes), Buffer.from(secrets)]);

@@ -1,9 +1,9 @@
 /**
- * The TLS engine on node:tls: what knows TLS on every platform that has no native driver.
+ * The TLS engine on node:tls, for every platform that has no native driver.
  *
  * It keeps the contract of `TlsEngine` but for what node does not offer:
- *   - certificates are judged after the handshake, so that a peer whose certificate is refused gets no alert that says why;
- *   - a ticket of an older key is accepted, and renewed with that same key: once it is gone there is a whole handshake;
+ *   - certificates are judged after the handshake, so a peer whose certificate is refused gets no alert with the reason;
+ *   - a ticket of an older key is accepted, and renewed with that same key: after that key is removed, the client does a full handshake;
  *   - a server cannot tell the group.
  */
 import { isIP } from 'node:net';
@@ -93,7 +93,7 @@ export class NodeTlsEngine implements TlsEngine {
       });
       if (!context.resume) return client;
       return client.on('session', ticket => {
-        // Those of a context that is gone were made by other rules.
+        // A session of a removed context was made under other rules.
         if (this.#clients.get(id) !== options) return;
         const isForOnce = client.getProtocol() === 'TLSv1.3';
         this.#sessions.add(id, peer, { ticket, certificate: certificateOf(client), isForOnce });

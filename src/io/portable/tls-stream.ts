@@ -1,8 +1,8 @@
 /**
- * A stream of TLS: a TLSSocket of node over a duplex stream of ours, whose other end is the sink.
+ * A stream of TLS: a TLSSocket of node over a duplex stream of this module, whose other end is the sink.
  *
- * The TLSSocket never sees the peer's FIN, since it would take that for close_notify. A FIN is truncation when all that came before it
- * was told and there was no end. Memory of chunks is copied: node holds on to what it is given for longer than the chunk is ours.
+ * The TLSSocket never sees the peer's FIN, since it would mistake that for close_notify. A FIN is truncation when everything before it
+ * was delivered without an end. Chunks are copied: node keeps their memory for longer than this stream owns them.
  */
 import { Duplex } from 'node:stream';
 import type tls from 'node:tls';
@@ -34,7 +34,7 @@ export class NodeTlsStream implements TlsStream {
   #isSecured = false;
   #isReading = false;
   #isTaking = true;
-  /** The peer's close_notify came; it is told once reading is on. */
+  /** The peer's close_notify came; it is delivered once reading is on. */
   #isEnded = false;
   #isEndTold = false;
   #hasFin = false;
@@ -42,7 +42,7 @@ export class NodeTlsStream implements TlsStream {
   #pending = 0;
   /** Ciphertext since there was plaintext. */
   #bytesWithoutData = 0;
-  /** Destroyed, or in trouble: nothing is told any more. */
+  /** Destroyed or failed: nothing more is delivered. */
   #isOver = false;
 
   constructor(sink: TlsSink, buffers: TlsBuffers, options: NodeTlsStreamOptions) {
@@ -63,7 +63,7 @@ export class NodeTlsStream implements TlsStream {
   }
 
   tell(): void {
-    // What was held is told from the event loop.
+    // The event loop delivers everything that was held.
   }
 
   get pending(): number {
@@ -79,7 +79,7 @@ export class NodeTlsStream implements TlsStream {
     socket.on('end', () => this.#ended());
     socket.on(this.#options.role === 'server' ? 'secure' : 'secureConnect', () => this.#secured());
     socket.on('error', (error: Error) => this.#trouble(troubleOf(this.#options.role, error)));
-    // Where node tells of a server's socket until its handshake is done, and leaves it to whoever made it.
+    // Until the handshake of a server's socket is done, node reports its errors here, and leaves it to its creator.
     socket.on('_tlsError', (error: Error) => this.#trouble(troubleOf(this.#options.role, error)));
     socket.on('close', () => this.#closed());
   }
@@ -255,7 +255,7 @@ function groupOf(socket: tls.TLSSocket): string {
 function troubleOf(role: TlsRole, error: Error & { readonly code?: string; readonly reason?: unknown }): TlsTrouble {
   const { code = '', reason } = error;
   if (typeof reason === 'string' && code.startsWith('ERR_SSL_')) return opensslTrouble(role, reason, '');
-  // What node says when the peer ends before it is believed.
+  // Node reports this when the peer closes before it is verified.
   if (code === 'ECONNRESET') return left;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || !code.startsWith('ERR_')) {
     return opensslTrouble(role, 'certificate verify failed', code);

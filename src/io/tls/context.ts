@@ -1,5 +1,5 @@
 /**
- * What TLS handshakes go by, for both engines: PEM and plain values, checked when they were loaded, so that a worker can trust them.
+ * The settings of TLS handshakes, for both engines: PEM and plain values, checked when they were loaded, so that a worker can trust them.
  *
  * A context is immutable. Another one under the same id takes effect for handshakes to come; connections keep the one they began with.
  */
@@ -26,7 +26,7 @@ interface TlsCommon {
   readonly cipherSuites: string;
   /** Colon-separated key exchange groups, the preferred one first. */
   readonly groups: string;
-  /** PEM of the authorities whose signature is believed. */
+  /** PEM of the trusted authorities. */
   readonly trust: string;
   /** PEM of revocation lists; '' checks none. With any, every certificate of a chain must be covered by one. */
   readonly crls: string;
@@ -37,7 +37,7 @@ export interface TlsServerContext extends TlsCommon {
   readonly identity: TlsIdentity;
   /** DER of an OCSP response to staple; null for none. */
   readonly staple: Uint8Array | null;
-  /** ALPN, by preference; empty: the extension is left alone. */
+  /** ALPN, by preference; empty: the extension is ignored. */
   readonly protocols: readonly string[];
   /** Whether a client none of whose protocols is among them is refused (no_application_protocol), not served without one. */
   readonly refuseOtherProtocols: boolean;
@@ -62,7 +62,7 @@ export interface TlsClientContext extends TlsCommon {
   readonly identity: TlsIdentity | null;
   /** ALPN, by preference; empty offers none. */
   readonly protocols: readonly string[];
-  /** False believes anybody. */
+  /** False accepts any certificate. */
   readonly verify: boolean;
   /** Whether sessions are kept and resumed. */
   readonly resume: boolean;

@@ -9,7 +9,7 @@ import type { Handle } from '../handle.ts';
 import type { TlsContext, TlsContextId } from './context.ts';
 import type { TlsTrouble } from './trouble.ts';
 
-/** What a finished handshake has agreed on. */
+/** The parameters a finished handshake has agreed on. */
 export interface TlsDetails {
   /** 'TLSv1.2' or 'TLSv1.3'. */
   readonly version: string;
@@ -36,22 +36,22 @@ export interface TlsSink {
   secured(socket: Handle, details: TlsDetails): void;
   /** The peer's close_notify, after all of its plaintext. Only while reading is on. */
   finished(socket: Handle): void;
-  /** At most once, and the last thing told. An alert for the peer, if there is one, came as `ciphertext` before. */
+  /** At most once, and the last event. An alert for the peer, if there is one, came as `ciphertext` before. */
   troubled(socket: Handle, trouble: TlsTrouble): void;
-  /** Whether the stream takes more ciphertext for now; it starts with taking. What comes all the same is kept. */
+  /** Whether the stream takes more ciphertext for now; it starts with taking. Ciphertext that comes all the same is kept. */
   taking(socket: Handle, on: boolean): void;
-  /** What was written is ciphertext now: `pending` is 0 again after it was not. */
+  /** All written bytes are ciphertext now: `pending` is 0 again after it was not. */
   encrypted(socket: Handle): void;
 }
 
 export interface TlsStream {
   /** Begins the handshake: a client's first flight. */
   start(): void;
-  /** Takes ciphertext over. What the sink is told of it may destroy the stream. */
+  /** Takes over ciphertext. The events this causes may make the sink destroy the stream. */
   receive(buffer: BufferId, offset: number, length: number): void;
   /** The peer's FIN came after all that was received: truncation, unless close_notify was in it. */
   receivedEnd(): void;
-  /** Starts off. The handshake goes on whatever it is. */
+  /** Off at first. The handshake continues either way. */
   reading(on: boolean): void;
   /** Whether there is something that `tell` would tell, now that reading is on: never so where the event loop tells it. */
   readonly holds: boolean;
@@ -61,16 +61,16 @@ export interface TlsStream {
   write(buffer: BufferId, offset: number, length: number): void;
   /** Bytes written, close_notify included, that are not yet ciphertext told to the sink: always 0 where it is made at once. */
   readonly pending: number;
-  /** Sends close_notify after all that was written. Reading goes on. */
+  /** Sends close_notify after all written bytes. Reading continues. */
   end(): void;
-  /** Gives all that it holds back; tells nothing any more. */
+  /** Releases all buffers it holds; delivers no more events. */
   destroy(): void;
 }
 
 export interface TlsEngine {
   /** @throws Error saying why it is unusable */
   define(id: TlsContextId, context: TlsContext): void;
-  /** Streams that have begun go on. */
+  /** Streams that have begun continue. */
   forget(id: TlsContextId): void;
   /** @param hello what the client has said; its bytes come in `receive` */
   accept(socket: Handle, context: TlsContextId, hello: ClientHello): TlsStream;
@@ -85,7 +85,7 @@ export interface TlsPeer {
   readonly endpoint: string;
 }
 
-/** What an engine asks of the driver below it: buffers. */
+/** The part of the driver below that an engine needs: buffers. */
 export interface TlsBuffers {
   bytes(buffer: BufferId): Uint8Array;
   release(buffer: BufferId): void;

@@ -1,11 +1,11 @@
 /**
- * The driver contract with TLS: what a worker works with. A socket that is never secured behaves as in driver.ts.
+ * The driver contract with TLS, as a worker uses it. A socket that is never secured behaves as in driver.ts.
  *
  * A socket is secured at most once, when it was accepted or is connected: then comes `secured`, or `failed`. After that
  *   - `data` and `write` are plaintext; `ended` is the peer's close_notify; `shutdown` sends close_notify, then FIN;
  *   - a FIN without close_notify is `failed`: what came may not be all there was;
  *   - `close` without anything pending sends close_notify first, and waits for it for a moment; `reset` does not;
- *   - `failed` comes when the alert that tells the peer why is sent; `trouble` says what it was.
+ *   - `failed` comes when the alert for the peer is sent; `trouble` has the reason.
  */
 import type { ClientHello } from '../../wire/client-hello.ts';
 import type { BufferId, Driver, DriverEvents } from '../driver.ts';

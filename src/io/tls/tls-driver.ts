@@ -24,8 +24,8 @@ import type { TlsTrouble } from './trouble.ts';
 /** How long an alert or close_notify may wait for room in the kernel. */
 const lastWordsMs = 1_000;
 /**
- * What a stream sends by itself, as answers to what it reads, may wait to be sent up to here. Beyond that nothing more is read: a peer
- * that asks and never reads the answers could fill the memory otherwise.
+ * The most bytes a stream sends by itself, in answer to what it reads, that may wait to be sent. Beyond that nothing more is read:
+ * otherwise a peer that asks and never reads the answers could fill the memory.
  */
 const mostAnswerBytes = 64 * 1024;
 
@@ -362,7 +362,7 @@ export class TlsDriver implements SecureDriver, DriverEvents, TlsSink {
     }
   }
 
-  // ---- what streams report ----------------------------------------------------------------------------------------------
+  // ---- reports of the streams -------------------------------------------------------------------------------------------
 
   ciphertext(socket: Handle, buffer: BufferId, offset: number, length: number): void {
     const row = this.#rowOf(socket);

@@ -15,14 +15,14 @@ export const troubleKinds = [
   'name_unknown',
   /** The certificate is for another name. */
   'name_mismatch',
-  /** The certificate is signed by nobody we trust. */
+  /** No trusted authority has signed the certificate. */
   'untrusted',
   /** The certificate is out of date, or not valid yet. */
   'expired',
   'revoked',
   /** The peer has no certificate, and must. */
   'no_certificate',
-  /** The peer refused what we sent: the alert says why. */
+  /** The peer refused the handshake: its alert has the reason. */
   'alert',
   /** The connection ended without close_notify. */
   'truncated',
@@ -39,16 +39,16 @@ export type TroubleKind = (typeof troubleKinds)[number];
 
 export interface TlsTrouble {
   readonly kind: TroubleKind;
-  /** The reason in OpenSSL's words, with the alert's or the verification's name, and where there is one the likely cause after a `;`. */
+  /** The reason in OpenSSL's words, with the alert's or the verification's name, and the likely cause, if known, after a `;`. */
   readonly text: string;
 }
 
-/** What we are on the connection that failed. */
+/** The role of linkerd-tcp on the connection that failed. */
 export type TlsRole = 'server' | 'client';
 
 interface Cause {
   readonly kind: TroubleKind;
-  /** Likely cause and next step; a pair where it depends on the role, ours: server's first. */
+  /** Likely cause and next step; a pair where it depends on the role of linkerd-tcp: the server's first. */
   readonly advice?: string | readonly [asServer: string, asClient: string];
 }
 

@@ -1,16 +1,16 @@
 /**
  * Buffers of one size for the bytes on their way, outside the JavaScript heap.
  *
- * Freed buffers are used again last in, first out: the ones still in the cache. The pool grows in steps up to its limit; a socket that
- * gets none waits until one is given back. After a burst the pages of buffers that nothing needed for a while go back to the system.
- * Bytes that wait for long are copied out when the pool runs short: ids from the limit on are such copies, of just their size. In debug
- * mode a buffer given back is poisoned, and one given back twice throws.
+ * Freed buffers are reused last in, first out, because the last ones are still in the cache. The pool grows in steps up to its limit; a
+ * socket that gets no buffer waits until one is released. After a burst, the pool returns the pages of unused buffers to the system.
+ * When the pool runs short, bytes that have waited for long are copied out: ids from the limit on are such copies, of exactly their
+ * size. In debug mode, releasing a buffer poisons it, and releasing it twice throws.
  */
 import type { BufferId } from '../../driver.ts';
 import { mapMemory, type NativeMemory, pointerOf, releasePages } from '../kernel/memory.ts';
 
 export interface BufferPoolOptions {
-  /** What is received into a buffer at most. */
+  /** The most bytes received into one buffer. */
   readonly bytes: number;
   /** Buffers mapped at a time, and at most. */
   readonly step: number;
@@ -19,7 +19,7 @@ export interface BufferPoolOptions {
 }
 
 const poison = 0xdb;
-/** What encryption adds to the bytes that were received into a whole buffer, at most; a multiple of a cache line. */
+/** The most bytes that encryption adds to the content of a full buffer; a multiple of a cache line. */
 const overheadBytes = 1024;
 /** Buffers whose pages stay, and those whose pages are released at a time: each is a system call. */
 const keptWarm = 64;
@@ -150,7 +150,7 @@ export class BufferPool {
     return this.#options.limit - this.#taken;
   }
 
-  /** Whether the pool is running short: bytes that wait for a slow reader should be copied out and their buffer given back. */
+  /** Whether the pool is running short: bytes that wait for a slow reader should be copied out and their buffer released. */
   get underPressure(): boolean {
     return this.#taken * 2 > this.#options.limit;
   }

@@ -1,5 +1,5 @@
 /**
- * What the native drivers have in common: the turn of the loop, and the commands that are the same for both.
+ * The common part of the native drivers: the turn of the loop, and the commands that are the same for both.
  *
  * A turn waits, delivers what the kernel has ready, then steps the sockets that have work, and last wakes its owner if that is due.
  */
@@ -189,7 +189,7 @@ export abstract class NativeBase implements NativeDriver {
     return isSelfConnected(this.sockets.fd[slot], this.#connectPort[slot]);
   }
 
-  /** Nothing listens there. The RST frees the port at once for whoever wants to listen. */
+  /** Nothing listens there. The RST frees the port at once for another listener. */
   protected refuse(handle: Handle): void {
     const slot = slotOf(handle);
     resetOnClose(this.sockets.fd[slot]);

@@ -1,4 +1,4 @@
-/** What the native drivers have beyond the contract: a loop that their thread turns. */
+/** The native drivers extend the contract by a loop that their thread turns. */
 import type { Driver } from '../../driver.ts';
 import type { Handle } from '../../handle.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -17,7 +17,7 @@ export interface NativeDriverOptions {
   readonly wake?: { readonly fd: number; readonly onWake: () => void };
   /** How many buffers there may be; the driver's own choice when not given. */
   readonly buffers?: number;
-  /** Poisons buffers that are given back, and checks their ownership. */
+  /** Poisons released buffers, and checks their ownership. */
   readonly debug?: boolean;
 }
 

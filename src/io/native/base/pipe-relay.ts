@@ -1,7 +1,7 @@
 /**
  * Moves the bytes of spliced sockets: from a socket into the pipe, from the pipe into the other socket.
  *
- * What a socket is sent goes in this order: writes, then its pipe, then FIN. `flushed` is where one hands over to the next.
+ * Output to a socket is sent in this order: writes, then its pipe, then FIN. `flushed` is where one hands over to the next.
  */
 import { constants } from 'node:os';
 import type { DriverEvents } from '../../driver.ts';
@@ -58,7 +58,7 @@ export class PipeRelay {
     return true;
   }
 
-  /** @returns whether the pipe is empty now; if not, it goes on when there is room */
+  /** @returns whether the pipe is empty now; if not, moving continues when there is room */
   empty(splice: Splice): boolean {
     const { to, pipe } = splice;
     const slot = slotOf(to);

@@ -2,7 +2,7 @@
  * Which socket's bytes go straight into which other socket: one pipe for each direction of a connection that carries bulk data.
  *
  * A pipe is filled only when it is empty, so EAGAIN of `fill` always means that nothing was received. It belongs to the socket its
- * bytes go to: those are `pending` there, and are still delivered when the socket they came from is gone.
+ * bytes go to: those are `pending` there, and are still delivered after the socket they came from has closed.
  */
 import { type Handle, slotOf } from '../../handle.ts';
 import { type Pipe, PipePool } from '../kernel/pipes.ts';

@@ -1,4 +1,4 @@
-/** What epoll has said of a socket, remembered until a call answers EAGAIN. */
+/** The readiness that epoll has reported for a socket, remembered until a call returns EAGAIN. */
 import { Flag, firstDriverBit } from '../base/socket-table.ts';
 
 export const Ready = {

@@ -1,5 +1,5 @@
 /**
- * What sockets of the epoll driver receive.
+ * Input of the epoll driver's sockets.
  *
  *   readable | reading | ended | a turn of the socket
  *   ---------+---------+-------+-----------------------------------------------------------------------------------------

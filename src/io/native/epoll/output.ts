@@ -1,5 +1,5 @@
 /**
- * What is sent to sockets of the epoll driver: at once, as far as the kernel has room; the rest waits for the next edge.
+ * Output of the epoll driver's sockets: sent at once, as far as the kernel has room; the rest waits for the next edge.
  *
  *   writable | waiting | write              | edge
  *   ---------+---------+--------------------+-------------------------------------------

@@ -3,7 +3,7 @@
  *
  * Arguments are 32-bit wherever the values allow it (sizes and flags do), and pointers are BigInts made once. node:ffi has a
  * quicker way for up to three arguments (bench/ffi-call.ts): bytes are moved by read() and write(), not recv() and send(); sockets
- * are non-blocking, and Node ignores SIGPIPE. Results below 0 are errors; {@link errno} says which.
+ * are non-blocking, and Node ignores SIGPIPE. Results below 0 are errors; {@link errno} is the code.
  * Importing this module loads node:ffi; see choose-driver.ts for who may.
  */
 import * as ffi from 'node:ffi';

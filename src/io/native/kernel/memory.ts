@@ -25,12 +25,12 @@ export function viewMemory(pointer: bigint, bytes: number): NativeMemory {
   return { pointer, buffer, bytes: new Uint8Array(buffer) };
 }
 
-/** Of an array of the JavaScript heap. Whoever uses it keeps the array alive. */
+/** The address of an array of the JavaScript heap. The caller must keep the array alive. */
 export function pointerOf(bytes: Uint8Array): bigint {
   return ffi.getRawPointer(bytes);
 }
 
-/** A copy outside of where arrays move: it has one address for as long as somebody keeps it. */
+/** A copy in memory that does not move: its address stays the same for as long as the copy is referenced. */
 export function copyToNative(source: Uint8Array): NativeMemory {
   const buffer = new ArrayBuffer(source.length);
   const bytes = new Uint8Array(buffer);

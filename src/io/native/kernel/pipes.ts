@@ -8,11 +8,11 @@ import { reserve } from './descriptor-reserve.ts';
 import { libc, nullPointer } from './libc.ts';
 import { mapMemory } from './memory.ts';
 
-/** What a pipe is asked to hold, and what is moved at a time. */
+/** The capacity requested for a pipe, and the most bytes moved at a time. */
 const pipeBytes = 1024 * 1024;
 /**
- * What it must hold. A process beyond its share of pipe memory (pipe-user-pages-soft) gets pipes of two pages, and splicing through those
- * costs more than copying.
+ * The least capacity accepted. A process beyond its share of pipe memory (pipe-user-pages-soft) gets pipes of two pages, and splicing
+ * through those costs more than copying.
  */
 const leastPipeBytes = 64 * 1024;
 const flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;

@@ -67,7 +67,7 @@ export function openConnector(address: SocketAddress): number {
   return fd;
 }
 
-/** Starts a connect. @returns 0 when it is done, else errno: EINPROGRESS when it goes on. */
+/** Starts a connect. @returns 0 when it is done, else errno: EINPROGRESS while it is in progress. */
 export function startConnect(fd: number, address: SocketAddress): number {
   const length = writeSockaddr(scratch, address);
   return libc.connect(fd, scratch.pointer, length) === 0 ? 0 : errno();

@@ -1,9 +1,9 @@
 /**
  * The memory OpenSSL reads from and writes to instead of sockets: one pair for all connections of a thread.
  *
- * What is read is the received chunk itself: the BUF_MEM of a read-only memory BIO is pointed at it. What was written is known without
- * asking, from the length in the BUF_MEM of the other. As they are shared, nothing stays in either beyond one call: see `rest` and
- * `written`.
+ * OpenSSL reads the received chunk itself: the BUF_MEM of a read-only memory BIO points at it. The length in the BUF_MEM of the other
+ * BIO tells, without a call, how much OpenSSL has written. As all connections share them, nothing stays in either beyond one call: see
+ * `rest` and `written`.
  */
 import type { BufferId } from '../../driver.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
@@ -54,7 +54,7 @@ export class OpensslBios {
     this.#input[Word.lengthHigh] = 0;
   }
 
-  /** What was fed and is not read yet. */
+  /** The bytes fed that OpenSSL has not read yet. */
   get unread(): number {
     return this.#input[Word.length];
   }
@@ -89,7 +89,7 @@ export class OpensslBios {
     return target < 0 ? this.#scratch.pointer : this.#pool.pointer(target);
   }
 
-  /** @returns where the bytes are that were written to a target: nobody else's */
+  /** @returns the buffer with the bytes that were written to a target; the caller owns it */
   settle(target: BufferId, length: number): BufferId {
     return target < 0 ? this.#pool.copyIn(this.#scratch.bytes.subarray(0, length)) : target;
   }

@@ -1,5 +1,5 @@
 /**
- * What OpenSSL asks and tells in the middle of a call: by whom it is made is known, so one set of callbacks serves all streams.
+ * Callbacks that OpenSSL makes in the middle of a call. The stream that made the call is known, so one set serves all streams.
  *
  * None of them throws, and none tells a sink anything.
  */
@@ -105,7 +105,7 @@ export class OpensslCallbacks {
     return 0;
   };
 
-  /** @returns 1 when the session is ours now */
+  /** @returns 1 when this program has taken over the session */
   readonly #newSession = (ssl: bigint, session: bigint): number => {
     const { caller } = this;
     if (!caller?.context.sessions) return 0;

@@ -31,7 +31,7 @@ const noRenegotiation = 1n << 30n;
 /** Idle connections give their buffers back. */
 const releaseBuffers = 0x10n;
 const cacheOff = 0n;
-/** Sessions are told of, and kept by us alone. */
+/** OpenSSL reports new sessions, and only linkerd-tcp stores them. */
 const cacheClientOnly = 0x1n | 0x300n;
 
 export class OpensslContext implements CallerContext {
@@ -57,7 +57,7 @@ export class OpensslContext implements CallerContext {
       context.role === 'server' && context.ticketKeys.length > 0 ? new TicketKeys(context.ticketKeys) : undefined;
     this.sessions = context.role === 'client' && context.resume ? new ClientSessions() : undefined;
     this.#stores = stores;
-    // Others leave their errors there, which ours would be taken for.
+    // Other code leaves its errors there, and they would be mistaken for errors of this call.
     openssl.ERR_clear_error();
     const method = context.role === 'server' ? openssl.TLS_server_method() : openssl.TLS_client_method();
     this.pointer = openssl.SSL_CTX_new(method);

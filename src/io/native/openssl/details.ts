@@ -1,4 +1,4 @@
-/** What a handshake has agreed on, asked of OpenSSL when it is done. */
+/** The parameters a handshake has agreed on, read from OpenSSL when it is done. */
 import type { TlsDetails } from '../../tls/engine.ts';
 import { mapMemory, pointerOf } from '../kernel/memory.ts';
 import type { OpensslContext } from './context.ts';

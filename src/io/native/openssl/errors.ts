@@ -4,7 +4,7 @@ import { openssl, textAt } from './library.ts';
 const tlsLibrary = 20n;
 
 /**
- * Empties the queue. What somebody else has left in it comes before what the last call has put there.
+ * Empties the queue. Errors that other code has left there come before those of the last call.
  * @returns the reason of its last error that comes from TLS itself, or else of the last; '' when it is empty
  */
 export function takeReason(): string {
@@ -12,7 +12,7 @@ export function takeReason(): string {
   let reasonOfTls = '';
   for (let error = openssl.ERR_get_error(); error !== 0n; error = openssl.ERR_get_error()) {
     reason = reasonOf(error);
-    // It says where, after the error that says why.
+    // This error gives the place; the one before it gives the reason.
     if (((error >> 23n) & 0xffn) === tlsLibrary && reason !== 'record layer failure') reasonOfTls = reason;
   }
   return reasonOfTls || reason;

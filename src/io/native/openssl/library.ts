@@ -1,8 +1,8 @@
 /**
  * The OpenSSL inside the node binary, through `node:ffi`: one typed place for all of its functions.
  *
- * What is called for every chunk has up to three arguments of 32 bits or pointers, for which node:ffi has a quicker way
- * (bench/ffi-call.ts). Strings are copied for the time of the call. Pointers that are 0n are OpenSSL's null.
+ * Functions called for every chunk have up to three arguments, 32-bit numbers or pointers, for which node:ffi has a quicker way
+ * (bench/ffi-call.ts). Strings are copied for the time of the call. A pointer of 0n is OpenSSL's null.
  * Importing this module loads node:ffi, and throws where the node binary has no OpenSSL of its own to be found.
  */
 import * as ffi from 'node:ffi';
@@ -81,7 +81,7 @@ const { functions, lib } = ffi.dlopen(null as unknown as string, {
   BIO_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i64' },
   BIO_read: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
 
-  // Certificates, keys, and whom to believe.
+  // Certificates, keys, and trusted authorities.
   PEM_read_bio_X509: { arguments: ['pointer', 'pointer', 'pointer', 'pointer'], return: 'pointer' },
   PEM_read_bio_X509_CRL: { arguments: ['pointer', 'pointer', 'pointer', 'pointer'], return: 'pointer' },
   PEM_read_bio_PrivateKey: { arguments: ['pointer', 'pointer', 'pointer', 'string'], return: 'pointer' },
@@ -121,7 +121,7 @@ export function registerCallback(types: readonly ArgumentType[], callback: (...v
 
 export const nullPointer = 0n;
 
-/** A string OpenSSL keeps for ever; '' for null. */
+/** A string that OpenSSL never frees; '' for null. */
 export function textAt(pointer: bigint): string {
   return pointer === nullPointer ? '' : (ffi.toString(pointer) ?? '');
 }

@@ -1,7 +1,7 @@
 /**
  * Sessions a client may resume, of one context, by peer.
  *
- * The newest is used first. One of TLS 1.3 is used once, so that nobody can tell that two connections belong together
+ * The newest is used first. One of TLS 1.3 is used once, so that an observer cannot tell that two connections belong together
  * (RFC 8446 Appendix C.4); one of TLS 1.2 until there is a newer one. The peers least recently connected to are forgotten first.
  */
 import { openssl } from './library.ts';

@@ -1,9 +1,9 @@
 /**
  * TLS of one connection, by OpenSSL: every call does all of its work at once, so nothing is ever pending.
  *
- * Ciphertext is decrypted where it lies into one buffer for each received chunk, where it fits, and told as one. It waits as
- * ciphertext while reading is off. The sink is told only when the memory that all connections share is empty again, so it may do
- * with any of them what it likes; it may destroy the stream whenever it is told something.
+ * Each received chunk is decrypted where it lies into one buffer, if the plaintext fits, and delivered as one. It waits as
+ * ciphertext while reading is off. The stream calls the sink only when the memory that all connections share is empty again, so
+ * the sink may use any connection in these calls, and may destroy the stream in any of them.
  *
  *   phase       | ciphertext          | FIN               | close_notify        | error
  *   ------------+---------------------+-------------------+---------------------+-----------
@@ -37,7 +37,7 @@ const mostMessagesWithoutData = 32;
 
 const left: TlsTrouble = { kind: 'left', text: 'the peer left during the handshake' };
 
-/** What all streams of an engine have in common. */
+/** The state that all streams of an engine share. */
 export interface StreamSetting {
   readonly sink: TlsSink;
   readonly pool: BufferPool;
@@ -62,7 +62,7 @@ export class OpensslStream implements TlsStream, Caller {
   #isDestroyed = false;
   #reading = false;
   #taking = true;
-  /** Guards against a sink that gives more while it is told of what came before. */
+  /** Guards against a sink that passes more bytes to the stream from within a call about earlier ones. */
   #isRunning = false;
   /** Ciphertext that is not read yet: the first chunk, and those behind it. */
   #buffer = noBuffer;
@@ -283,9 +283,9 @@ export class OpensslStream implements TlsStream, Caller {
   }
 
   /**
-   * Of a call that was to read and has not succeeded. close_notify is no trouble, once the handshake is done.
+   * The failure of a call that tried to read without success. After the handshake, close_notify is not a failure.
    *
-   * SSL_get_error goes by the thread's queue of errors, where others leave theirs, and emptying that first takes as long as
+   * SSL_get_error reads the thread's error queue, where other code leaves its errors, and emptying it first takes as long as
    * decrypting a small record. So it is asked only in handshakes, where what is wanted may be out of date after a failure, and
    * after anything fatal a connection is back in its handshake.
    */

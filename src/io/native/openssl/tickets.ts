@@ -14,7 +14,7 @@ const macKeyBytes = 32;
 const cipherKeyAt = 48;
 const ivBytes = 16;
 
-/** What OpenSSL's question is answered with. */
+/** The answers to OpenSSL's ticket callback. */
 export const TicketAnswer = { failed: -1, unknown: 0, use: 1, useAndRenew: 2 } as const;
 
 // OSSL_PARAM: name, type, value, size, size returned.
@@ -34,7 +34,7 @@ function putText(at: number, text: string): bigint {
 
 let fetchedCipher = nullPointer;
 
-/** Never given back: one for each thread. */
+/** Never freed: one for each thread. */
 function cipher(): bigint {
   if (fetchedCipher === nullPointer) fetchedCipher = openssl.EVP_CIPHER_fetch(nullPointer, 'AES-256-CBC', nullPointer);
   return fetchedCipher;

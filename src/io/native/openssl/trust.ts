@@ -1,5 +1,5 @@
 /**
- * Certificates and keys read from PEM, and stores of whom to believe.
+ * Certificates and keys read from PEM, and stores of trusted authorities.
  *
  * The roots of a system are many, and the same for most contexts: a store is made once for each text, and shared.
  */
@@ -28,7 +28,7 @@ function withPem<T>(pem: string, use: (bio: bigint) => T): T {
   }
 }
 
-/** Calls back with each object of a kind, which is freed afterwards: whoever keeps it takes a reference. @returns how many */
+/** Calls back with each object of a kind, which is freed afterwards: a callback that keeps it takes a reference. @returns how many */
 function forEachPem(
   pem: string,
   subject: string,

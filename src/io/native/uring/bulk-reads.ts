@@ -18,7 +18,7 @@ export class BulkReads {
   /** 0: reads from the ring; else 1 + the number of small reads in a row. */
   #smallReads = new Int32Array(0);
   #count = 0;
-  /** What the last read has returned: bytes, 0 at the end of input, or less than 0, where errno says why. */
+  /** The result of the last read: bytes, 0 at the end of input, or less than 0 on an error; then errno is the reason. */
   lastLength = 0;
 
   constructor(sockets: SocketTable, pool: BufferPool) {

@@ -1,8 +1,8 @@
 /**
  * Sockets the ring knows by their row, so that the kernel need not look the descriptor up, and count it, for every send.
  *
- * Registering and unregistering cost one operation each, so only a socket that has sent several times is registered. The table keeps a
- * socket open: unregister it before closing the descriptor. Before Linux 6.13 the kernel could delay that, and the FIN with it, for as
+ * Adding and removing a socket cost one operation each, so only a socket that has sent several times is registered. The table keeps a
+ * socket open: remove it before closing the descriptor. Before Linux 6.13 the kernel could delay that, and the FIN with it, for as
  * long as any send waited for its reader; older kernels do without the table. Source: io_uring_register(2).
  */
 import { release } from 'node:os';

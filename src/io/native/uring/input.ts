@@ -1,5 +1,5 @@
 /**
- * What sockets of the uring driver receive.
+ * Input of the uring driver's sockets.
  *
  *   state      | reading on       | reading off           | bytes            | no buffer | last completion | end or error
  *   -----------+------------------+-----------------------+------------------+-----------+-----------------+-------------

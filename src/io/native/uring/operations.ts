@@ -79,7 +79,7 @@ export class Operations {
     this.#count[slot]--;
   }
 
-  /** Starts an operation that uses the descriptor, or memory of ours, until its last completion. */
+  /** Starts an operation that uses the descriptor, or memory of the driver, until its last completion. */
   #begin(word: number, fd: number, tag: number, socket: Handle): number {
     this.#count[slotOf(socket)]++;
     return this.#ring.prepare(word, fd, tag, socket);

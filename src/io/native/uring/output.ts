@@ -1,5 +1,5 @@
 /**
- * What is sent to sockets of the uring driver: one send in the kernel at a time, other writes behind it, then the pipe, then FIN.
+ * Output of the uring driver's sockets: one send in the kernel at a time, other writes behind it, then the pipe, then FIN.
  *
  *   state   | write              | send completes                          | poll completes      | failure
  *   --------+--------------------+-----------------------------------------+---------------------+----------

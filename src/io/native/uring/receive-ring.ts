@@ -1,8 +1,8 @@
 /**
- * Buffers handed to the kernel in advance, for receives that find bytes before anybody asked (IORING_REGISTER_PBUF_RING).
+ * Buffers handed to the kernel in advance, so that it can receive bytes before the driver asks for them (IORING_REGISTER_PBUF_RING).
  *
- * The kernel takes them first in, first out, so a large ring cycles through more memory than the cache holds, and what is in it no write
- * and no bulk read can have. The ring is therefore kept short and refilled each turn from the pool (last in, first out). It doubles at
+ * The kernel takes them first in, first out, so a large ring cycles through more memory than the cache holds, and writes and bulk reads
+ * cannot use its buffers. The ring is therefore kept short and refilled each turn from the pool (last in, first out). It doubles at
  * most once a turn, when receives have found it empty, up to an eighth of the pool.
  */
 import type { BufferId } from '../../driver.ts';

@@ -72,7 +72,7 @@ export class Sends {
     this.#operations.send(socket, isDirect ? slot : fd, isDirect, low | 0, high, this.#length[slot], flags);
   }
 
-  /** The kernel has taken `n` bytes of the send in flight. What is left, or waits next, takes its place. */
+  /** The kernel has taken `n` bytes of the send in flight. The rest of it, or the next write, takes its place. */
   took(slot: number, n: number): void {
     if (n < this.#length[slot]) {
       this.#offset[slot] += n;
