@@ -2,8 +2,8 @@
  * The share that one worker has in a listener's `maxConcurrency`.
  *
  * The limit holds over all workers: the count of active sessions is shared. A worker that finds it full stops accepting, so that
- * further connections wait in the kernel, and looks again when one of its own sessions ends or, because the session of another worker
- * may have ended, when it is told to retry.
+ * further connections wait in the kernel. It looks again when one of its own sessions ends, and when the worker calls retry, because a
+ * session of another worker may have ended.
  */
 import type { Driver } from '../io/driver.ts';
 import type { Handle } from '../io/handle.ts';
@@ -21,7 +21,7 @@ export class AdmissionGate {
   #isClosed = false;
   readonly #onShut: () => void;
 
-  /** @param onShut from now on it is to be told to retry, until it is no longer shut */
+  /** @param onShut the gate has shut: its owner must call retry until it is open again */
   constructor(handle: Handle, driver: Driver, counts: Int32Array, onShut: () => void) {
     this.#onShut = onShut;
     this.#handle = handle;

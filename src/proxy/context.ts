@@ -1,4 +1,4 @@
-/** What the parts of one worker share: its driver, its memory, its randomness. */
+/** The objects that all parts of one worker share: its driver, its memory, its randomness. */
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
 import type { SecureDriver } from '../io/tls/secure-driver.ts';
 import type { Cells } from '../metrics/cells.ts';
@@ -29,7 +29,7 @@ export interface WorkerContext {
   readonly owners: Owners;
   readonly random: () => number;
   readonly bulk: BulkProof;
-  /** Where records of ended sessions go; null while nobody wants them. */
+  /** Receives the records of ended sessions; null while no access log needs them. */
   recorder: RecordSink | null;
   readonly notice: (level: 'info' | 'warn' | 'error', text: string) => void;
   /** For what clients and endpoints can cause at any rate: see {@link LimitedNotices}. `key` tells one subject from another. */

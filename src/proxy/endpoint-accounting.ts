@@ -49,7 +49,7 @@ export function attemptSucceeded(
 /** Why an attempt failed. */
 export interface Failure {
   readonly errno: number;
-  /** What TLS reports; '' where the errno is the reason. */
+  /** The failure that TLS reports; '' where the errno is the reason. */
   readonly tls: string;
   /** The attempt was the probe of an endpoint that is out of rotation. */
   readonly probing: boolean;

@@ -67,7 +67,7 @@ export class IdlePool {
   readonly #idle: (IdleConnection | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #byRoute = new Map<Route, Set<number>>();
-  /** What each endpoint of a route was entitled to at the last publication; see {@link quotas}. */
+  /** The quota of each endpoint of a route at the last publication; see {@link quotas}. */
   readonly #quotas = new Map<Route, ReadonlyMap<string, number>>();
 
   /** Routes whose connections were lost: the pause before the next is opened, and when it is over. */
@@ -98,7 +98,7 @@ export class IdlePool {
     return undefined;
   }
 
-  /** After a publication: drops connections to endpoints that are gone, and those beyond a quota, and opens missing ones. */
+  /** After a publication: drops connections to removed endpoints and those beyond a quota, and opens missing ones. */
   refresh(route: Route): void {
     const own = this.#byRoute.get(route) ?? new Set();
     this.#byRoute.set(route, own);
@@ -108,7 +108,7 @@ export class IdlePool {
     const before = this.#quotas.get(route);
     const quota = quotas(route.branches, share);
     this.#quotas.set(route, quota);
-    // What the picker has made of the same weights stays: it sees more than weights.
+    // If the weights are unchanged, the picker's adjustments stay: it considers more than weights.
     if (before && !isDeepStrictEqual(before, quota)) {
       const kept = new Map<string, number>();
       this.#dropWhere(route, idle => {

@@ -1,7 +1,7 @@
 /**
- * What the control plane and a worker say to each other.
+ * The messages between the control plane and a worker.
  *
- * Down: what to listen on and where names lead. Up: what happened. Counts and metrics do not travel: they are in shared memory.
+ * Down: addresses to listen on and routes of names. Up: events. Counts and metrics are not sent: they are in shared memory.
  */
 import type { BalancerKind } from '../balancer/picker.ts';
 import type { TlsContext, TlsContextId } from '../io/tls/context.ts';
@@ -29,13 +29,13 @@ export interface ListenerSpec {
   /** `rt` and `srv_addr` of its metrics and access log. */
   readonly router: string;
   /**
-   * Where its connections lead. Where {@link nameFrom} is given: those of clients without a name, or with one that means nothing; null
-   * when they are refused.
+   * The route of its connections. With {@link nameFrom}, only of clients without a name, or with one that does not resolve; null
+   * refuses these clients.
    */
   readonly route: RouteId | null;
   /** Read the ClientHello first; null where clients need not speak TLS. */
   readonly hello: HelloSpec | null;
-  /** End TLS here; null passes it on. Needs {@link hello}. */
+  /** Terminate TLS here; null passes it through. Needs {@link hello}. */
   readonly tls: ServerTlsSpec | null;
   /** Route by a name the client gives; null routes all to {@link route}. */
   readonly nameFrom: NameSource | null;
@@ -157,8 +157,8 @@ export interface ClientPolicy {
   /** One attempt. */
   readonly connectTimeoutMs: number;
   /**
-   * Bound of {@link RouteSpec.queued}, over all workers: who would have to wait beyond it is refused. A session that can connect at
-   * once (its name is known, an endpoint takes it at the first attempt) never counts, so 0 means that nobody waits.
+   * Bound of {@link RouteSpec.queued}, over all workers: a client that would have to wait beyond it is refused. A session that can connect at
+   * once (its name is known, an endpoint takes it at the first attempt) never counts, so 0 means that no session waits.
    */
   readonly maxWaiters: number;
   readonly minConnections: number;
@@ -211,7 +211,7 @@ export interface RecordingSpec {
 
 /**
  * Each `listen` is answered with `listening` or `listenFailed` (ECANCELED when the listener was closed before it listened, or
- * the worker drains), each `unlisten` with `unlistened` when the socket is closed: at once where there is no such listener.
+ * the worker drains), each `unlisten` with `unlistened` when the socket is closed: at once if no such listener exists.
  */
 export type Down =
   | { readonly type: 'listen'; readonly listener: ListenerSpec }
@@ -220,7 +220,7 @@ export type Down =
   | { readonly type: 'unlisten'; readonly id: number }
   | { readonly type: 'route'; readonly route: RouteSpec }
   | { readonly type: 'unroute'; readonly id: RouteId; readonly generation: number }
-  /** Where a server name leads, in answer to `asked` or unasked; null refuses those who asked, and nobody later. */
+  /** The route of a server name, in answer to `asked` or unasked; null refuses the clients waiting for it, but no later ones. */
   | { readonly type: 'named'; readonly listener: number; readonly name: string; readonly route: RouteId | null }
   /** Nothing is known of the name any more: the next client that names it asks. */
   | { readonly type: 'unnamed'; readonly listener: number; readonly name: string }

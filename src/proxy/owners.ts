@@ -1,4 +1,4 @@
-/** Who owns each socket of a driver: kind and index in one integer by slot, so that an event finds its owner without a lookup. */
+/** The owner of each socket of a driver: kind and index in one integer by slot, so that an event finds its owner without a lookup. */
 import { type Handle, slotOf } from '../io/handle.ts';
 
 /** `queued`: accepted, and waiting for a place under `maxConcurrency`; its index is the listener's, which is the listener's id. */
@@ -21,7 +21,7 @@ export class Owners {
     this.#bySlot[slot] = (index << kindBits) | kind;
   }
 
-  /** The owner lets go: what still comes for the socket is nobody's. */
+  /** The owner releases the socket: later events for it have no owner. */
   clear(handle: Handle): void {
     this.#bySlot[slotOf(handle)] = Owner.none;
   }

@@ -1,4 +1,4 @@
-/** Who a peer is, by its verified certificate. */
+/** The identity of a peer, from its verified certificate. */
 import { X509Certificate } from 'node:crypto';
 
 export interface PeerIdentity {

@@ -1,4 +1,4 @@
-/** What a TLS handshake has agreed on. */
+/** The parameters a TLS handshake has agreed on. */
 export interface TlsRecord {
   readonly version: string;
   readonly cipher: string;
@@ -10,7 +10,7 @@ export interface TlsRecord {
   readonly peer: { readonly subject: string; readonly names: readonly string[] } | null;
 }
 
-/** What is known of a connection when it has ended: one record, one line of the access log. */
+/** The record of a connection that has ended: one line of the access log. */
 export interface ConnectionRecord {
   /** When it was accepted, milliseconds since the epoch. */
   readonly at: number;
@@ -38,14 +38,14 @@ export interface ConnectionRecord {
   readonly tx: number;
   /** Connects after the first. */
   readonly retries: number;
-  /** The server a TLS client asked for; null where nobody looked, or it named none. */
+  /** The server a TLS client asked for; null if the proxy did not read it, or the client named none. */
   readonly serverName: string | null;
   /** TLS with the client, where it ends here, and with the endpoint; null before it is agreed on, or without. */
   readonly tls: TlsRecord | null;
   readonly upstreamTls: TlsRecord | null;
   /** Why it ended: `--` when cleanly, else a pair of letters of the table in end.ts. */
   readonly end: string;
-  /** What an operator should read about an end that is not clean. */
+  /** The reason, for the operator, of an end that is not clean. */
   readonly reason: string | null;
 }
 

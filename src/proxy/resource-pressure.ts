@@ -1,6 +1,6 @@
 /**
- * What a worker does when the machine has no descriptors, ports or memory left: it says so, now and then, and accepts nobody for a
- * moment, so that what sessions give back goes to those that wait to connect. They could not be served otherwise, nor could the new.
+ * When the machine has no descriptors, ports or memory left, the worker reports it now and then, and accepts no connection for a
+ * moment, so that what sessions release goes to sessions that wait to connect. Otherwise neither these nor new ones could be served.
  */
 import { constants } from 'node:os';
 import type { Driver } from '../io/driver.ts';

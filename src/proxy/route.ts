@@ -1,7 +1,7 @@
 /**
  * A destination as one worker sees it: pickers built from the last publication, and the sessions that wait for the first one.
  *
- * A branch is known by its id: when it is published again with the same endpoints its picker goes on where it was.
+ * A branch is known by its id: when it is published again with the same endpoints, its picker continues where it was.
  */
 import { BranchPicker } from '../balancer/branch-picker.ts';
 import type { EndpointTable } from '../balancer/endpoint-table.ts';
@@ -49,7 +49,7 @@ export class Route {
     return this.#branches.find(branch => branch.id === id);
   }
 
-  /** Draws a branch by weight, for one connection; null when the name leads nowhere. */
+  /** Draws a branch by weight, for one connection; null when the name does not resolve. */
   drawBranch(): Branch | null {
     return this.#draw ? this.#branches[this.#draw.draw()] : null;
   }

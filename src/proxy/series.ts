@@ -1,8 +1,8 @@
 /**
- * The series that sessions and spare connections count in, registered: what the `cells` of a published listener, route and
- * endpoint are. Main thread only.
+ * Registers the series that sessions and idle connections count in: the `cells` of a published listener, route and endpoint.
+ * Main thread only.
  *
- * Where there is no room for all of them, some may be registered: whoever made the scopes ends them.
+ * If there is no room for all of them, some may already be registered: the caller that made the scopes must end them.
  */
 import type { Scope } from '../metrics/registry.ts';
 import { endCodes, legacyCauses } from './end-codes.ts';

@@ -6,7 +6,7 @@ import type { Scope } from '../metrics/registry.ts';
 import type { TlsCells } from './messages.ts';
 
 const other = 'other';
-/** In the order of the cells. What is not listed counts as the last one. */
+/** In the order of the cells. A value that is not listed counts as the last one. */
 const resumed = ['no', 'yes'] as const;
 const versions = ['TLSv1.2', 'TLSv1.3', other] as const;
 const ciphers = [

@@ -24,8 +24,8 @@ const tooLate: TlsTrouble = { kind: 'timeout', text: 'the TLS handshake was not 
 /**
  * Counts a TLS handshake with an endpoint that has failed.
  * @param securingAt when it began
- * @param errno why, where TLS has nothing to say
- * @returns why
+ * @param errno the reason, if TLS reports none
+ * @returns the reason
  */
 export function handshakeFailed(
   { driver, cells }: WorkerContext,

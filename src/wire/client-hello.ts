@@ -1,8 +1,8 @@
 /**
  * The first message of a TLS connection, read without answering it: enough to route by server name and pass the bytes on.
  *
- * The message may come in any number of segments and TLS records; every byte is looked at once. What cannot be a ClientHello is told
- * with the alert that answers it. Sources: RFC 8446 §4.1.2, §5.1; RFC 6066 §3 (server_name); RFC 7301 §3.1 (ALPN).
+ * The message may come in any number of segments and TLS records; every byte is read once. A message that cannot be a ClientHello is
+ * reported with the alert that answers it. Sources: RFC 8446 §4.1.2, §5.1; RFC 6066 §3 (server_name); RFC 7301 §3.1 (ALPN).
  */
 
 /** Alerts that refuse a ClientHello: RFC 8446 §6. */
@@ -77,7 +77,7 @@ export class ClientHelloReader {
     this.#mostBytes = mostBytes;
   }
 
-  /** Reads on. @returns what is known by now; once it is no longer `more`, it stays as it is. */
+  /** Reads more bytes. @returns the result so far; once it is no longer `more`, it never changes. */
   read(bytes: Uint8Array): ReadResult {
     let at = 0;
     while (this.#result === more && at < bytes.length) {
@@ -214,7 +214,7 @@ function parseBody(body: Uint8Array): ClientHello | NoClientHello {
     if (suites === 0 || suites % 2 === 1) throw new Malformed(Alert.decodeError, `cipher suites of ${suites} bytes`);
     if (fields.vector(1, 'the compression methods').length === 0)
       throw new Malformed(Alert.decodeError, 'no compression method');
-    // Extensions may be left out altogether, by the oldest of clients.
+    // The oldest clients send no extensions at all.
     const extensions = fields.isEmpty ? new Uint8Array(0) : fields.vector(2, 'the extensions');
     fields.end('the ClientHello');
     return parseExtensions(extensions);

@@ -1,4 +1,4 @@
-/** What an ended session leaves behind: its metrics and, while somebody wants them, its record. */
+/** Accounts for an ended session: its metrics and, while an access log needs it, its record. */
 import { showAddress } from '../../io/driver.ts';
 import type { TlsDetails } from '../../io/tls/engine.ts';
 import type { Session, WorkerContext } from '../context.ts';

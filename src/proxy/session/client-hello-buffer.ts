@@ -1,4 +1,4 @@
-/** What a client has said before it is known where it wants to go: read for the server's name, and kept to be passed on. */
+/** The bytes a client sends before its route is known: read for the server's name, and kept to be passed on. */
 import { Alert, type ClientHello, ClientHelloReader } from '../../wire/client-hello.ts';
 import type { HelloSpec } from '../messages.ts';
 
@@ -26,7 +26,7 @@ export class ClientHelloBuffer {
   /** Reads a chunk without keeping it. */
   read(chunk: Uint8Array): Heard {
     const heard = this.#reader.read(chunk);
-    // The headers of ever so many records count too.
+    // The headers of all records count too, however many.
     if (heard.kind === 'more' && this.#length + chunk.length > this.#mostBytes)
       return {
         kind: 'refused',

@@ -114,7 +114,7 @@ export class Connector {
 
   /**
    * A session stays in the branch it has drawn while that has an endpoint that may be tried: so shares follow the weights. After that
-   * it draws among the other branches. When none of them has such an endpoint either, it goes on in its own.
+   * it draws among the other branches. When none of them has such an endpoint either, it stays in its own.
    */
   #choose(s: Session, route: Route, now: number): Choice {
     const { table } = this.#core;

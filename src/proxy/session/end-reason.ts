@@ -27,7 +27,7 @@ export function warnOf({ driver, limitedNotice }: WorkerContext, table: SessionT
   });
 }
 
-/** What an operator reads of an end that is not clean: what is known of this one, else what its code means. */
+/** The reason, for the operator, of an end that is not clean: the one recorded for this session, else the meaning of its code. */
 export function reasonFor(table: SessionTable, s: Session, code: EndCode): string {
   const { text } = ends[code];
   if (table.why[s] !== '') return table.why[s];

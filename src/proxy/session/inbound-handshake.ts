@@ -1,10 +1,10 @@
 /**
- * What comes before a session knows where it goes, on listeners whose clients speak TLS: the ClientHello, the handshake where TLS ends
- * here, and the name that leads on where it is the client that says it.
+ * The stage before a session has a route, on listeners whose clients speak TLS: the ClientHello, the handshake if TLS is terminated
+ * here, and the name to route by if the client gives it.
  *
- * The name is asked of the control plane once, whoever gives it; until the answer comes the session waits in Binding, without a
- * route. Who gives none, or one that means nothing, goes where the listener sends such clients, or is refused: with an alert while
- * the client has not been answered yet.
+ * The control plane is asked once for each name, however many clients give it; until the answer comes the session waits in Binding,
+ * without a route. A client that gives no name, or one that does not resolve, goes where the listener sends such clients, or is
+ * refused: with an alert while the client has not been answered yet.
  */
 import type { BufferId } from '../../io/driver.ts';
 import type { TlsDetails } from '../../io/tls/engine.ts';
@@ -157,7 +157,7 @@ export class InboundHandshake {
     this.#core.names.forget(listener, name);
   }
 
-  /** The name is missing, or means nothing: the session goes where such clients go, unless it comes from there, or is refused. */
+  /** The name is missing or does not resolve: the session takes the default route, unless that is what failed, or is refused. */
   fallBack(s: Session, code: EndCode | 'P', alert: Alert, reason: string): void {
     const { table } = this.#core;
     const { counts } = this.#context;

@@ -1,5 +1,5 @@
 /**
- * What a session does once its upstream is connected: bytes both ways, half-close, and the flush at the end. The rows Relaying,
+ * The stage of a session after its upstream is connected: bytes both ways, half-close, and the flush at the end. The rows Relaying,
  * HalfClosed, Flushing and AwaitingAck of the table in sessions.ts.
  */
 import type { BufferId } from '../../io/driver.ts';
@@ -27,7 +27,7 @@ export class Relay {
     this.#table = core.table;
   }
 
-  /** The upstream is connected. What the client said before goes to it first. */
+  /** The upstream is connected. Bytes the client sent before go to it first. */
   begin(s: Session): void {
     const table = this.#table;
     const { driver, cells } = this.#context;
@@ -144,7 +144,7 @@ export class Relay {
   }
 
   /**
-   * What was read is delivered, then the session ends. Nothing more is read, except from a client whose upstream has reset the
+   * Delivers the bytes already read, then ends the session. Nothing more is read, except from a client whose upstream has reset the
    * connection: whether it was done, too, decides whether that was a failure.
    */
   beginFlush(s: Session, code: EndCode, reset: boolean): void {
@@ -244,7 +244,7 @@ export class Relay {
     return this.#table.state[s] === State.Relaying ? idleTimeoutMs : finTimeoutMs;
   }
 
-  /** The session's life is over. What was read for either side is still delivered, for no longer than the fin timeout. */
+  /** The session has reached its lifetime. Bytes already read for either side are still delivered, for up to the fin timeout. */
   expire(s: Session): void {
     const table = this.#table;
     const code = table.state[s] === State.Relaying ? 'RL' : 'FL';

@@ -12,7 +12,7 @@ export class ServerNameRoutes {
     return this.#routes.get(keyOf(listener, name));
   }
 
-  /** @returns whether nobody has asked yet */
+  /** @returns whether this is the first request for the name */
   wait(listener: number, name: string, session: Session): boolean {
     const key = keyOf(listener, name);
     const waiting = this.#waiting.get(key);
@@ -22,12 +22,12 @@ export class ServerNameRoutes {
     return true;
   }
 
-  /** The session no longer waits. That somebody has asked stays true. */
+  /** The session no longer waits. The name still counts as asked for. */
   leave(listener: number, name: string, session: Session): void {
     this.#waiting.get(keyOf(listener, name))?.delete(session);
   }
 
-  /** @param route null: those who wait are refused. @returns who waited for the answer */
+  /** @param route null: the waiting sessions are refused. @returns the sessions that waited for the answer */
   answer(listener: number, name: string, route: Route | null): Iterable<Session> {
     const key = keyOf(listener, name);
     const waiting = this.#waiting.get(key) ?? [];

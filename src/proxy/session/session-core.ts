@@ -1,5 +1,5 @@
 /**
- * What every stage of a session does the same way: deadlines, byte counts, letting go of sockets, and the one way out.
+ * The common part of all stages of a session: deadlines, byte counts, releasing sockets, and the only way to end.
  *
  * The stages (inbound-handshake, connector, relay) share one core and know only the stage after them.
  */
@@ -35,7 +35,7 @@ export class SessionCore {
     this.context.driver.reading(table.clientOf(s), false);
   }
 
-  /** What is held for an endpoint that is not connected yet counts as its bytes when they are written to it. */
+  /** Bytes held for an endpoint that is not connected yet are counted for it when they are written to it. */
   countRx(s: Session, bytes: number): void {
     const { table } = this;
     const { cells } = this.context;
@@ -141,7 +141,7 @@ export class SessionCore {
     else this.context.driver.close(handle);
   }
 
-  /** An event that the table in sessions.ts excludes: a bug in the driver or here. The session ends; the proxy goes on. */
+  /** An event that the table in sessions.ts excludes: a bug in the driver or here. The session ends; the proxy continues. */
   impossible(s: Session, event: string): void {
     this.context.notice(
       'error',

@@ -46,7 +46,7 @@ export const Flag = {
   resetLast: 64,
   /** The client has spoken since the upstream last did: it may be waiting for an answer. */
   clientSpokeLast: 128,
-  /** Flushing and AwaitingAck: the client has ended its side, or is gone, since its upstream failed. */
+  /** Flushing and AwaitingAck: the client has ended its side, or disconnected, since its upstream failed. */
   clientDone: 512,
   /** The client reset the connection while bytes for it were left. */
   clientOwed: 256,
@@ -105,11 +105,11 @@ export class SessionTable {
   readonly tried: Int32Array[] = [];
   /** Peeking: what has come of the ClientHello. */
   readonly hello: (ClientHelloBuffer | null)[] = [];
-  /** The server it names; empty where nobody asks for it, or it names none. */
+  /** The server it names; empty if the proxy does not read it, or the client names none. */
   readonly serverName: string[] = [];
-  /** What it is routed by, where that is a name it gives. */
+  /** The name it is routed by, if the client gives one. */
   readonly name: string[] = [];
-  /** What TLS has agreed on with either side. */
+  /** The TLS parameters agreed on with either side. */
   readonly clientTls: (TlsDetails | null)[] = [];
   readonly upstreamTls: (TlsDetails | null)[] = [];
   /** Why the last attempt failed, where that is more than an errno says. */

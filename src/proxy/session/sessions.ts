@@ -254,7 +254,7 @@ export class Sessions {
     this.#relay.beginFlush(s, code, (table.flags[s] & Flag.upstreamEnded) === 0);
   }
 
-  /** Of a session that relays when that side fails. Nobody is to blame for a missing close_notify, as far as one can tell. */
+  /** The code of a session that relays when that side fails. A missing close_notify is not blamed on either side. */
   #codeOf(s: Session, side: 'C' | 'U', trouble: TlsTrouble | null): EndCode {
     return `${this.#table.state[s] === State.Relaying ? 'R' : 'F'}${trouble?.kind === 'truncated' ? 'X' : side}`;
   }

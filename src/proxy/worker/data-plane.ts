@@ -1,5 +1,5 @@
 /**
- * The data plane as the control plane sees it: worker threads that are told what to do and say what happened.
+ * The data plane as the control plane sees it: worker threads that receive commands and report events.
  *
  * A worker that dies takes the process with it (`died`): half a data plane would look alive and drop connections.
  */
@@ -132,7 +132,7 @@ export class DataPlane {
     return generation;
   }
 
-  /** Closes the listening sockets; sessions go on. */
+  /** Closes the listening sockets; sessions continue. */
   async unlisten(id: number): Promise<void> {
     await this.#unlistenIn([...this.#workers.keys()], id);
   }

@@ -130,7 +130,7 @@ export class ListenerSet {
     }
   }
 
-  /** A connection in the queue is gone. */
+  /** A connection in the queue has failed. */
   queuedFailed(id: number, socket: Handle): void {
     const { queue } = this.#byId(id);
     queue.splice(queue.indexOf(socket), 1);

@@ -1,7 +1,7 @@
 /**
- * Entry of a worker thread: a {@link Worker} on the driver it is told to use.
+ * Entry of a worker thread: a {@link Worker} on the configured driver.
  *
- * On a native driver the thread blocks in the driver, not in its event loop, and a doorbell says that messages wait. It still goes
+ * On a native driver the thread blocks in the driver, not in its event loop, and a doorbell signals waiting messages. It still goes
  * through the event loop a few times a second, for what the engine does there: finalizers, inspectors, the end of the thread.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
@@ -21,7 +21,7 @@ export interface ThreadOptions {
   readonly doorbell: number;
 }
 
-/** What a thread hears: messages to its worker, and the one that ends it. */
+/** The messages to a thread: those for its worker, and the one that ends it. */
 export type ToThread = Down | { readonly type: 'stop' };
 
 const eventLoopEveryMs = 250;
@@ -67,7 +67,7 @@ async function runNative(native: 'epoll' | 'uring'): Promise<void> {
     createTls: openNativeTls,
   });
   const driver = worker.driver as NativeDriver;
-  // What was sent before the driver listened for the doorbell.
+  // Handles the messages sent before the driver listened for the doorbell.
   hear();
   const turnForAWhile = (): void => {
     const until = driver.now() + eventLoopEveryMs;
@@ -76,7 +76,7 @@ async function runNative(native: 'epoll' | 'uring'): Promise<void> {
     if (isStopped) end();
     else setImmediate(turnForAWhile);
   };
-  // Descriptors belong to the process: what the thread does not close stays open when it is gone.
+  // Descriptors belong to the process: any that the thread does not close stay open after it has ended.
   const end = (): void => {
     worker?.tell({ type: 'drain', graceMs: 0 });
     for (let turns = 0; turns < 100 && driver.ledger().sockets > 0; turns++) driver.turn(10);
