@@ -84,7 +84,7 @@ test('failures during the penalty do not extend it', () => {
   assert.equal(standing(table, 0, 1_000), 'due');
 });
 
-test('a probe is claimed once, can be given back, and is free again when nothing was reported for too long', () => {
+test('a probe is claimed once, can be released, and is free again when nothing was reported for too long', () => {
   const table = tableOf(1);
   eject(table, 0, 0);
   assert.equal(claimProbe(table, 0, 990), false);
@@ -97,7 +97,7 @@ test('a probe is claimed once, can be given back, and is free again when nothing
   assert.equal(claimProbe(table, 0, 1_000 + probeLeaseMs + tickMs), true);
 });
 
-test('giving back a probe that is no longer out changes nothing', () => {
+test('releasing a probe that is no longer claimed changes nothing', () => {
   const table = tableOf(1);
   releaseProbe(table, 0);
   assert.equal(standing(table, 0, 0), 'available');

@@ -65,7 +65,7 @@ test('a retired endpoint is dropped when all workers know that it is retired and
   assert.deepEqual([keysOf(dropped), [...left.keys()]], [['a'], ['b']]);
 });
 
-test('an update that finds no free slot takes none and says what the limit is', () => {
+test('an update that finds no free slot takes none and reports the limit', () => {
   const slots = new SlotAllocator(2);
   const { members } = updateMembers(nobody, set('a'), 1, slots);
   assert.throws(

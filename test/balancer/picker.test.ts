@@ -1,4 +1,4 @@
-/** What every kind of picker promises, and the order that round robin and peak EWMA give. */
+/** The contract of every kind of picker, and the order that round robin and peak EWMA give. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -181,7 +181,7 @@ test('ewma sends connections to a slower endpoint once the faster one is that mu
   for (let i = 0; i < 20; i++) assert.equal(picker.pick(0, untriedSlots, 0), 0);
 });
 
-test('ewma believes a slow answer at once and forgives it gradually', () => {
+test('ewma follows a slow answer at once and recovers from it gradually', () => {
   const decayTimeMs = 1_000;
   const { picker, table } = pickerOf('ewma', [1, 1], { decayTimeMs });
   recordConnect(table, 0, 0, 10);

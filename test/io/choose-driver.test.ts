@@ -13,7 +13,7 @@ test('auto takes a native driver where the machine allows one', async () => {
   assert.equal(kind !== 'portable', process.platform === 'linux');
 });
 
-test('without node:ffi auto falls back to the portable driver and says why; a native one by name is an error', () => {
+test('without node:ffi auto falls back to the portable driver and gives the reason; a native one by name is an error', () => {
   // Node's permission model, without --allow-ffi, refuses node:ffi: what a hardened installation would do.
   const script = `
     const { chooseDriver } = await import(${JSON.stringify(new URL('../../src/io/drivers/choose-driver.ts', import.meta.url).href)});

@@ -1,4 +1,4 @@
-/** What every driver must do, on real sockets. One file per driver calls this. */
+/** The contract of every driver, tested on real sockets. One file per driver calls this. */
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { constants } from 'node:os';
@@ -424,7 +424,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
 
   // ---- writing --------------------------------------------------------------------------------------------------------
 
-  /** What the client sends goes to the server, without regard for how much waits. */
+  /** Passes the client's bytes to the server, without regard for how much waits. */
   async function pipe(rig: Rig, t: TestContext) {
     const { socket: from, client } = await rig.accept(t);
     const { socket: to, server } = await rig.connected(await listeningPeer(t));

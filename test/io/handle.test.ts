@@ -34,7 +34,7 @@ test('a living handle is unique, known as current, and a released one is not, af
   );
 });
 
-test('a slot can be reused for ever: handles stay positive integers that fit into 32 bits', () => {
+test('a slot can be reused without limit: handles stay positive integers that fit into 32 bits', () => {
   const table = new HandleTable();
   for (let i = 0; i < 5000; i++) {
     const handle = table.take();

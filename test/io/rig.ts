@@ -1,4 +1,4 @@
-/** A driver on its own, as the contract tests use it: events are written down, chunks kept, written elsewhere or given back. */
+/** A driver on its own, as the contract tests use it: events are recorded, chunks kept, written elsewhere or released. */
 import assert from 'node:assert/strict';
 import type { Driver, DriverEvents, ListenOptions, SocketAddress } from '../../src/io/driver.ts';
 import type { Handle } from '../../src/io/handle.ts';
@@ -13,7 +13,7 @@ export interface Chunk {
   readonly length: number;
 }
 
-/** What has been heard of one handle. */
+/** The events of one handle. */
 export class Heard {
   /** Names of its events in order; runs of `data` and of `moved` count as one. */
   readonly events: string[] = [];
@@ -23,9 +23,9 @@ export class Heard {
   errno = 0;
   address: SocketAddress | undefined;
   readonly accepted: Handle[] = [];
-  /** Chunks not yet given back, when it keeps them. */
+  /** Chunks not yet released, when it keeps them. */
   readonly kept: Chunk[] = [];
-  /** Where its bytes go: written to that socket, kept, or given back. */
+  /** Where its bytes go: written to that socket, kept, or released. */
   sink: Handle | 'keep' | 'release' = 'release';
   /** Runs within the event. */
   onAccepted: ((socket: Handle) => void) | undefined;

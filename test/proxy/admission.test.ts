@@ -43,7 +43,7 @@ test('one that resets while it waits for a place takes none', () => {
   assert.equal(relay.records.length, 1);
 });
 
-test('a place that another worker gives back is found within a second', () => {
+test('a place that another worker frees is found within a second', () => {
   const { relay, driver, client, finish } = fakeRelay({ upstreams: [1001], listener: { maxConcurrency: 1 } });
   Atomics.add(relay.counts, 0, 1);
   const waiting = client();
@@ -91,7 +91,7 @@ test('a place that another worker frees is used at once, by a connection in the 
   finish();
 });
 
-test('while something is lacking nobody is accepted, and again when nothing was for a tenth of a second', () => {
+test('during a shortage no connection is accepted; accepting resumes after a tenth of a second without one', () => {
   const { relay, driver, client, finish } = fakeRelay({ upstreams: [1001], listener: { maxConcurrency: 3 } });
   const [listener] = driver.listeners;
   client();
@@ -123,7 +123,7 @@ test('while something is lacking nobody is accepted, and again when nothing was 
   finish();
 });
 
-test('a shortage is told at once, then every ten seconds, and no endpoint is blamed for it', () => {
+test('a shortage is reported at once, then every ten seconds, and no endpoint is blamed for it', () => {
   const { relay, driver, client, finish } = fakeRelay({
     upstreams: [1001],
     client: { maxRetries: 0, failFast: { maxConsecutiveFailures: 1, penaltyMs: 1000, maxPenaltyMs: 1000, jitter: 0 } },

@@ -124,7 +124,7 @@ for (const [what, hello, alert, end] of [
   });
 }
 
-test('a name that means nothing gets unrecognized_name, and the record says why', () => {
+test('a name that does not resolve gets unrecognized_name, and the record gives the reason', () => {
   const made = listening();
   const client = saying(made, helloFor('nobody.test'));
   made.relay.publishRoute(named, { state: 'negative', reason: '/svc/nobody.test does not resolve' });
@@ -135,7 +135,7 @@ test('a name that means nothing gets unrecognized_name, and the record says why'
   assert.equal(made.relay.records[0]?.reason, '/svc/nobody.test does not resolve');
 });
 
-test('a name nobody may ask for any more gets unrecognized_name', () => {
+test('a name beyond the limit of names in use gets unrecognized_name', () => {
   const made = listening();
   const client = saying(made, helloFor('one-too-many.test'));
   answer(made, 'one-too-many.test', null);
@@ -145,7 +145,7 @@ test('a name nobody may ask for any more gets unrecognized_name', () => {
   assert.match(made.relay.records[0]?.reason ?? '', /too many names/);
 });
 
-test('where the listener has a destination of its own, it takes whose name is missing, refused or means nothing', () => {
+test('a listener with a default route sends clients there whose name is missing, refused or does not resolve', () => {
   const made = listening({ route: 1 });
   const hello = helloFor();
   saying(made, hello, 5);
@@ -160,7 +160,7 @@ test('where the listener has a destination of its own, it takes whose name is mi
   made.finish();
 });
 
-test('where that one means nothing either, the client is refused', () => {
+test('if the default route does not resolve either, the client is refused', () => {
   const made = fakeRelay({ listener: { hello, nameFrom: 'sni' }, chunkBytes: 10_000 });
   made.relay.publish({ state: 'negative', reason: 'the last resort does not resolve' });
   const client = saying(made, helloFor());
@@ -181,7 +181,7 @@ test('a client that says nothing, or not enough, is let go after helloTimeoutMs'
   assert.deepEqual(ends(made), ['GT', 'GT']);
 });
 
-test('a client that leaves is told from one that waits: before its ClientHello is whole, and after', () => {
+test('a client that leaves is distinguished from one that waits: before its ClientHello is complete, and after', () => {
   const made = listening();
   const finishes = saying(made, helloFor('a.test').subarray(0, 30));
   finishes.finish();
@@ -197,7 +197,7 @@ test('a client that leaves is told from one that waits: before its ClientHello i
   assert.deepEqual(ends(made), ['GC', 'GC', 'NC']);
 });
 
-test('who waits for an answer that does not come is let go after connectTimeoutMs', () => {
+test('a client that waits for an answer that does not come is closed after connectTimeoutMs', () => {
   const made = listening({ connectTimeoutMs: 3_000 });
   saying(made, helloFor('a.test'));
   made.driver.advance(3_001);
@@ -205,7 +205,7 @@ test('who waits for an answer that does not come is let go after connectTimeoutM
   assert.deepEqual(ends(made), ['NT']);
 });
 
-test('more bytes than maxClientHelloBytes without a ClientHello are refused, also in ever so small records', () => {
+test('more bytes than maxClientHelloBytes without a ClientHello are refused, even in very small records', () => {
   const made = listening({ hello: { ...hello, mostBytes: 512 } }, 100);
   const big = recordsOf(helloMessage({ others: [[21, new Uint8Array(600)]] }));
   const tiny = recordsOf(helloMessage({ others: [[21, new Uint8Array(300)]] }), Array(1000).fill(1));
@@ -236,7 +236,7 @@ test('a drain cuts off who is still being read, and who waits for an answer', ()
   assert.deepEqual([...ends(made)].sort(), ['GD', 'ND']);
 });
 
-test('an answer for a listener that is gone disturbs nobody', () => {
+test('an answer for a removed listener changes nothing', () => {
   const made = listening();
   made.relay.worker.tell({ type: 'named', listener: 99, name: 'a.test', route: null });
   made.relay.worker.tell({ type: 'unnamed', listener: 99, name: 'a.test' });

@@ -112,7 +112,7 @@ test('a connection that meets an endpoint in its probe does not end the probe wh
   made.finish();
 });
 
-test('a probe whose client leaves is given back', () => {
+test('a probe whose client leaves is released', () => {
   const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
   const { relay, driver, client } = made;
   client();
@@ -124,7 +124,7 @@ test('a probe whose client leaves is given back', () => {
   made.finish();
 });
 
-test('an operator is told when an endpoint goes out of rotation and when it is back, once each, with its router', () => {
+test('an ejected endpoint is logged once, and once more when it has recovered, each time with its router', () => {
   const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
   const { driver, client } = made;
   client();
@@ -208,7 +208,7 @@ test('a client that leaves, and a limit that does its work, are not logged as fa
   assert.deepEqual(notices(made), []);
 });
 
-test('the control plane is told the last error of an endpoint, once a second', () => {
+test('the control plane receives the last error of an endpoint, once a second', () => {
   const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0 } });
   for (let n = 0; n < 30; n++) {
     made.client();
@@ -289,7 +289,7 @@ test('a branch that is empty keeps its share, and no connection fails over to it
   assert.equal(codes.filter(code => code === 'CU').length, 40 - empty);
 });
 
-test('with one endpoint the retries go on until the wait is over, so that they span a restart', () => {
+test('with one endpoint the retries continue until the wait is over, so that they span a restart', () => {
   const made = fakeRelay({
     upstreams: [1001],
     listener: { connectTimeoutMs: 10_000 },
@@ -368,7 +368,7 @@ test('a client that leaves before an answer says nothing about the endpoint, nor
   made.finish();
 });
 
-test('an address that is not available concerns one destination: other listeners go on, and the endpoint is ejected', () => {
+test('an address that is not available concerns one destination: other listeners continue, and the endpoint is ejected', () => {
   const made = fakeRelay({ upstreams: [1001], client: { maxRetries: 0, failFast: ejectAtOnce } });
   made.client();
   decide(made, EADDRNOTAVAIL);
@@ -378,7 +378,7 @@ test('an address that is not available concerns one destination: other listeners
   assert.match(made.relay.records[0]?.reason ?? '', /EADDRNOTAVAIL/);
 });
 
-test('round robin goes on where it was when the same endpoints are published again', () => {
+test('round robin continues where it was when the same endpoints are published again', () => {
   const ports = [1001, 1002, 1003, 1004];
   for (const weight of [0.5, 1]) {
     const made = fakeRelay({ client: { balancer: 'roundRobin' }, random: seededRandom(3) });

@@ -117,7 +117,7 @@ for (const driver of drivers) {
   });
 }
 
-test('only large chunks in a row prove bulk, and a proof comes again while they go on', () => {
+test('only large chunks in a row prove bulk, and a proof comes again while they continue', () => {
   const { chunkBytes, chunks } = defaultBulkProof;
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 600 }), large => {

@@ -66,7 +66,7 @@ for (const driver of driverKinds) {
 
   test(`${driver}: a worker that dies of an error is reported, once, with its number and its words`, async t => {
     const { plane, listener, died } = await startPlane(t, { driver });
-    // A listener that leads to a route nobody has: the control plane never does that, and a worker cannot go on after it.
+    // A listener with a route that does not exist: the control plane never does that, and a worker cannot continue after it.
     plane.listen(listener({ route: 99 })).catch(() => {});
     const error = await within(died, 'the death of a worker');
     assert.ok(error instanceof LinkerdTcpError);

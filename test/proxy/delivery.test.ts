@@ -1,4 +1,4 @@
-/** What was read for a side reaches it, however slowly it takes it: before the session ends, and in spite of the timeouts. */
+/** Bytes read for a side reach it, however slowly it reads: before the session ends, and in spite of the timeouts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FakeSocket } from '../support/fake-driver.ts';

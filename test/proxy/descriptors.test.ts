@@ -22,7 +22,7 @@ for (const driver of ['portable', 'epoll', 'uring'] as const) {
     upstream.listen(0, '127.0.0.1');
     await once(upstream, 'listening');
     const { port: upstreamPort } = upstream.address() as net.AddressInfo;
-    // Who was accepted and gets no connection any more makes room soon.
+    // Clients that were accepted and cannot get a connection any more soon make room.
     const servers = { '/svc/redis': 'connectTimeoutMs: 50' };
     const { config, files } = fsRouting({
       dtab: '/svc/redis => /#/io.l5d.fs/a;',

@@ -1,4 +1,4 @@
-/** What each side sees of a session's end, and what its record says, on a driver without sockets or time. */
+/** The end of a session as each side sees it, and its record, on a driver without sockets or time. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
@@ -181,7 +181,7 @@ test('a name that becomes unknown between two attempts is waited for', () => {
   assert.deepEqual([made.relay.records[0]?.retries, made.relay.records[0]?.end], [2, 'RD']);
 });
 
-test('an event that cannot happen ends the session and is told with the name of its state', () => {
+test('an event that cannot happen ends the session and is reported with the name of its state', () => {
   const made = fakeRelay({ upstreams: [1001] });
   const { client } = established(made);
   client.finish();

@@ -32,7 +32,7 @@ for (const [name, identity] of [
   });
 }
 
-test('without a default, who asks for nobody or for somebody else is refused', () => {
+test('without a default, a client that names no server or an unknown one is refused', () => {
   const strict = { ...web, fallback: null };
   for (const name of ['', 'test', 'other.test', 'y.x.a.test']) assert.equal(identityFor(strict, name), null);
   assert.equal(identityFor(strict, 'x.a.test'), 3);

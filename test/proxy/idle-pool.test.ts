@@ -1,4 +1,4 @@
-/** Spare upstream connections (minConnections) on a driver without sockets or time. */
+/** Idle upstream connections (minConnections) on a driver without sockets or time. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
@@ -86,7 +86,7 @@ test('an early greeting is kept, and comes first', () => {
   assert.equal(made.relay.records[0]?.tx, 130);
 });
 
-test('an upstream that greets and then loses patience is noticed too', () => {
+test('an upstream that greets and then closes is detected too', () => {
   const made = ready(1);
   const [idle] = made.driver.upstreams();
   idle.send(60);

@@ -1,4 +1,4 @@
-/** What a worker answers about listeners: always something, also when it is too late. */
+/** The answers of a worker about listeners: it always answers, even when it is too late. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
@@ -56,7 +56,7 @@ test('a listener that is closed before it listens is answered', () => {
   made.finish();
 });
 
-test('new settings for a listener nobody has are nobody’s', () => {
+test('new settings for a listener that does not exist are ignored', () => {
   const made = fakeRelay({ upstreams: [1001] });
   made.relay.worker.tell({ type: 'adjust', listener: listenerSpec(made.relay.registry, { id: 77 }), generation: 0 });
   made.client();
@@ -83,7 +83,7 @@ test('listeners that come and go, one after the other and many at once, keep the
   made.finish();
 });
 
-test('a listening socket that breaks is reported, and the others go on', () => {
+test('a listening socket that breaks is reported, and the others continue', () => {
   const made = fakeRelay({ upstreams: [1001] });
   const { relay, driver } = made;
   relay.worker.tell({ type: 'listen', listener: listenerSpec(relay.registry, { id: 9 }) });

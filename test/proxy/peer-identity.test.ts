@@ -1,4 +1,4 @@
-/** What is read out of the certificates of peers: made by openssl, strange ones too. */
+/** The identity read from the certificates of peers: made by openssl, unusual ones too. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -45,7 +45,7 @@ function strangeCertificates(t: Scope): (asked: Asked) => Uint8Array {
   };
 }
 
-test('names are told URIs first, then DNS names, then IP addresses, each kind in its order', t => {
+test('names are listed URIs first, then DNS names, then IP addresses, each kind in its order', t => {
   const { certificate } = createAuthority(t).issue({
     subject: '/O=Acme/CN=web',
     names: ['b.test', '*.a.test'],
@@ -116,7 +116,7 @@ test('names of whatever bytes are read, each as one name', t => {
   );
 });
 
-test('names of other kinds are left out', t => {
+test('names of other kinds are omitted', t => {
   const make = strangeCertificates(t);
   const alternatives = [
     'RID.1 = 1.2.3.4',

@@ -23,7 +23,7 @@ test('with maxWaiters 0 a connection that can be made at once is made, and count
   made.finish();
 });
 
-test('with maxWaiters 0 nobody waits for a name', () => {
+test('with maxWaiters 0 no client waits for a name', () => {
   const made = fakeRelay({ client: { maxWaiters: 0 } });
   assert.equal(made.client().released, 'close');
   assert.equal(made.relay.metric('l5d:balancer:waiters_rejected'), 1);
@@ -31,7 +31,7 @@ test('with maxWaiters 0 nobody waits for a name', () => {
   assert.deepEqual(endsOf(made), ['NR']);
 });
 
-test('with maxWaiters 0 nobody waits for a second attempt', () => {
+test('with maxWaiters 0 no client waits for a second attempt', () => {
   const made = fakeRelay({ upstreams: [1001, 1002], client: { maxWaiters: 0 } });
   made.client();
   decide(made, ECONNREFUSED);
@@ -40,7 +40,7 @@ test('with maxWaiters 0 nobody waits for a second attempt', () => {
   assert.equal(made.relay.metric('l5d:balancer:connection:retries'), 0);
 });
 
-test('who waits for a name and who waits for another attempt share maxWaiters, and give their place back', () => {
+test('clients that wait for a name and those that wait for another attempt share maxWaiters, and free their place', () => {
   const made = fakeRelay({ client: { maxWaiters: 2, retryBackoffMs: { min: 50, max: 50 } } });
   const first = made.client();
   made.client();

@@ -92,10 +92,10 @@ interface World {
   readonly maxWaiters: number;
   readonly maxRetries: number;
   readonly canSplice: boolean;
-  /** Clients say which server they want; `withDefault`: some destination takes those who do not. */
+  /** Clients name the server they want; `withDefault`: a default route takes those that do not. */
   readonly sni: boolean;
   readonly withDefault: boolean;
-  /** Who speaks TLS with the proxy, and when its engine tells what happens. */
+  /** The sides that speak TLS with the proxy, and when its engine reports events. */
   readonly clientTls: boolean;
   readonly upstreamTls: boolean;
   readonly tlsFromLoop: boolean;
@@ -117,7 +117,7 @@ const world: fc.Arbitrary<World> = fc.record({
   steps: fc.array(step, { minLength: 50, maxLength: 250, size: 'max' }),
 });
 
-/** What clients ask for on a listener that routes by it, and the routes these lead to. Undefined: no server. */
+/** The server names clients ask for on a listener that routes by them, and their routes. Undefined: no server. */
 const serverNames = ['a.test', 'b.test', 'c.test', undefined];
 const firstNamedRoute = 100;
 const helloSpec = { timeoutMs: 60, mostBytes: 400 };
@@ -364,7 +364,7 @@ class Run {
       const held = greets ? helloBytes : chunkBytes;
       const ofTls = tls.find(socket) ? tlsBytes : 0;
       assert.ok(socket.pending <= bufferSizeBytes + held + early + ofTls, `${socket.pending} bytes wait`);
-      // Nobody is told "that was all" when it was not.
+      // A truncated stream is never reported as complete.
       if (socket.released === 'close' && !this.#isBroken(socket)) assert.equal(this.#unsent(socket), 0);
     }
   }
@@ -383,7 +383,7 @@ class Run {
     return socket.released === 'close' ? Math.max(0, bytes - closeNotify.length) : bytes;
   }
 
-  /** The whole of what it sent was told. */
+  /** All bytes it sent were delivered. */
   #hasEnded(socket: FakeSocket): boolean {
     const stream = this.#made.tls.find(socket);
     if (!stream) return socket.peerFinished === 'delivered' && socket.delivered === socket.sent;
@@ -440,7 +440,7 @@ class Run {
       assert.equal(tx, client.written + client.told.length);
       return;
     }
-    // What is written to a stream may be lost with it, and what it tells comes to nothing while close_notify is on its way.
+    // Bytes written to a stream may be lost with it, and its events have no effect while close_notify is on its way.
     const plaintext = rx;
     assert.ok(plaintext >= 0 && plaintext <= stream.told, `${plaintext} of ${stream.told} bytes`);
     assert.ok(tx >= client.written, `${tx} of ${client.written} bytes`);

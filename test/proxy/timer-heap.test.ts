@@ -17,7 +17,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('due' as const), now: time }) },
 );
 
-/** What {@link TimerHeap} must do, said simply. */
+/** A simple model of {@link TimerHeap}. */
 class Model {
   readonly times = new Map<number, number>();
 

@@ -182,7 +182,7 @@ test('a client that leaves before its ClientHello is whole has left too', () => 
   assert.deepEqual(ends(made), ['HC']);
 });
 
-test('a handshake that fails says why in the record, after its alert', () => {
+test('a failed handshake puts its reason into the record, after its alert', () => {
   const made = serving();
   const client = greeting(made);
   client.room = 10;
@@ -270,7 +270,7 @@ test('a name in the ClientHello leads on when the handshake is done, not before'
   made.finish();
 });
 
-test('who gives no name is let go without an alert that would make no sense, or goes where such clients go', () => {
+test('a client that gives no name is closed without an alert, which would make no sense, or takes the default route', () => {
   for (const nameFrom of ['sni', 'clientCn', 'clientSan'] as const) {
     const made = serving({ listener: { nameFrom, route: null } });
     const client = secured(made);
@@ -288,7 +288,7 @@ test('who gives no name is let go without an alert that would make no sense, or 
   }
 });
 
-test('a name that nobody may ask for any more ends a secured session', () => {
+test('a name beyond the limit of names in use ends a secured session', () => {
   const made = serving({ listener: { nameFrom: 'sni', route: null } });
   const client = secured(made, 'web.test');
   made.relay.worker.tell({ type: 'named', listener: 2, name: 'web.test', route: null });

@@ -1,4 +1,4 @@
-/** Endpoints that speak TLS: attempts and spares are there when they are secured, and fail as TLS does. */
+/** Endpoints that speak TLS: attempts and idle connections are ready once secured, and fail when TLS fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FakeRelay } from '../support/fake-relay.ts';
@@ -31,7 +31,7 @@ test('a connection to an endpoint is handed over when it is secured, with the na
   assert.deepEqual(ends(made), ['RD']);
 });
 
-test('a handshake that fails is an attempt that failed: another endpoint is tried, and the ejection says why', () => {
+test('a failed handshake is a failed attempt: another endpoint is tried, and the ejection gives the reason', () => {
   const made = reaching({ failFast }, { upstreams: [1001, 1002] });
   made.client();
   const first = connectAll(made);
@@ -105,7 +105,7 @@ test('a client that leaves during the handshake with its endpoint says nothing a
   assert.deepEqual(notices(made), []);
 });
 
-test('a context that is gone when the connection is there fails the attempt', () => {
+test('a context that was removed before the connection is made fails the attempt', () => {
   const made = reaching({ maxRetries: 0, minConnections: 1 });
   made.client();
   made.relay.worker.tell({ type: 'untls', id: toEndpoints });
@@ -115,7 +115,7 @@ test('a context that is gone when the connection is there fails the attempt', ()
   assert.match(record(made).reason ?? '', /TLS/);
 });
 
-test('a spare is handed out when it is secured, not before, with what was agreed on', () => {
+test('an idle connection is handed out once it is secured, not before, with the TLS parameters agreed on', () => {
   const made = reaching({ minConnections: 1 });
   const spare = connectAll(made);
   const early = made.client();
@@ -132,7 +132,7 @@ test('a spare is handed out when it is secured, not before, with what was agreed
   assert.equal(made.relay.records.find(({ end }) => end === 'RD')?.upstreamTls?.protocol, 'postgresql');
 });
 
-test('a greeting that comes with the end of the handshake is kept with the spare', () => {
+test('a greeting that comes with the end of the handshake is kept with the idle connection', () => {
   const made = reaching({ minConnections: 1 });
   const spare = connectAll(made);
   made.tls.of(spare).agree();
@@ -143,7 +143,7 @@ test('a greeting that comes with the end of the handshake is kept with the spare
   made.finish();
 });
 
-test('spares are dropped when the route is to be secured in another way, or no longer', () => {
+test('idle connections are dropped when the TLS settings of the route change or are removed', () => {
   const made = reaching({ minConnections: 2 });
   connectAll(made);
   agreeAll(made);
@@ -183,7 +183,7 @@ for (const [what, reason, fail] of [
     },
   ],
 ] as const) {
-  test(`a spare whose handshake ${what} is given up, counted, and blamed on its endpoint`, () => {
+  test(`an idle connection whose handshake ${what} is closed, counted, and blamed on its endpoint`, () => {
     const made = reaching({ minConnections: 1, failFast });
     const spare = connectAll(made);
     fail(made);

@@ -97,7 +97,7 @@ test('an endpoint that ends without close_notify is cut off: its client gets all
   assert.equal(cl(made, 'failure', 'reason="truncated"'), 1);
 });
 
-test('what a stream had to send when it broke is not taken for sent', () => {
+test('bytes a stream still had to send when it broke do not count as sent', () => {
   const made = reaching({}, { tlsFromLoop: true });
   const client = made.client();
   const upstream = connectAll(made);
@@ -120,7 +120,7 @@ test('what a stream had to send when it broke is not taken for sent', () => {
   assert.deepEqual(ends(made), ['FU']);
 });
 
-test('what breaks later, at the endpoint, does not take the blame either', () => {
+test('a later failure at the endpoint does not take the blame either', () => {
   const made = serving({ client: { tls: clientTls } });
   const client = secured(made);
   const upstream = connectAll(made);
@@ -139,7 +139,7 @@ test('what breaks later, at the endpoint, does not take the blame either', () =>
   assert.match(record(made).reason ?? '', /^TLS with the client: unexpected eof/);
 });
 
-test('what breaks later does not take the blame for an end', () => {
+test('a later failure does not take the blame for an end', () => {
   const made = serving({ client: { tls: clientTls } });
   const client = secured(made);
   const upstream = connectAll(made);
@@ -267,7 +267,7 @@ test('TLS for endpoints that comes or goes while a connection is being made take
   assert.deepEqual(ends(made), ['RD', 'RD']);
 });
 
-test('a shortage while an endpoint is to be secured is no trouble of TLS', () => {
+test('a shortage while an endpoint is being secured is not a TLS failure', () => {
   const made = reaching({ maxRetries: 0 });
   made.client();
   for (const attempt of made.driver.upstreams()) attempt.outcome = constants.errno.ECONNREFUSED;

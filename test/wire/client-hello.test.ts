@@ -1,4 +1,4 @@
-/** The ClientHello of whoever connects: read in any pieces, refused with the right alert, never trusted. */
+/** The ClientHello of any client: read in any pieces, refused with the right alert, never trusted. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -81,7 +81,7 @@ test('all but the last byte is not enough, and more bytes after it change nothin
   assert.equal(reader.read(new Uint8Array(100)), result);
 });
 
-test('the name is told in lower case, without the dot some clients put at its end', () => {
+test('the name is reported in lower case, without the dot some clients put at its end', () => {
   for (const [sent, told] of [
     ['WWW.Example.TEST', 'www.example.test'],
     ['a.test.', 'a.test'],
@@ -94,13 +94,13 @@ test('the name is told in lower case, without the dot some clients put at its en
   }
 });
 
-test('a ClientHello without extensions, as the oldest clients send it, names nobody', () => {
+test('a ClientHello without extensions, as the oldest clients send it, names no server', () => {
   const expected = { kind: 'hello', serverName: undefined, protocols: [], ticketNames: [] };
   assert.deepEqual(read(recordsOf(messageOf(bodyWith(undefined)))), expected);
   assert.deepEqual(read(recordsOf(messageOf(bodyWith(new Uint8Array(0))))), expected);
 });
 
-test('a name of a type nobody knows is passed over', () => {
+test('a name of an unknown type is skipped', () => {
   const content = vector16(
     joined(Uint8Array.of(7), vector16(bytesOf('x')), Uint8Array.of(0), vector16(bytesOf('a.test'))),
   );
@@ -224,11 +224,11 @@ const ticketOf = (keyName: string, length = 160): Uint8Array =>
 const identity = (ticket: Uint8Array): Uint8Array => joined(vector16(ticket), Uint8Array.of(0, 0, 1, 2));
 const binders = vector16(joined(Uint8Array.of(32), new Uint8Array(32)));
 
-test('the key of a TLS 1.2 session ticket is told by its name', () => {
+test('the key of a TLS 1.2 session ticket is identified by its name', () => {
   assert.deepEqual(ticketNamesOf(extension(35, ticketOf('\u00ff123456789abcdef'))), ['\u00ff123456789abcdef']);
 });
 
-test('the keys of all TLS 1.3 tickets a client offers are told by their names', () => {
+test('the keys of all TLS 1.3 tickets a client offers are identified by their names', () => {
   const identities = joined(
     identity(ticketOf('first key, older')),
     identity(ticketOf('second key, newer'.slice(0, 16))),
@@ -237,7 +237,7 @@ test('the keys of all TLS 1.3 tickets a client offers are told by their names', 
   assert.deepEqual(ticketNamesOf(extension(41, joined(vector16(identities), binders))), names);
 });
 
-test('an empty ticket, which asks for one, and a pre-shared key that cannot be a ticket name nothing', () => {
+test('an empty ticket, which asks for one, and a pre-shared key that cannot be a ticket identify no key', () => {
   assert.deepEqual(ticketNamesOf(extension(35, new Uint8Array(0))), []);
   const identities = identity(bytesOf('a short psk'));
   assert.deepEqual(ticketNamesOf(extension(41, joined(vector16(identities), binders))), []);
@@ -249,7 +249,7 @@ test('pre-shared keys that are cut off are refused with decode_error', () => {
   assert.equal(result.kind === 'refused' && result.alert, Alert.decodeError);
 });
 
-test('a PostgreSQL client that asks for TLS is told apart from what is not TLS at all', () => {
+test('a PostgreSQL client that asks for TLS is distinguished from clients that do not speak TLS', () => {
   for (const code of [47, 48]) {
     const heard = new ClientHelloReader().read(Uint8Array.of(0, 0, 0, 8, 4, 210, 22, code));
     assert.equal(heard.kind, 'refused');

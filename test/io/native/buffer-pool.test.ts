@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BufferPool } from '../../../src/io/native/base/buffer-pool.ts';
 
-test('a pool gives out no more than its limit, and goes on when something comes back', () => {
+test('a pool gives out no more than its limit, and continues when a buffer is released', () => {
   const pool = new BufferPool({ bytes: 4096, step: 2, limit: 3 });
   const taken = [pool.take(), pool.take(), pool.take()];
   assert.equal(new Set(taken).size, 3);
@@ -13,7 +13,7 @@ test('a pool gives out no more than its limit, and goes on when something comes 
   assert.equal(pool.take(), taken[1]);
 });
 
-test('the buffer given back last is taken first: it is still in the cache', () => {
+test('the buffer released last is reused first: it is still in the cache', () => {
   const pool = new BufferPool({ bytes: 4096, step: 4, limit: 4 });
   const [a, b] = [pool.take(), pool.take()];
   pool.give(b);
@@ -45,7 +45,7 @@ test('a copy has just its bytes, frees the buffer it was taken from, and its id 
   assert.equal(pool.copyOut(again, 0, 1), copy);
 });
 
-test('in debug mode a buffer given back twice throws, and one given back is poisoned', () => {
+test('in debug mode releasing a buffer twice throws, and a released buffer is poisoned', () => {
   const pool = new BufferPool({ bytes: 4096, step: 1, limit: 1, debug: true });
   const id = pool.take();
   pool.view(id).fill(1);

@@ -1,4 +1,4 @@
-/** What the native drivers do when a system call fails: the failure is delivered where it belongs, and nothing hangs or spins. */
+/** The native drivers when a system call fails: the failure is delivered where it belongs, and nothing hangs or spins. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';

@@ -14,7 +14,7 @@ function rig(limit: number) {
     return buffer;
   };
   const ring = new ReceiveRing({ registerBufferRing: () => {} }, pool, 4096);
-  /** A turn in which the kernel uses all buffers, which are given back, and that many receives find none. */
+  /** A turn in which the kernel uses all buffers, which are then released, and that many receives find none. */
   const burst = (ranOut: number): void => {
     for (const buffer of inRing.splice(0)) {
       ring.taken();

@@ -1,4 +1,4 @@
-/** What the native drivers promise of `splice` beside the contract: bytes that never come to user space, and are not lost there. */
+/** Guarantees of the native drivers for `splice` beyond the contract: the bytes never come to user space, and none are lost. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { type TestContext, test } from 'node:test';

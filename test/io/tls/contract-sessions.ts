@@ -26,7 +26,7 @@ export function sessionContract({ promise, certificates, create, traits }: Contr
       return far.sessions.at(-1) as Buffer;
     };
 
-    /** Whether a server resumes it. @returns the session that came of it, if any */
+    /** Whether a server resumes it. @returns the resulting session, if any */
     const resume = async (
       bench: Bench,
       context: TlsServerContext,

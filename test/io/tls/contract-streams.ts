@@ -1,4 +1,4 @@
-/** What comes after the handshake: plaintext in order, close_notify, truncation, and ends of all kinds. */
+/** Streams after the handshake: plaintext in order, close_notify, truncation, and ends of all kinds. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { TlsVersion } from '../../../src/io/tls/context.ts';
@@ -282,7 +282,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     assert.equal(near.trouble?.kind, 'left');
   });
 
-  // ---- what must not come ---------------------------------------------------------------------------------------------
+  // ---- forbidden input ------------------------------------------------------------------------------------------------
 
   promise('a server that does not speak TLS is told so', async bench => {
     const { near, back } = askingNode(bench, clientContext(authority), { cert: server.chain, key: server.key });
@@ -411,7 +411,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
           ? servingNode(bench, serverContext(server))
           : askingNode(bench, clientContext(authority), { cert: server.chain, key: server.key });
         let count = 0;
-        // A client's first flight is out before anybody can listen.
+        // A client's first flight is sent before a listener can be attached.
         near.onTold = told => {
           if (told === event && ++count === 1) near.destroy();
         };

@@ -1,4 +1,4 @@
-/** Whom a stream believes: servers by chain, name, date and revocation; clients by what the server asks of them. */
+/** Verification of peers: servers by chain, name, date and revocation; clients by what the server asks of them. */
 import assert from 'node:assert/strict';
 import type { TlsClientContext, TlsServerContext, TlsVersion } from '../../../src/io/tls/context.ts';
 import type { TroubleKind } from '../../../src/io/tls/trouble.ts';
@@ -21,7 +21,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
     readonly issued: Issued;
     readonly serverName?: string;
     readonly context?: Partial<TlsClientContext>;
-    /** undefined: believed. */
+    /** undefined: accepted. */
     readonly kind?: TroubleKind;
     readonly alert?: RegExp;
   }
@@ -113,7 +113,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
     readonly context: TlsServerContext;
     readonly kind?: TroubleKind;
     readonly alert?: RegExp;
-    /** Whether its certificate is told. */
+    /** Whether its certificate is reported. */
     readonly isTold?: boolean;
   }
   const clients: readonly Client[] = [

@@ -1,4 +1,4 @@
-/** Buffers that know how many of them are out, and are overwritten when they are given back. */
+/** Buffers that count how many of them are in use, and are overwritten when they are released. */
 import type { BufferId } from '../../../src/io/driver.ts';
 import type { TlsBuffers } from '../../../src/io/tls/engine.ts';
 

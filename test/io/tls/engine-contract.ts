@@ -1,5 +1,5 @@
 /**
- * What every TLS engine must do, with peers of node:tls and with itself. One file per engine calls this.
+ * The contract of every TLS engine, tested with peers of node:tls and with itself. One file per engine calls this.
  *
  * An engine may differ in what {@link EngineTraits} names, and in nothing else.
  */
@@ -12,9 +12,9 @@ import { type Certificates, createCertificates } from './fixtures.ts';
 import { Bench, type CreateEngine } from './rig.ts';
 
 export interface EngineTraits {
-  /** Certificates are judged within the handshake, so that who is refused is told why by an alert. */
+  /** Certificates are verified within the handshake, so that a refused peer receives an alert with the reason. */
   readonly judgesInHandshake: boolean;
-  /** `details.group` is told. */
+  /** `details.group` is reported. */
   readonly tellsGroup: boolean;
   /** A ticket of an older key is renewed with the first one. */
   readonly renewsTickets: boolean;

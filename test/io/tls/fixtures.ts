@@ -8,7 +8,7 @@ import { type Bench, type EngineEnd, Lane } from './rig.ts';
 
 export interface Certificates {
   readonly authority: Authority;
-  /** Nobody trusts it. */
+  /** No peer trusts it. */
   readonly stranger: Authority;
   readonly server: Issued;
   readonly serverRsa: Issued;

@@ -42,7 +42,7 @@ export class NodePeer implements Receiver {
       this.#bench.changed();
     };
     socket.on('error', failed);
-    // What a server's socket tells before its handshake is done.
+    // A server's socket reports errors here before its handshake is done.
     socket.on('_tlsError', failed);
     socket.on('secure', () => {
       this.isSecure = true;

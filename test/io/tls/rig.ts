@@ -1,8 +1,8 @@
 /**
  * A bench for TLS engines: streams under test on one side, TLS peers of node:tls or other streams on the other, and no sockets.
  *
- * Lanes carry the ciphertext, in later turns and cut as the test wants. What a sink may not be told is collected and fails the test at
- * its end, and so do buffers that nobody gave back.
+ * Lanes carry the ciphertext, in later turns and cut as the test wants. Events that a sink must not receive are collected and fail the
+ * test at its end, and so do buffers that were not released.
  */
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,13 +18,13 @@ import { within } from '../../support/waiting.ts';
 export interface EngineUnderTest {
   readonly engine: TlsEngine;
   readonly buffers: TlsBuffers;
-  /** Buffers not given back. */
+  /** Buffers not released. */
   outstanding(): number;
 }
 
 export type CreateEngine = (sink: TlsSink) => EngineUnderTest;
 
-/** Who is at the end of a lane. */
+/** The receiver at the end of a lane. */
 export interface Receiver {
   deliver(bytes: Uint8Array): void;
   deliverEnd(): void;
@@ -106,7 +106,7 @@ export class Bench {
   readonly violations: string[] = [];
   #nextContext = 1;
   #nextHandle = 0;
-  /** The command in progress, from within which some things may not be told. */
+  /** The command in progress: some events must not be delivered from within it. */
   #command = '';
 
   readonly scope: Scope;
@@ -205,7 +205,7 @@ export class Bench {
       if (!end) return void this.violations.push(`${event} for nobody`);
       if (end.isDestroyed) this.violations.push(`${event} after destroy`);
       if (end.trouble) this.violations.push(`${event} after trouble`);
-      // What the other end of an in-process lane does comes in turns of its own.
+      // The other end of an in-process lane acts in turns of its own.
       if (isFromLoop && this.#command !== '') this.violations.push(`${event} from within ${this.#command}`);
       end.told.push(event);
       this.during('', () => {

@@ -1,4 +1,4 @@
-/** What TlsDriver makes of a driver and an engine: here both do just what the test says, and tell nothing by themselves. */
+/** TlsDriver on a fake driver and a fake engine: both do only what the test tells them, and report nothing by themselves. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
@@ -286,7 +286,7 @@ test('a peer that makes the stream answer, and does not read the answers, is not
   assert.ok(secured);
 });
 
-test('what the owner writes does not stop reading, however much of it waits', () => {
+test('bytes written by the owner do not stop reading, however many of them wait', () => {
   const made = fixture();
   made.secured();
   const { driver, below, text } = made;
@@ -347,7 +347,7 @@ test('a client says hello at once and is read from', () => {
   assert.deepEqual(f.below.log, ['write [hello]', `reading ${socket} true`]);
 });
 
-test('what goes wrong within a command is told later', () => {
+test('a failure within a command is reported later', () => {
   const f = fixture();
   f.driver.connectTls(socket, 1, { serverName: 'server.test', endpoint: '192.0.2.1:443' });
   f.stream.sink.troubled(socket, trouble);
@@ -356,7 +356,7 @@ test('what goes wrong within a command is told later', () => {
   assert.deepEqual(f.told, [`failed ${EPROTO}`]);
 });
 
-test('what a stream holds is told in a turn of its own once reading is on, and not when it is off by then', () => {
+test('bytes a stream holds are delivered in a turn of their own once reading is on, unless it is off again by then', () => {
   const f = fixture();
   f.secured();
   f.stream.holds = true;
@@ -395,9 +395,9 @@ test('a stream that takes no more is not read for', () => {
   );
 });
 
-// ---- trouble ----------------------------------------------------------------------------------------------------------
+// ---- failures ---------------------------------------------------------------------------------------------------------
 
-test('trouble is told when the alert is sent, and says what it was', () => {
+test('a TLS failure is reported with its reason when the alert is sent', () => {
   const f = fixture();
   f.secured();
   f.below.isSlow = true;
@@ -416,7 +416,7 @@ test('trouble is told when the alert is sent, and says what it was', () => {
   assert.deepEqual(f.stream.log.at(-1), 'destroy');
 });
 
-test('trouble is told after a second to a worker whose peer does not take the alert', () => {
+test('a TLS failure is reported to the worker after a second if the peer does not take the alert', () => {
   const f = fixture();
   f.secured();
   f.below.isSlow = true;
@@ -428,7 +428,7 @@ test('trouble is told after a second to a worker whose peer does not take the al
   assert.deepEqual(f.told, [`failed ${EPROTO}`]);
 });
 
-test('what comes, goes or ends after trouble is nobody’s', () => {
+test('after a TLS failure later input, output and ends are ignored', () => {
   const f = fixture();
   f.secured();
   f.stream.sink.troubled(socket, trouble);
@@ -444,7 +444,7 @@ test('what comes, goes or ends after trouble is nobody’s', () => {
   assert.equal(f.below.buffers.outstanding, 0);
 });
 
-test('a connection that fails below is told by its errno, and is neither written to nor told of again', () => {
+test('a connection that fails below TLS is reported with its errno, then neither written to nor reported again', () => {
   const f = fixture();
   f.secured();
   f.stream.isLate = true;
@@ -486,7 +486,7 @@ test('shutdown sends what was written, then close_notify, then FIN', () => {
   }
 });
 
-test('drained is told when both the stream and the system have all of it', () => {
+test('drained is delivered when both the stream and the kernel have taken all bytes', () => {
   const f = fixture();
   f.secured();
   f.stream.isLate = true;

@@ -1,4 +1,4 @@
-/** What operators are told when TLS fails. */
+/** The messages for operators when TLS fails. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { opensslTrouble, type TlsRole, type TroubleKind } from '../../../src/io/tls/trouble.ts';

@@ -1,4 +1,4 @@
-/** What OpenSSL has allocated for connections and contexts is given back: nobody else would do it. */
+/** The engine frees all memory that OpenSSL has allocated for connections and contexts: nothing else would free it. */
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -62,7 +62,7 @@ test('connections, resumed or not, ended or not, leave nothing behind', () => {
   assert.ok(growth < 4, `${growth} MiB`);
 });
 
-test('contexts defined again and again, or in vain, leave nothing behind', () => {
+test('contexts defined repeatedly, or without success, leave nothing behind', () => {
   const ends = new Ends(64, 16 * 1024, false);
   const server = ends.define(serverContext(issued, common));
   const asking = ends.define(clientContext(authority, { resume: true, identity }));

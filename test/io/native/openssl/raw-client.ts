@@ -1,4 +1,4 @@
-/** A TLS client that is nothing but OpenSSL calls, for what our own streams never do. */
+/** A TLS client that is nothing but OpenSSL calls, for cases that OpensslStream never produces. */
 import * as ffi from 'node:ffi';
 
 const { functions: ssl } = ffi.dlopen(null, {

@@ -22,7 +22,7 @@ export class End {
   peer: End | undefined;
   /** Ciphertext on its way to the other end. */
   sent: Uint8Array[] = [];
-  /** Lengths of what was told at a time. */
+  /** Lengths of the chunks delivered. */
   readonly told: number[] = [];
   readonly events: string[] = [];
   received = Buffer.alloc(0);

@@ -22,7 +22,7 @@ const secured = (ends = new Ends(), version: TlsVersion = 'TLSv1.3') =>
     ends.define(serverContext(issued, { mostVersion: version })),
   );
 
-test('what is received at a time is told at once where a buffer has room for it', () => {
+test('bytes received in one chunk are delivered as one if a buffer has room for them', () => {
   const { client, server } = secured(new Ends(64, 64 * 1024));
   client.write(pattern(60_000));
   assert.deepEqual(
@@ -56,7 +56,7 @@ test('more than fits into a buffer, either way, goes through several', () => {
   assert.ok(server.told.length > 10);
 });
 
-test('without a buffer in the pool everything goes on, in memory of its own', () => {
+test('without a buffer in the pool the stream continues, in memory of its own', () => {
   const ends = new Ends(1, 16 * 1024);
   const held = ends.pool.take();
   const { client, server } = secured(ends);
@@ -109,7 +109,7 @@ test('ciphertext that waits keeps no buffer from others when they are short', ()
   assert.equal(ends.pool.inUse, 0);
 });
 
-test('a sink may give more to a stream, and to others, while it is told of what came before', () => {
+test('a sink may pass more bytes to a stream, and to others, from within an event about earlier ones', () => {
   const ends = new Ends(256, 4096);
   const { client, server } = secured(ends);
   const other = secured(ends);
@@ -131,7 +131,7 @@ test('a sink may give more to a stream, and to others, while it is told of what 
   assert.ok(client.received.equals(pattern(100, 4)));
 });
 
-test('errors that others have left in the thread’s queue are nobody’s trouble', () => {
+test('errors that other code has left in the thread’s queue fail no stream', () => {
   const ends = new Ends();
   const { client, server } = secured(ends);
   RawClient.leaveError();
@@ -150,7 +150,7 @@ test('errors that others have left in the thread’s queue are nobody’s troubl
   assert.match(String(again.server.trouble?.text), /bad record mac/);
 });
 
-test('a peer may change its keys, and ask for ours to be changed, at any time', () => {
+test('a peer may change its keys, and ask the stream to change its own, at any time', () => {
   const ends = new Ends();
   const server = ends.accept(ends.define(serverContext(issued)));
   server.read();
@@ -201,7 +201,7 @@ test('any split of the ciphertext yields the same plaintext', () => {
   );
 });
 
-test('bytes that were changed anywhere end a connection with an alert, and what was told is true', () => {
+test('bytes that were changed anywhere end a connection with an alert, and the bytes delivered before are correct', () => {
   const ends = new Ends();
   const contexts = versions.map(mostVersion => [
     ends.define(clientContext(authority, { mostVersion })),
