@@ -18,17 +18,22 @@ export function distance(a: string, b: string): number {
   return last[b.length];
 }
 
-/** The nearest of `known`, when it is near enough to be what was meant: a third of the letters may differ, case is free. */
+/**
+ * The nearest of `known`, if it is near enough to be what was meant: a third of the letters may differ, case does not count. A part up
+ * to a dot that both have, as in `io.l5d.fs`, is not compared: it makes no word similar.
+ */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const typed = word.toLowerCase().slice(0, 64);
+  const scope = typed.slice(0, typed.lastIndexOf('.') + 1);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(typed.length / 3)) + 1;
+  let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    const far = distance(typed, candidate.toLowerCase());
-    if (far < bestDistance) {
-      best = candidate;
-      bestDistance = far;
-    }
+    const lower = candidate.toLowerCase();
+    const from = lower.startsWith(scope) ? scope.length : 0;
+    const far = distance(typed.slice(from), lower.slice(from));
+    if (far > Math.max(1, Math.floor((typed.length - from) / 3)) || far >= bestDistance) continue;
+    best = candidate;
+    bestDistance = far;
   }
   return best;
 }

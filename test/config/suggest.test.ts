@@ -28,3 +28,10 @@ test('distance is zero only between equals, symmetric, and at most the longer le
     }),
   );
 });
+
+test('a kind is compared without the part that all kinds have', () => {
+  const kinds = ['io.l5d.fs', 'io.l5d.rewrite'];
+  assert.equal(nearest('io.l5d.k8s', kinds), undefined);
+  assert.equal(nearest('io.l5d.fss', kinds), 'io.l5d.fs');
+  assert.equal(nearest('io.l5d.rewriet', kinds), 'io.l5d.rewrite');
+});
