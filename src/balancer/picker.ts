@@ -11,8 +11,8 @@ export { type Endpoint, noEndpoint } from './candidates.ts';
 /** Chooses an endpoint for one connection. Never awaits, never allocates. */
 export interface Picker {
   /**
-   * Never leaves a connection without an endpoint while there is one: prefers what is available and not tried, then
-   * what is not tried, then anything.
+   * Never leaves a connection without an endpoint while there is one: prefers endpoints that are available and not tried, then
+   * those not tried, then any.
    *
    * When the picked endpoint was `due`, its probe has been claimed for this connection ({@link claimed}), which then has
    * to report with recordConnect, recordFailure or releaseProbe.

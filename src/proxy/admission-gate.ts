@@ -67,7 +67,7 @@ export class AdmissionGate {
     if (!this.#isShut) this.#driver.accepting(this.#handle, !on);
   }
 
-  /** The socket is closed: it is never told anything again. */
+  /** The socket is closed: the gate never calls the driver for it again. */
   close(): void {
     this.#isClosed = true;
   }

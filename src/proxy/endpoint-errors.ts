@@ -7,7 +7,7 @@ const maxKnown = 4_096;
 export class EndpointErrors {
   readonly #now: () => number;
   readonly #control: ControlChannel;
-  /** When it was last told, by the endpoint's slot. */
+  /** When it was last reported, by the endpoint's slot. */
   readonly #toldAt = new Map<number, number>();
 
   constructor(now: () => number, control: ControlChannel) {

@@ -229,7 +229,7 @@ export type Down =
   /** After everything that referred to it. */
   | { readonly type: 'untls'; readonly id: TlsContextId }
   | { readonly type: 'recording'; readonly recording: RecordingSpec | null }
-  /** Stop accepting; what is left after `graceMs` is cut. */
+  /** Stop accepting; sessions left after `graceMs` are cut. */
   | { readonly type: 'drain'; readonly graceMs: number };
 
 export type Up =

@@ -42,7 +42,7 @@ test('a success in between starts the count anew', () => {
   assert.equal(standing(table, 0, 0), 'available');
 });
 
-test('a success says whether it brought an ejected endpoint back', () => {
+test('a success reports whether it brought an ejected endpoint back', () => {
   const table = tableOf(1);
   assert.equal(recordConnect(table, 0, 0, 1), false);
   eject(table, 0, 0);

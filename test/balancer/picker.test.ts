@@ -80,7 +80,7 @@ for (const kind of balancerKinds) {
     assert.ok(picks > 10);
   });
 
-  test(`${kind} says which pick claimed a probe, and only which`, () => {
+  test(`${kind} reports exactly the picks that claimed a probe`, () => {
     const { picker, table } = pickerOf(kind, [1, 2]);
     for (let slot = 0; slot < 2; slot++) fail(table, slot, 0);
     const claims = Array.from({ length: 6 }, () => {

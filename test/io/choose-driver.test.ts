@@ -4,11 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { chooseDriver } from '../../src/io/drivers/choose-driver.ts';
 
-test('the portable driver can always be had by name', async () => {
+test('the portable driver can always be chosen by name', async () => {
   assert.deepEqual(await chooseDriver('portable'), { kind: 'portable', reason: 'configured' });
 });
 
-test('auto takes a native driver where the machine allows one', async () => {
+test('auto chooses a native driver if the machine allows one', async () => {
   const { kind } = await chooseDriver('auto');
   assert.equal(kind !== 'portable', process.platform === 'linux');
 });

@@ -30,7 +30,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
 
   // ---- listening ------------------------------------------------------------------------------------------------------
 
-  promise('port 0 listens on a real port, and says which', async (rig, t) => {
+  promise('port 0 listens on a real port, and reports it', async (rig, t) => {
     const { port, ip } = await rig.listening();
     assert.ok(port > 0);
     assert.equal(ip, '127.0.0.1');
@@ -228,7 +228,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.equal((await rig.event(rig.connect(9, '255.255.255.255'), 'failed')).errno, ENETUNREACH);
   });
 
-  promise('a connect that is given up tells only that it is closed', async (rig, t) => {
+  promise('a cancelled connect reports only that it is closed', async (rig, t) => {
     const upstream = await listeningPeer(t);
     const ports = [upstream.port, await refusingPort(t)];
     const sockets = ports.flatMap(port => [rig.connect(port), rig.connect(port)]);
@@ -244,7 +244,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
 
   // ---- reading and chunks ---------------------------------------------------------------------------------------------
 
-  promise('nothing is heard before reading is on, then everything is', async (rig, t) => {
+  promise('nothing is delivered before reading is on, then everything is', async (rig, t) => {
     const { socket, client } = await rig.accept(t);
     await client.play('send 20k', 'shutdown');
     await rig.settle();
@@ -270,7 +270,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.equal(heard.received, 300 * 1024);
   });
 
-  promise('a FIN that comes while reading is off is told once it is on again, and once only', async (rig, t) => {
+  promise('a FIN that comes while reading is off is delivered once it is on again, and only once', async (rig, t) => {
     const { socket, client } = await rig.accept(t);
     rig.driver.reading(socket, true);
     await client.play('send 1');
@@ -481,7 +481,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await server.play('expect 16M', 'expect 5000', 'expect end');
   });
 
-  promise('a server that speaks and finishes at once is heard to the end', async (rig, t) => {
+  promise('all bytes of a server that sends and finishes at once are delivered', async (rig, t) => {
     const server = net.createServer(socket => socket.end('bye'));
     t.after(() => server.close());
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -526,7 +526,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
   });
 
   promise(
-    'reset does not wait for a peer that reads nothing, which never takes what it got for the whole',
+    'reset does not wait for a peer that reads nothing, and the peer never mistakes a truncated stream for a complete one',
     async (rig, t) => {
       const { from, to, server } = await fill(rig, t);
       rig.driver.reset(to);
@@ -556,7 +556,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     await client.over();
   });
 
-  promise('close gives up what is still pending', async (rig, t) => {
+  promise('close drops the bytes still pending', async (rig, t) => {
     const { from, to } = await fill(rig, t);
     const before = rig.heard(to).events.length;
     rig.driver.close(to);
@@ -578,7 +578,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.deepEqual(rig.heard(socket).events, ['data', 'failed', 'closed']);
   });
 
-  promise('writing to a peer that is gone fails the socket once, and takes all chunks', async (rig, t) => {
+  promise('writing to a peer that has closed fails the socket once, and releases all chunks', async (rig, t) => {
     const { from, to, client, server } = await pipe(rig, t);
     await server.play('reset');
     while (!rig.heard(to).events.includes('failed')) {
@@ -620,7 +620,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.equal(rig.heard(socket).count('ended'), 0);
   });
 
-  promise('a write that fails is told though reading is off and there is something to read', async (rig, t) => {
+  promise('a failed write is reported even while reading is off and there are bytes to read', async (rig, t) => {
     const { socket, server } = await behind(rig, t, false);
     await server.abort();
     const { errno } = await rig.event(socket, 'failed');
@@ -642,7 +642,7 @@ export function driverContract(name: string, createDriver: CreateDriver): void {
     assert.deepEqual(rig.heard(socket).events, ['ended', 'closed']);
   });
 
-  promise('a handle is not given out again for the next socket in its slot', async (rig, t) => {
+  promise('the next socket in a slot gets another handle', async (rig, t) => {
     const upstream = await listeningPeer(t);
     const seen = new Map<number, Handle>();
     for (let i = 0; i < 20; i++) {

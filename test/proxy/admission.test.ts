@@ -58,7 +58,7 @@ test('a place that another worker frees is found within a second', () => {
   finish();
 });
 
-test('a listener that is closed turns away who waits for a place', () => {
+test('a listener that is closed refuses connections that wait for a place', () => {
   const { relay, driver, client, finish } = fakeRelay({ upstreams: [1001], listener: { maxConcurrency: 1 } });
   const first = client();
   const second = client();

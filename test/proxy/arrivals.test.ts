@@ -111,7 +111,7 @@ for (const [what, hello, alert, end] of [
   ['that names no server', () => helloFor(), Alert.missingExtension, 'GP'],
   ['that does not speak TLS', () => new TextEncoder().encode('GET / HTTP/1.1\r\n\r\n'), Alert.unexpectedMessage, 'GP'],
 ] as const) {
-  test(`a client ${what} gets alert ${alert} and is let go`, () => {
+  test(`a client ${what} gets alert ${alert} and is closed`, () => {
     const made = listening();
     const client = saying(made, hello());
     assert.deepEqual(alertOf(client), [...alertRecord(alert)]);
@@ -169,7 +169,7 @@ test('if the default route does not resolve either, the client is refused', () =
   assert.deepEqual(ends(made), ['NN']);
 });
 
-test('a client that says nothing, or not enough, is let go after helloTimeoutMs', () => {
+test('a client that sends nothing, or not enough, is closed after helloTimeoutMs', () => {
   const made = listening();
   const silent = made.client();
   const slow = saying(made, helloFor('a.test').subarray(0, 30));
@@ -215,7 +215,7 @@ test('more bytes than maxClientHelloBytes without a ClientHello are refused, eve
   assert.deepEqual(ends(made), ['GP', 'GP']);
 });
 
-test('a client that does not take its alert is let go all the same', () => {
+test('a client that does not read its alert is closed all the same', () => {
   const made = listening();
   const client = made.client();
   client.room = 0;
@@ -228,7 +228,7 @@ test('a client that does not take its alert is let go all the same', () => {
   assert.deepEqual(ends(made), ['GP']);
 });
 
-test('a drain cuts off who is still being read, and who waits for an answer', () => {
+test('a drain closes clients whose ClientHello is still being read, and those that wait for an answer', () => {
   const made = listening();
   saying(made, helloFor('a.test').subarray(0, 30));
   saying(made, helloFor('a.test'));

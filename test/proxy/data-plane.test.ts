@@ -121,7 +121,7 @@ for (const driver of driverKinds) {
     }
   });
 
-  test(`${driver}: a drain waits for the sessions of all workers, and says how many it cut`, async t => {
+  test(`${driver}: a drain waits for the sessions of all workers, and reports how many it cut`, async t => {
     const upstream = await listeningPeer(t);
     const { plane, listener, active } = await startPlane(t, { driver, upstreams: [upstream.port] });
     const { port } = await plane.listen(listener());

@@ -77,7 +77,7 @@ test('a client is not closed while its answer is on its way, though its upstream
   assert.deepEqual(ends(made), ['FU']);
 });
 
-test('a peer that takes nothing more is given up after the fin timeout', () => {
+test('a peer that reads nothing more is reset after the fin timeout', () => {
   const made = fakeRelay({ upstreams: [1001], listener: timeouts });
   const { client, upstream } = established(made);
   upstream.send(40);

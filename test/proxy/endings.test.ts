@@ -26,7 +26,7 @@ for (const [code, listener, cut] of [
   ['RL', { lifetimeMs: 1_000 }, undefined],
   ['RD', {}, 1_000],
 ] as const) {
-  test(`${code} resets both sides: neither shall take what it got for the whole`, () => {
+  test(`${code} resets both sides: neither may mistake a truncated stream for a complete one`, () => {
     const made = fakeRelay({ upstreams: [1001], listener });
     const { client, upstream } = established(made);
     upstream.send(30);
@@ -103,7 +103,7 @@ test('a session that no endpoint took names the one tried last, its branch and w
   );
 });
 
-test('when the wait is over between two attempts, the record tells of the last one', () => {
+test('when the wait is over between two attempts, the record describes the last one', () => {
   const made = fakeRelay({
     upstreams: [1001],
     listener: { connectTimeoutMs: 200 },

@@ -31,7 +31,7 @@ for (const { kind, createDriver } of drivers) {
     assert.equal(relay.load(upstream.port), 0);
   });
 
-  test(`${kind}: a server that speaks first is heard without a byte from the client`, async t => {
+  test(`${kind}: a server that speaks first is relayed before the client sends a byte`, async t => {
     const upstream = await listeningPeer(t);
     const relay = await startRelay(t, { createDriver, upstreams: [upstream.port] });
     const client = await connectTo(t, relay);
@@ -206,7 +206,7 @@ for (const { kind, createDriver } of drivers) {
     assert.equal(relay.metric('l5d:balancer:connection:failure', 'cause="refused"'), 5);
   });
 
-  test(`${kind}: with every endpoint refusing, attempts are capped and the record says why`, async t => {
+  test(`${kind}: with every endpoint refusing, attempts are capped and the record gives the reason`, async t => {
     const ports = [await freePort(), await freePort()];
     const relay = await startRelay(t, { createDriver, upstreams: ports, client: { maxRetries: 3 } });
     const client = await connectTo(t, relay);

@@ -174,7 +174,7 @@ for (const [how, leave] of [
   });
 }
 
-test('a client that leaves before its ClientHello is whole has left too', () => {
+test('a client that leaves before its ClientHello is complete is recorded as having left too', () => {
   const made = serving();
   made.client().reset();
   made.driver.settle();
@@ -197,7 +197,7 @@ test('a failed handshake puts its reason into the record, after its alert', () =
   assert.equal(srv(made, 'failure', 'reason="alert"'), 1);
 });
 
-test('a client that does not take its alert is let go all the same', () => {
+test('a client that does not read its alert is closed all the same', () => {
   const made = serving({ listener: { hello: { ...hello, timeoutMs: 60_000 } } });
   const client = greeting(made);
   client.room = 0;

@@ -49,7 +49,7 @@ test('a failed handshake is a failed attempt: another endpoint is tried, and the
   assert.equal(cl(made, 'failure', 'reason="untrusted"'), 1);
 });
 
-test('when every attempt fails for TLS the record says so, with the endpoint', () => {
+test('when every attempt fails in TLS the record gives that reason, with the endpoint', () => {
   const made = reaching({ maxRetries: 0 });
   made.client();
   connectAll(made);

@@ -2,9 +2,9 @@
  * The TLS engine on node:tls, for every platform that has no native driver.
  *
  * It keeps the contract of `TlsEngine` but for what node does not offer:
- *   - certificates are judged after the handshake, so a peer whose certificate is refused gets no alert with the reason;
+ *   - certificates are verified after the handshake, so a peer whose certificate is refused gets no alert with the reason;
  *   - a ticket of an older key is accepted, and renewed with that same key: after that key is removed, the client does a full handshake;
- *   - a server cannot tell the group.
+ *   - a server cannot report the group.
  */
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';

@@ -179,7 +179,7 @@ export class NodeTlsStream implements TlsStream {
     if (this.#isSecured) return void setImmediate(() => this.#trouble(renegotiation));
     const { role, certificateOf } = this.#options;
     const peerCertificate = certificateOf(socket);
-    // A client's verdict is in: node would have told an error.
+    // A client's certificate check is done: node would have reported an error.
     const refusal = role === 'server' && peerCertificate ? verifyError(socket) : null;
     if (refusal) return this.#trouble(troubleOf(role, refusal));
     this.#isSecured = true;

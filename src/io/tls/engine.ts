@@ -55,11 +55,11 @@ export interface TlsStream {
   reading(on: boolean): void;
   /** Whether there is something that `tell` would tell, now that reading is on: never so where the event loop tells it. */
   readonly holds: boolean;
-  /** Tells what was held while reading was off. */
+  /** Delivers the events held while reading was off. */
   tell(): void;
   /** Takes plaintext over. Only after `secured`. */
   write(buffer: BufferId, offset: number, length: number): void;
-  /** Bytes written, close_notify included, that are not yet ciphertext told to the sink: always 0 where it is made at once. */
+  /** Bytes written, close_notify included, that are not yet delivered to the sink as ciphertext: always 0 where it is made at once. */
   readonly pending: number;
   /** Sends close_notify after all written bytes. Reading continues. */
   end(): void;

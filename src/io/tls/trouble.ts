@@ -1,5 +1,5 @@
 /**
- * Why TLS failed on a connection, told the same way by both engines: a kind for metrics, and words for operators.
+ * Why TLS failed on a connection, reported the same way by both engines: a kind for metrics, and words for operators.
  */
 
 export const troubleKinds = [

@@ -2,7 +2,7 @@
 import { Alert, type ClientHello, ClientHelloReader } from '../../wire/client-hello.ts';
 import type { HelloSpec } from '../messages.ts';
 
-/** The client is answered with an alert and let go. */
+/** The client is answered with an alert and closed. */
 export interface Refusal {
   readonly kind: 'refused';
   readonly alert: Alert;

@@ -88,12 +88,12 @@ test('epoll: a socket that cannot be watched fails with the reason', async t => 
   await rig.finish();
 });
 
-test('epoll: without a descriptor for the epoll itself the driver says so instead of spinning', t => {
+test('epoll: without a descriptor for the epoll itself the driver reports it instead of spinning', t => {
   failing(t, 'epoll_create1', EMFILE);
   assert.throws(() => new EpollDriver(noEvents), /driver epoll cannot run here: .*EMFILE/);
 });
 
-test('a pool that cannot grow for want of memory gives no buffer, and does when there is some again', t => {
+test('a pool that cannot grow because memory is short gives out no buffer until there is memory again', t => {
   const pool = new BufferPool({ bytes: 4096, step: 1, limit: 2 });
   const first = pool.take();
   failing(t, 'mmap', ENOMEM, { times: 1 });

@@ -46,7 +46,7 @@ for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'p
   };
   const through = (rig: Rig, { from }: Pair): number => rig.heard(from).received + rig.heard(from).moved;
 
-  promise('what is moved arrives whole and in order, and then the end', async (rig, pair) => {
+  promise('moved bytes arrive complete and in order, then the end', async (rig, pair) => {
     const { client, server, from, to } = pair;
     rig.driver.reading(from, true);
     await client.play('send 1M');
@@ -142,7 +142,7 @@ for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'p
     await server.play('expect 16M', 'expect end');
   });
 
-  promise('when the sender is closed, what was moved still arrives', async (rig, pair) => {
+  promise('when the sender is closed, bytes already moved still arrive', async (rig, pair) => {
     const { client, server, from, to } = pair;
     await spliced(rig, pair);
     server.stall();
@@ -156,7 +156,7 @@ for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'p
     assert.equal(rig.driver.pending(to), 0);
   });
 
-  promise('when the receiver is closed, what comes is data again', async (rig, pair) => {
+  promise('when the receiver is closed, later bytes come as data again', async (rig, pair) => {
     const { client, from, to } = pair;
     await spliced(rig, pair);
     const { moved, received } = rig.heard(from);
@@ -182,7 +182,7 @@ for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'p
     await rig.close(from);
   });
 
-  promise('a reset of the sender is told, and what was moved before arrives', async (rig, pair) => {
+  promise('a reset of the sender is reported, and bytes moved before it arrive', async (rig, pair) => {
     const { client, server, from, to } = pair;
     await spliced(rig, pair);
     await client.abort();
@@ -193,7 +193,7 @@ for (const { kind, createDriver } of drivers.filter(driver => driver.kind !== 'p
     assert.equal(server.received, through(rig, pair));
   });
 
-  promise('a reset of the receiver is told, in the middle of bytes', async (rig, pair) => {
+  promise('a reset of the receiver is reported, in the middle of bytes', async (rig, pair) => {
     const { client, server, from, to } = pair;
     await spliced(rig, pair);
     server.stall();

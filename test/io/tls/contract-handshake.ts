@@ -47,7 +47,7 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     });
 
     for (const [kind, issued] of Object.entries({ RSA: serverRsa, 'P-256': server, Ed25519: serverEd25519 })) {
-      promise(`${version}: a server with a key of ${kind} is believed`, async bench => {
+      promise(`${version}: a server with a key of ${kind} is accepted`, async bench => {
         const context = clientContext(authority, { leastVersion: version, mostVersion: version });
         const { near, far } = both(bench, context, bench, serverContext(issued));
         await bench.until(() => near.details && far.details, 'the handshake');
@@ -55,7 +55,7 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     }
   }
 
-  promise('a client that is too old is refused, and told by an alert', async bench => {
+  promise('a client that is too old is refused with an alert', async bench => {
     const { near, far } = servingNode(bench, serverContext(server, { leastVersion: 'TLSv1.3' }), {
       maxVersion: 'TLSv1.2',
     });
@@ -91,7 +91,7 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     assert.equal(near.trouble?.kind, 'cipher');
   });
 
-  promise('a client whose first key share is of another group is asked for one of ours', async bench => {
+  promise('a client whose first key share is of another group is asked for another', async bench => {
     const { near, far } = servingNode(bench, serverContext(server, { groups: 'P-256' }), {
       minVersion: 'TLSv1.3',
       ecdhCurve: 'X25519:P-256',
@@ -127,15 +127,12 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     assert.equal(far.tls.alpnProtocol, false);
   });
 
-  promise(
-    'a client without a protocol in common is refused where that is wanted, and told by an alert',
-    async bench => {
-      const { near, far } = servingNode(bench, alpn({ refuseOtherProtocols: true }), { ALPNProtocols: ['x'] });
-      await bench.until(() => near.trouble && far.error, 'the refusal');
-      assert.equal(near.trouble?.kind, 'alpn');
-      assert.match(String(far.error?.reason), /no application protocol/);
-    },
-  );
+  promise('a client without a protocol in common is refused with an alert if the context requires one', async bench => {
+    const { near, far } = servingNode(bench, alpn({ refuseOtherProtocols: true }), { ALPNProtocols: ['x'] });
+    await bench.until(() => near.trouble && far.error, 'the refusal');
+    assert.equal(near.trouble?.kind, 'alpn');
+    assert.match(String(far.error?.reason), /no application protocol/);
+  });
 
   promise('a client that offers no protocols is never refused for that', async bench => {
     const { near } = servingNode(bench, alpn({ refuseOtherProtocols: true }));
@@ -143,7 +140,7 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     assert.equal(near.details?.protocol, '');
   });
 
-  promise('a client offers its protocols and tells the one agreed on', async bench => {
+  promise('a client offers its protocols and reports the one agreed on', async bench => {
     const context = clientContext(authority, { protocols: ['h2', 'http/1.1'] });
     const options = { cert: server.chain, key: server.key, ALPNProtocols: ['http/1.1'] };
     const { near } = askingNode(bench, context, options);
@@ -151,7 +148,7 @@ export function handshakeContract({ promise, certificates, traits }: ContractPar
     assert.equal(near.details?.protocol, 'http/1.1');
   });
 
-  promise('a client whose protocols the server refuses says so', async bench => {
+  promise('a client whose protocols the server refuses reports it', async bench => {
     const context = clientContext(authority, { protocols: ['h2'] });
     const { near } = askingNode(bench, context, { cert: server.chain, key: server.key, ALPNProtocols: ['x'] });
     await bench.until(() => near.trouble, 'the refusal');

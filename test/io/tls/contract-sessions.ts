@@ -43,7 +43,7 @@ export function sessionContract({ promise, certificates, create, traits }: Contr
       await bench.until(() => near.text === 'hello', 'what is said');
       near.write('world');
       await bench.until(() => far.text === 'world', 'what is said');
-      // Node tells no session of a TLS 1.2 handshake that resumes one, though its ticket may be another.
+      // Node reports no session of a TLS 1.2 handshake that resumes one, though its ticket may be another.
       return version === 'TLSv1.2' ? far.tls.getSession() : far.sessions.at(-1);
     };
 
@@ -54,7 +54,7 @@ export function sessionContract({ promise, certificates, create, traits }: Contr
       await resume(new Bench(t, create), context, session, true);
     });
 
-    promise(`${version}: a session is resumed after its key was replaced, until that is gone`, async (bench, t) => {
+    promise(`${version}: a session is resumed after its key was replaced, until it is removed`, async (bench, t) => {
       const session = await sessionWith(bench, serverContext(server, withKeys(1)));
       const later = serverContext(server, withKeys(2, 1));
       const renewed = await resume(new Bench(t, create), later, session, true);
@@ -165,7 +165,7 @@ export function sessionContract({ promise, certificates, create, traits }: Contr
       assert.equal(await ask(bench, clientId, serverId), false);
     });
 
-    promise(`${version}: a resumed client still tells the certificate it has verified`, async bench => {
+    promise(`${version}: a resumed client still reports the certificate it has verified`, async bench => {
       const serverId = bench.define(serverContext(server, withKeys(1)));
       const clientId = bench.define(
         clientContext(authority, { mostVersion: version, resume: true, identity: identityOf(client) }),
@@ -178,7 +178,7 @@ export function sessionContract({ promise, certificates, create, traits }: Contr
     });
   }
 
-  promise('a client whose ticket nobody knows any more does a whole handshake', async bench => {
+  promise('a client whose ticket is no longer known does a full handshake', async bench => {
     const clientId = bench.define(clientContext(authority, { resume: true }));
     for (let round = 0; round < 2; round++) {
       const { near, far } = askingNode(bench, clientId, { cert: server.chain, key: server.key });

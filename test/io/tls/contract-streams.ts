@@ -75,7 +75,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     await bench.until(() => connection.near.details && connection.far.details, 'the handshake');
   });
 
-  promise('what comes with the end of the handshake is told after it', async bench => {
+  promise('plaintext that comes with the end of the handshake is delivered after it', async bench => {
     const { near, far } = askingNode(bench, clientContext(authority), { cert: server.chain, key: server.key });
     near.read();
     await bench.until(() => far.isSecure, 'the handshake');
@@ -84,7 +84,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     assert.ok(near.told.indexOf('secured') < near.told.indexOf('plaintext'));
   });
 
-  promise('nothing is told while reading is off, and all of it when it is on again', async bench => {
+  promise('nothing is delivered while reading is off, and everything when it is on again', async bench => {
     const { near, far } = await served(bench);
     near.readsAhead = true;
     far.write('one');
@@ -101,7 +101,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     await bench.until(() => near.text === 'onetwothree', 'what was held');
   });
 
-  promise('reading that is turned off while something is told stops there', async bench => {
+  promise('reading that is turned off from within an event stops there', async bench => {
     const { near, far } = await served(bench);
     near.readsAhead = true;
     near.onTold = event => event === 'plaintext' && near.read(false);
@@ -131,7 +131,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     assert.ok(near.received.equals(Buffer.concat(Array.from({ length: 100 }, (_, i) => pattern(16_000, i)))));
   });
 
-  promise('what is written is pending until it is ciphertext, and that is told', async bench => {
+  promise('written bytes are pending until they are ciphertext, and that is reported', async bench => {
     const { near, far } = await served(bench);
     near.write(pattern(100_000, 3));
     const waited = near.live.pending > 0;
@@ -144,7 +144,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
   // ---- ends -----------------------------------------------------------------------------------------------------------
 
   for (const version of versions) {
-    promise(`${version}: close_notify is told once, after all that came before it`, async bench => {
+    promise(`${version}: close_notify is delivered once, after everything that came before it`, async bench => {
       const { near, far } = await served(bench, version);
       near.read();
       far.write(pattern(70_000, 2));
@@ -157,7 +157,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     });
   }
 
-  promise('close_notify that comes while reading is off is told when it is on', async bench => {
+  promise('close_notify that comes while reading is off is delivered when it is on', async bench => {
     const { near, far, out, back } = await served(bench);
     near.readsAhead = true;
     far.write('last words');
@@ -174,7 +174,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
   });
 
   for (const version of versions) {
-    promise(`${version}: a client that says all at once, its end too, is heard to the end`, async bench => {
+    promise(`${version}: all bytes of a client that sends them with its end are delivered`, async bench => {
       const { near, far, back } = servingNode(bench, serverContext(server), { maxVersion: version });
       near.read();
       far.onSecure = () => {
@@ -233,7 +233,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     assert.equal(near.trouble, undefined);
   });
 
-  promise('FIN without close_notify is truncation, told after all that came', async bench => {
+  promise('FIN without close_notify is truncation, reported after all bytes received', async bench => {
     for (const isReading of [true, false]) {
       const { near, far, back } = await served(bench);
       near.readsAhead = true;
@@ -284,7 +284,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
 
   // ---- forbidden input ------------------------------------------------------------------------------------------------
 
-  promise('a server that does not speak TLS is told so', async bench => {
+  promise('a server that does not speak TLS is reported as such', async bench => {
     const { near, back } = askingNode(bench, clientContext(authority), { cert: server.chain, key: server.key });
     back.tap = () => new Uint8Array(0);
     back.send(new Uint8Array(0));
@@ -296,7 +296,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
 
   for (const version of versions) {
     promise(
-      `${version}: a record that was changed on its way is trouble, and the peer is told by an alert`,
+      `${version}: a record that was changed on its way is a failure, and the peer receives an alert`,
       async bench => {
         const { near, far, back } = await served(bench, version);
         near.read();
@@ -313,7 +313,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     );
   }
 
-  promise('garbage instead of a record is trouble', async bench => {
+  promise('garbage instead of a record is a failure', async bench => {
     const { near, far, back } = await served(bench);
     near.read();
     await bench.quiet();
@@ -323,7 +323,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     assert.equal(near.receivedBytes, 0);
   });
 
-  promise('any byte after the handshake that is changed lets nothing through but what came before it', async (_, t) => {
+  promise('if any byte after the handshake is changed, only the bytes before it are delivered', async (_, t) => {
     const sent = pattern(3_000, 6);
     await fc.assert(
       fc.asyncProperty(
@@ -355,7 +355,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
     );
   });
 
-  promise('any byte of the handshake that is changed ends in trouble, never in silence or plaintext', async (_, t) => {
+  promise('if any byte of the handshake is changed, it fails: never silence, never plaintext', async (_, t) => {
     await fc.assert(
       fc.asyncProperty(fc.nat(3000), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (place, change, isOut) => {
         const bench = new Bench(t, create);
@@ -406,7 +406,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
   for (const event of ['ciphertext', 'secured', 'plaintext', 'finished', 'troubled']) {
     for (const isServer of [true, false]) {
       const role = isServer ? 'server' : 'client';
-      promise(`a ${role} that is destroyed from within ${event} gives all back and tells nothing more`, async bench => {
+      promise(`a ${role} destroyed from within ${event} frees all and reports nothing more`, async bench => {
         const { near, far, back } = isServer
           ? servingNode(bench, serverContext(server))
           : askingNode(bench, clientContext(authority), { cert: server.chain, key: server.key });
@@ -432,7 +432,7 @@ export function streamContract({ promise, certificates, create }: ContractParts)
   }
 
   promise(
-    'a stream that is destroyed with much to encrypt, or from within the news that it is done, gives all back',
+    'a stream that is destroyed with much to encrypt, or from within the event that it is done, releases all buffers',
     async bench => {
       const { near } = await served(bench);
       near.onTold = event => event === 'encrypted' && near.destroy();

@@ -14,7 +14,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
   const { authority, stranger, server, wildcard, expired, revoked, strangeServer, crl } = certificates;
   const { client, revokedClient, strangeClient } = certificates;
 
-  // ---- servers, judged by clients -------------------------------------------------------------------------------------
+  // ---- servers, verified by clients -----------------------------------------------------------------------------------
 
   interface Judged {
     readonly title: string;
@@ -88,7 +88,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
     }
   }
 
-  promise('a server whose chain has an intermediate authority is believed', async bench => {
+  promise('a server whose chain has an intermediate authority is accepted', async bench => {
     const issued = authority.intermediate('Between').issue({ names: ['server.test'] });
     const { near } = askingNode(bench, clientContext(authority), { cert: issued.chain, key: issued.key });
     await bench.until(() => near.details || near.trouble, 'the verdict');
@@ -102,7 +102,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
     assert.equal(near.trouble?.kind, 'untrusted');
   });
 
-  // ---- clients, judged by servers -------------------------------------------------------------------------------------
+  // ---- clients, verified by servers -----------------------------------------------------------------------------------
 
   const asking = (clientAuth: TlsServerContext['clientAuth'], more: Partial<TlsServerContext> = {}): TlsServerContext =>
     serverContext(server, { clientAuth, trust: authority.certificate, ...more });
@@ -190,7 +190,7 @@ export function verificationContract({ promise, certificates, traits }: Contract
     });
 
     promise(
-      `${version}: a client without the certificate that a server wants is told why it is refused`,
+      `${version}: a client without the certificate that a server requires receives the reason of the refusal`,
       async bench => {
         const { near } = askingNode(bench, clientContext(authority, { mostVersion: version }), {
           ...{ cert: server.chain, key: server.key, ca: authority.certificate },

@@ -341,7 +341,7 @@ test('the stream has the ClientHello first, and reads on while the worker does n
   assert.equal(f.below.log.at(-1), `reading ${socket} false`);
 });
 
-test('a client says hello at once and is read from', () => {
+test('a client sends its ClientHello at once and is read from', () => {
   const f = fixture();
   f.driver.connectTls(socket, 1, { serverName: 'server.test', endpoint: '192.0.2.1:443' });
   assert.deepEqual(f.below.log, ['write [hello]', `reading ${socket} true`]);
@@ -499,7 +499,7 @@ test('drained is delivered when both the stream and the kernel have taken all by
   assert.deepEqual(f.told, ['drained']);
 });
 
-test('close says close_notify first, and waits until it is sent', () => {
+test('close sends close_notify first, and waits until it is sent', () => {
   const f = fixture();
   f.secured();
   f.below.isSlow = true;
@@ -523,7 +523,7 @@ test('close waits for close_notify that is not ciphertext yet', () => {
   assert.deepEqual(f.below.log, ['write [end]', 'close']);
 });
 
-test('close waits no longer than a second, and tells nothing meanwhile', () => {
+test('close waits no longer than a second, and reports nothing meanwhile', () => {
   const f = fixture();
   f.secured();
   f.below.isSlow = true;
@@ -572,7 +572,7 @@ test('close with something pending, or before the handshake is done, drops it wi
   assert.equal(g.below.buffers.outstanding, 0);
 });
 
-test('close after shutdown says close_notify only once', () => {
+test('close after shutdown sends close_notify only once', () => {
   const f = fixture();
   f.secured();
   f.driver.shutdown(socket);
@@ -580,7 +580,7 @@ test('close after shutdown says close_notify only once', () => {
   assert.deepEqual(f.below.log, ['write [end]', 'FIN', 'close']);
 });
 
-test('reset says nothing and waits for nothing', () => {
+test('reset sends no close_notify and waits for nothing', () => {
   const f = fixture();
   f.secured();
   f.below.isSlow = true;

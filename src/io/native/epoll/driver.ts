@@ -236,7 +236,7 @@ export class EpollDriver extends NativeBase {
     this.#controlInts[0] = events;
     this.#controlInts[c.epollDataInt] = handle;
     if (libc.epoll_ctl(this.#epoll, c.EPOLL_CTL_ADD, fd, this.#control.pointer) === 0) return;
-    // ENOSPC beyond fs.epoll.max_user_watches, ENOMEM: a socket that is not watched would never be heard of again.
+    // ENOSPC beyond fs.epoll.max_user_watches, ENOMEM: a socket that is not watched would never report another event.
     if (handle === wakeHandle)
       throw new LinkerdTcpError('DRIVER_UNAVAILABLE', { driver: 'epoll', reason: showErrno(errno()) });
     this.sockets.fail(handle, errno());

@@ -1,7 +1,7 @@
 /**
  * Callbacks that OpenSSL makes in the middle of a call. The stream that made the call is known, so one set serves all streams.
  *
- * None of them throws, and none tells a sink anything.
+ * None of them throws, and none calls a sink.
  */
 import type { NativeMemory } from '../kernel/memory.ts';
 import { nullPointer, openssl, registerCallback } from './library.ts';

@@ -73,7 +73,7 @@ export class OpensslEngine implements TlsEngine {
   }
 }
 
-/** The peer's certificate must be for this name. @returns false for what is no name: OpenSSL would take it for any, or for a suffix */
+/** The peer's certificate must be for this name. @returns false if it is not a valid name: OpenSSL would accept any name, or a suffix */
 function lookFor(ssl: bigint, serverName: string, isAddress: boolean): boolean {
   if (isAddress) return openssl.X509_VERIFY_PARAM_set1_ip_asc(openssl.SSL_get0_param(ssl), serverName) === 1;
   if (serverName === '' || serverName.startsWith('.')) return false;

@@ -89,7 +89,7 @@ export class OpensslStream implements TlsStream, Caller {
     this.#setting = setting;
   }
 
-  // ---- what the driver does -----------------------------------------------------------------------------------------------
+  // ---- calls by the driver ------------------------------------------------------------------------------------------------
 
   start(): void {
     if (this.context.role === 'client' && this.#phase === Phase.handshaking) this.#shakeHands();

@@ -58,7 +58,7 @@ for (const [name, create] of engines) {
     return { near, back, client };
   };
 
-  test(`${name}: key updates without data end the connection, and the failure says why`, async t => {
+  test(`${name}: key updates without data end the connection, and the failure gives the reason`, async t => {
     const bench = new Bench(t, create);
     const { near, back, client } = await connect(bench);
     const updates = Buffer.concat(Array.from({ length: 4000 }, () => client.updateKeysNow()));

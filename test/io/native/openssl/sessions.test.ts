@@ -33,7 +33,7 @@ const resumed = (ends: Ends, from: number, to: number): boolean => {
 };
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-  test(`${version}: a session is resumed, and who was verified is known without being asked again`, () => {
+  test(`${version}: a session is resumed, and the verified peer is known without another verification`, () => {
     const ends = new Ends();
     const [from, to] = [asking(ends, version), ends.define(serving())];
     assert.deepEqual(
