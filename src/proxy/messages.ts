@@ -157,8 +157,9 @@ export interface ClientPolicy {
   /** One attempt. */
   readonly connectTimeoutMs: number;
   /**
-   * Bound of {@link RouteSpec.queued}, over all workers: a client that would have to wait beyond it is refused. A session that can connect at
-   * once (its name is known, an endpoint takes it at the first attempt) never counts, so 0 means that no session waits.
+   * Bound of {@link RouteSpec.queued}, over all workers: a client that would have to wait beyond it is refused. A session that
+   * can connect at once (its name is known, an endpoint takes it at the first attempt) never counts, so 0 means that no session
+   * waits.
    */
   readonly maxWaiters: number;
   readonly minConnections: number;
