@@ -214,9 +214,9 @@ test('README.md: the rule it gives is the last line of the dtab file, edited, an
   examples.write('quickstart/routes.dtab', `${[...lines.slice(0, -1), rule.text].join('\n')}`);
   await until(async () => {
     const [route] = (await (await fetch(`http://127.0.0.1:${adminPort}/routes.json`)).json()) as [
-      { tree: { union?: readonly { weight: number }[] } },
+      { tree?: { union?: readonly { weight: number }[] } },
     ];
-    return route.tree.union?.map(({ weight }) => weight).join() === '90,10';
+    return route.tree?.union?.map(({ weight }) => weight).join() === '90,10';
   }, 'the split to be in force');
 });
 
